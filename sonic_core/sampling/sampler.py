@@ -1,0 +1,97 @@
+"""The sampling loop: all frames of a clip are denoised together, step by step, window by window.
+
+It knows tensors and a denoise function. What the function does with windows (one by one, in batches, on several
+devices), and what the frames mean, is not known here.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from sonic_core.sampling.guidance import Guidance, combine
+from sonic_core.sampling.solvers import Estimate, Solver, euler
+from sonic_core.sampling.windows import Windows, merge_windows
+
+
+class Denoise(Protocol):
+    """Estimate the clean latents of windows at one noise level, once for each branch of guidance."""
+
+    def __call__(self, noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]) -> Tensor:
+        """Denoise.
+
+        Args:
+            noisy: (windows, length, ...) latents at noise level `sigma`.
+            sigma: the noise level, above 0.
+            frames: (windows, length) int64, the frame of the clip that each entry is.
+            branches: which branches of the guidance chain to compute, in this order.
+
+        Returns:
+            (branches, windows, length, ...) estimates of the clean latents.
+        """
+        ...
+
+
+OnStep = Callable[[int, int, Tensor], None]
+"""(steps done, steps in all, denoised estimate (n, ...)); raising from it cancels."""
+
+
+@torch.inference_mode()
+def sample(
+    denoise: Denoise,
+    latents: Tensor,
+    sigmas: Tensor,
+    *,
+    windows: Windows,
+    guidance: Guidance,
+    solver: Solver = euler,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Denoise a clip.
+
+    Args:
+        denoise: the model, see `Denoise`.
+        latents: (n, ...) frames at noise level `sigmas[0]`.
+        sigmas: (steps + 1,) falling noise levels; the last is 0 or where to stop.
+        windows: how the frames are cut for the model in each step.
+        guidance: how the branches are combined.
+        solver: one of `solvers.SOLVERS`.
+        on_step: called after every step.
+
+    Returns:
+        (n, ...) latents at noise level `sigmas[-1]`.
+    """
+    levels = [float(sigma) for sigma in sigmas]
+    steps = len(levels) - 1
+    last = guidance.branches - 1
+    previous: Estimate | None = None
+    direction: Tensor | None = None  # guided minus plain estimate, kept when guidance is not refreshed
+    for step, (sigma, sigma_next) in enumerate(itertools.pairwise(levels)):
+        frames = windows.at(len(latents), step)
+        weights = guidance.weights(sigma)
+        keep = guidance.refresh > 1
+        guided = any(weights[:last])
+        if guided and keep and direction is not None and not guidance.refreshes(step):
+            denoised = _estimate(denoise, latents, sigma, frames, (last,))[0] + direction
+        else:
+            used = tuple(b for b, weight in enumerate(weights) if weight or (keep and b == last))
+            estimates = _estimate(denoise, latents, sigma, frames, used)
+            denoised = combine(estimates, tuple(weights[b] for b in used))
+            if guided and keep:
+                direction = denoised - estimates[-1]
+        current = Estimate(denoised, sigma)
+        latents = solver(latents, current, previous, sigma_next)
+        previous = current
+        if on_step is not None:
+            on_step(step + 1, steps, denoised)
+    return latents
+
+
+def _estimate(
+    denoise: Denoise, latents: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
+) -> Tensor:
+    """Denoise all windows and average them back into frames: (branches, n, ...)."""
+    parts = denoise(latents[frames.to(latents.device)], sigma, frames, branches)
+    return torch.stack([merge_windows(part, frames, len(latents)) for part in parts])
