@@ -1,0 +1,77 @@
+"""A lazy video: what it is known to be, and how to make its frames when somebody asks.
+
+A minute of 512 x 512 frames is 4.7 GB as float32, so no stage holds one. A Clip is iterated chunk by chunk, any
+number of times, and gives the same frames each time. Finishing stages take a Clip and return one; the writer pulls
+the chunks through once. Nothing here knows where frames come from or what becomes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Sound: float32 samples (channels, samples) in [-1, 1] and their rate in Hz."""
+
+    samples: np.ndarray
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return self.samples.shape[1] / self.rate
+
+    def mono(self) -> np.ndarray:
+        """(samples,) the mean of the channels."""
+        return self.samples.mean(0)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video of `frame_count` frames at `fps`, made chunk by chunk by `make()`.
+
+    `make` returns a fresh iterator over float32 arrays (n, height, width, 3) in [0, 1], n >= 1, which together hold
+    exactly `frame_count` frames. `audio` starts with the first frame. `metadata` is written into the file.
+    """
+
+    width: int
+    height: int
+    frame_count: int
+    fps: Fraction
+    make: Callable[[], Iterator[np.ndarray]]
+    audio: Audio | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return float(self.frame_count / self.fps)
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """Frames as they are made: float32 (n, height, width, 3). Checks that what was promised arrives."""
+        seen = 0
+        for chunk in self.make():
+            if chunk.shape[1:] != (self.height, self.width, 3) or chunk.dtype != np.float32:
+                raise ValueError(f"a clip of {self.width} x {self.height} gave {chunk.dtype} {chunk.shape}")
+            seen += len(chunk)
+            yield chunk
+        if seen != self.frame_count:
+            raise ValueError(f"a clip of {self.frame_count} frames gave {seen}")
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """One frame at a time: float32 (height, width, 3)."""
+        for chunk in self.chunks():
+            yield from chunk
+
+    def replaced(self, **changes: object) -> Clip:
+        """A copy with some fields changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    @staticmethod
+    def of_frames(frames: np.ndarray, fps: Fraction, audio: Audio | None = None) -> Clip:
+        """A clip over frames that are already in memory: float32 (n, height, width, 3)."""
+        n, height, width, _ = frames.shape
+        return Clip(width, height, n, Fraction(fps), lambda: iter([frames]), audio)

@@ -1,0 +1,85 @@
+"""The protocol every engine follows: condition, sample, decode, and say beforehand what that costs.
+
+The pipeline, the nodes, the workers and the tests see only this. An engine gets a portrait that is already framed
+(cropped and resized to what the engine asked for) and mono 16 kHz speech of the final length; it gives a lazy Clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from sonic_core.clip import Clip
+from sonic_core.face.detect import Face
+from sonic_core.settings import Settings
+
+SPEECH_RATE = 16000
+
+# on_step(done, total, preview): called after each unit of work; raising from it cancels the call. `preview` is a
+# float32 (height, width, 3) picture or None.
+OnStep = Callable[[int, int, Any], None]
+
+
+def no_step(done: int, total: int, preview: Any = None) -> None:
+    """The `on_step` of a caller that does not watch."""
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A framed photo: uint8 RGB (height, width, 3) and the face in its pixels."""
+
+    image: np.ndarray
+    face: Face
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What sampling made and decoding needs.
+
+    `values` has the frames first: lite (n, 24) motion at 25 fps, sonic (n, 4, h, w) at 12.5 fps. `portrait` is what
+    they move. `frame_count` at `fps` is what the user asked for; the engine resamples to it.
+    """
+
+    engine: str
+    values: torch.Tensor
+    portrait: Portrait
+    seconds: float
+    extra: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What a run will need, and how it will be cut to fit; see `Engine.plan_memory`."""
+
+    peak_bytes: int
+    decode_chunk: int  # frames decoded at once
+    window_batch: int  # windows of one step sampled at once
+    tile: int | None = None  # side of a decoding tile in latent pixels, None for whole frames
+    notes: str = ""
+
+
+class Engine(Protocol):
+    """What every engine can do. Conditions are the engine's own; callers only hand them on."""
+
+    name: str
+    size_multiple: int  # both sides of the framed portrait are multiples of this
+
+    def condition(self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step) -> Any:
+        """Everything that is computed once a clip. `speech` is float32 (samples,) at 16 kHz."""
+        ...
+
+    def sample(self, conditions: Any, settings: Settings, on_step: OnStep = no_step) -> Latents:
+        """Audio-conditioned diffusion in the engine's latent space."""
+        ...
+
+    def decode(self, latents: Latents, settings: Settings) -> Clip:
+        """Latents to a lazy Clip without audio, exactly `round(seconds * fps)` frames long."""
+        ...
+
+    def plan_memory(self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int) -> MemoryPlan:
+        """How to run `seconds` at `size` (width, height) in `free_bytes`. Raises NotEnoughMemoryError early."""
+        ...

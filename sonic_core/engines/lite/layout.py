@@ -1,0 +1,57 @@
+"""What the lite engine's motion latents mean, channel by channel.
+
+A motion latent is one row per video frame at 25 fps. The diffusion model makes these rows, the renderer reads
+them; both know only this file of each other. Channels are in the units below, not normalised: the model keeps its
+own means and standard deviations.
+
+The mouth channels are coordinates in a basis of lower-face shapes (lips, jaw, cheeks; symmetric) measured on real
+speech by `training/mouth_basis.py`. Zero is the mouth at rest with the lips closed, one is one standard deviation
+in speech, so an opening is absolute: it does not add to whatever the photo's mouth does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+FPS = 25
+
+MOUTH_CHANNELS = 12
+MOUTH = slice(0, 12)
+HEAD_ROTATION = slice(12, 15)  # yaw, pitch, roll in degrees, relative to the photo
+HEAD_TRANSLATION = slice(15, 18)  # x (right), y (down), z (away), in face heights (forehead 10 to chin 152)
+LIDS = slice(18, 20)  # left, right: 0 as in the photo, 1 shut
+GAZE = slice(20, 22)  # horizontal (+ to the viewer's right), vertical (+ up), roughly [-1, 1], 0 as in the photo
+BROWS = slice(22, 24)  # inner brows raised, brows lowered: 0 as in the photo, 1 strongly
+CHANNELS = 24
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class MouthBasis:
+    """Lower-face shapes in the canonical face frame.
+
+    The frame is frontal: x to the viewer's right, y down, z away from the viewer; the face is symmetric about
+    x = 0 and about 3.1 units high (forehead 10 to chin 152). Points are MediaPipe's 478 face landmarks.
+    """
+
+    rest: np.ndarray  # (478, 3) the average rest face, lips closed
+    components: np.ndarray  # (12, 478, 3) displacement for one unit of each coefficient
+    inverse: np.ndarray  # (12, 1434) from a flattened displacement to its coefficients, lips weighted most
+
+    @staticmethod
+    def load(path: Path = WEIGHTS / "mouth_basis.safetensors") -> MouthBasis:
+        tensors = load_file(path)
+        return MouthBasis(tensors["rest"], tensors["components"], tensors["inverse"])
+
+    def displacement(self, coefficients: np.ndarray) -> np.ndarray:
+        """(n, 12) -> (n, 478, 3) canonical displacement from `rest`."""
+        return np.einsum("nk,kpc->npc", coefficients, self.components).astype(np.float32)
+
+    def coefficients(self, displacement: np.ndarray) -> np.ndarray:
+        """(n, 478, 3) canonical displacement from rest -> (n, 12); the inverse of `displacement`."""
+        return (displacement.reshape(len(displacement), -1) @ self.inverse.T).astype(np.float32)
