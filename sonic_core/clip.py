@@ -7,11 +7,17 @@ the chunks through once. Nothing here knows where frames come from or what becom
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
+
+
+def frame_count(seconds: float, fps: Fraction | float) -> int:
+    """How many frames cover `seconds`: the last one is never left out; a hundredth of a frame is rounding."""
+    return max(1, math.ceil(seconds * float(fps) - 0.01))
 
 
 @dataclass(frozen=True)

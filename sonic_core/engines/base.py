@@ -41,7 +41,7 @@ class Latents:
     """What sampling made and decoding needs.
 
     `values` has the frames first: lite (n, 24) motion at 25 fps, sonic (n, 4, h, w) at 12.5 fps. `portrait` is what
-    they move. `frame_count` at `fps` is what the user asked for; the engine resamples to it.
+    they move; `seconds` is how long the finished clip is, at whatever frame rate it is decoded.
     """
 
     engine: str
@@ -68,7 +68,9 @@ class Engine(Protocol):
     name: str
     size_multiple: int  # both sides of the framed portrait are multiples of this
 
-    def condition(self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step) -> Any:
+    def condition(
+        self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step
+    ) -> Any:
         """Everything that is computed once a clip. `speech` is float32 (samples,) at 16 kHz."""
         ...
 
@@ -77,9 +79,11 @@ class Engine(Protocol):
         ...
 
     def decode(self, latents: Latents, settings: Settings) -> Clip:
-        """Latents to a lazy Clip without audio, exactly `round(seconds * fps)` frames long."""
+        """Latents to a lazy Clip without audio, exactly `frame_count(seconds, settings.fps)` frames long."""
         ...
 
-    def plan_memory(self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int) -> MemoryPlan:
+    def plan_memory(
+        self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int
+    ) -> MemoryPlan:
         """How to run `seconds` at `size` (width, height) in `free_bytes`. Raises NotEnoughMemoryError early."""
         ...

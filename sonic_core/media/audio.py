@@ -1,0 +1,139 @@
+"""Reading sound: any container PyAV opens, or samples and a rate, to `Audio`; and resampling for the speech model.
+
+The length is capped and checked before and while decoding, so a three-hour file costs nothing. Sound is kept at its
+own rate up to 48 kHz and at most in stereo: it goes into the video; the speech model gets a 16 kHz mono copy.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import soxr
+
+from sonic_core.clip import Audio
+from sonic_core.errors import InputError
+from sonic_core.media.files import existing_file
+
+MAX_SECONDS = 1800.0
+MAX_RATE = 48_000
+MIN_SECONDS = 0.04
+
+
+def load_audio(source: Any) -> Audio:
+    """Audio from a path, an `Audio`, or a pair (samples, rate).
+
+    Samples are (n,), (channels, n) or (1, channels, n), floating in [-1, 1] or integers in the full range of their
+    type, numpy or torch. Raises InputError when there is no sound, it is too long, or it is not finite.
+    """
+    if isinstance(source, Audio):
+        return _checked(source, "audio")
+    if isinstance(source, (str, os.PathLike)):
+        path = existing_file(source, "audio")
+        return _checked(_decode(path), f"audio {str(path)!r}")
+    if isinstance(source, tuple) and len(source) == 2:
+        return _checked(_from_samples(*source), "audio")
+    raise InputError(f"audio is a {type(source).__name__}; give a path or a pair (samples, rate)")
+
+
+def speech_waveform(audio: Audio, rate: int) -> np.ndarray:
+    """(samples,) float32 mono at `rate` Hz."""
+    return soxr.resample(audio.mono(), audio.rate, rate).astype(np.float32)
+
+
+def cut(audio: Audio, start: float, end: float) -> Audio:
+    """The part from `start` to `end`, in seconds."""
+    return Audio(audio.samples[:, round(start * audio.rate) : round(end * audio.rate)], audio.rate)
+
+
+def _from_samples(samples: Any, rate: int) -> Audio:
+    array = np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
+    if array.ndim == 3 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or array.shape[0] > 64:
+        raise InputError(f"audio samples have shape {tuple(array.shape)}; give (channels, samples)")
+    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or not 4000 <= rate <= 384_000:
+        raise InputError(f"audio rate is {rate!r}; give a whole number of Hz from 4000 to 384000")
+    if array.dtype.kind in "iu":
+        array = array.astype(np.float32) / np.iinfo(array.dtype).max
+    elif array.dtype.kind != "f":
+        raise InputError(f"audio samples are of type {array.dtype}; give floats in [-1, 1] or integers")
+    _check_seconds(array.shape[1] / rate, "audio")
+    array = array.astype(np.float32)
+    if array.shape[0] > 2:
+        array = array.mean(0, keepdims=True)
+    if rate > MAX_RATE:
+        array = np.ascontiguousarray(soxr.resample(array.T, rate, MAX_RATE).T)
+        rate = MAX_RATE
+    return Audio(array, int(rate))
+
+
+def _decode(path: Path) -> Audio:
+    try:
+        with av.open(str(path), metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                kind = "a video without sound" if container.streams.video else "not a sound file"
+                raise InputError(f"{str(path)!r} is {kind}; give a file with speech")
+            stream = container.streams.audio[0]
+            if stream.duration and stream.time_base:
+                expected = float(stream.duration * stream.time_base)
+            else:
+                expected = (container.duration or 0) / av.time_base
+            _check_seconds(expected, f"audio {str(path)!r}")
+            rate = min(stream.rate or MAX_RATE, MAX_RATE)
+            layout = "mono" if (stream.channels or 1) == 1 else "stereo"
+            return _decode_stream(container, stream, rate, layout, expected, path)
+    except av.FFmpegError as error:
+        raise InputError(f"audio {str(path)!r} cannot be read ({error.strerror}); give a WAV, FLAC, MP3, M4A or a video with sound") from error  # fmt: skip
+
+
+def _decode_stream(container: Any, stream: Any, rate: int, layout: str, expected: float, path: Path) -> Audio:
+    """Decode into one buffer sized from the probe, so that a long clip is not held twice."""
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+    samples = np.zeros((1 if layout == "mono" else 2, int(expected * rate) + rate), np.float32)
+    used = 0
+
+    def append(block: np.ndarray) -> None:
+        nonlocal samples, used
+        if used + block.shape[1] > samples.shape[1]:
+            _check_seconds((used + block.shape[1]) / rate, f"audio {str(path)!r}")
+            samples = np.concatenate(
+                [samples, np.zeros_like(samples[:, : max(block.shape[1], used)])], axis=1
+            )
+        samples[:, used : used + block.shape[1]] = block
+        used += block.shape[1]
+
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            continue  # one damaged packet does not spoil the rest
+        for frame in frames:
+            for block in resampler.resample(frame):
+                append(block.to_ndarray())
+    for block in resampler.resample(None):
+        append(block.to_ndarray())
+    return Audio(samples[:, :used], rate)
+
+
+def _checked(audio: Audio, name: str) -> Audio:
+    if audio.samples.shape[1] == 0:
+        raise InputError(f"{name} holds no samples; export or download it again")
+    if audio.seconds < MIN_SECONDS:
+        raise InputError(f"{name} is {audio.seconds:.3f} s long; give at least {MIN_SECONDS} s")
+    _check_seconds(audio.seconds, name)
+    if not np.isfinite(audio.samples).all():
+        raise InputError(f"{name} has samples that are not finite (NaN or infinity); export it again")
+    return audio
+
+
+def _check_seconds(seconds: float, name: str) -> None:
+    if seconds > MAX_SECONDS:
+        raise InputError(
+            f"{name} is {seconds:.0f} s long; the limit is {MAX_SECONDS:.0f} s, so cut it into parts"
+        )
