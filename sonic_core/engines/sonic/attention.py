@@ -1,0 +1,145 @@
+"""Attention of the spatio-temporal transformer: within a frame, along time, and to image and audio tokens.
+
+Module names give the published state-dict keys. Cross-attention takes keys and values that were projected before
+(`context.py`), and never sees the tokens themselves.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MAX_BATCH_HEADS = 65535
+"""Attention kernels put batch x heads on a grid axis of this size (CUDA's limit)."""
+
+MPS_SCORE_ELEMENTS = 2**28
+"""On MPS the whole score matrix is made; slices keep it at 1 GiB in float32."""
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, max_scores: int | None = None) -> Tensor:
+    """Multi-head attention in slices of the batch where one call would not do.
+
+    Args:
+        q: (n, l, c) queries.
+        k: (n, t, c) keys.
+        v: (n, t, c) values.
+        heads: number of heads, a divisor of c.
+        max_scores: most score elements (slice x heads x l x t) at once; None means what the device stands.
+
+    Returns:
+        (n, l, c).
+    """
+    if max_scores is None and q.device.type == "mps":
+        max_scores = MPS_SCORE_ELEMENTS
+    size = max(1, MAX_BATCH_HEADS // heads)
+    if max_scores is not None:
+        size = max(1, min(size, max_scores // (heads * q.shape[1] * k.shape[1])))
+    if len(q) <= size:
+        return _attend(q, k, v, heads)
+    parts = zip(q.split(size), k.split(size), v.split(size), strict=True)
+    return torch.cat([_attend(*part, heads) for part in parts])
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+
+class SelfAttention(nn.Module):
+    """Attention of a sequence to itself: (n, l, c) -> (n, l, c)."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(channels, channels, bias=False)
+        self.to_k = nn.Linear(channels, channels, bias=False)
+        self.to_v = nn.Linear(channels, channels, bias=False)
+        self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.to_out[0](attend(self.to_q(x), self.to_k(x), self.to_v(x), self.heads))
+
+
+class AudioProcessor(nn.Module):
+    """Holds the second key/value pair, for audio tokens, under its published name."""
+
+    def __init__(self, channels: int, context_dim: int) -> None:
+        super().__init__()
+        self.to_k_ip = nn.ModuleList([nn.Linear(context_dim, channels, bias=False)])
+        self.to_v_ip = nn.ModuleList([nn.Linear(context_dim, channels, bias=False)])
+
+
+class CrossAttention(nn.Module):
+    """Attention to one image token and some audio tokens; the two results are added before `to_out`.
+
+    Softmax over the one image key is 1, so that result is `to_v(token)` whatever the query: `to_k` is in the
+    published files and is not used.
+    """
+
+    def __init__(self, channels: int, heads: int, context_dim: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(channels, channels, bias=False)
+        self.to_k = nn.Linear(context_dim, channels, bias=False)
+        self.to_v = nn.Linear(context_dim, channels, bias=False)
+        self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
+        self.processor = AudioProcessor(channels, context_dim)
+
+    def image_value(self, token: Tensor) -> Tensor:
+        """Project image tokens (..., context_dim) to what they add to every query: (..., c)."""
+        return self.to_v(token)
+
+    def audio_keys_values(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Project audio tokens (..., t, context_dim) to keys and values (..., t, c)."""
+        return self.processor.to_k_ip[0](tokens), self.processor.to_v_ip[0](tokens)
+
+    def forward(self, x: Tensor, image: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Attend.
+
+        Args:
+            x: (n, l, c).
+            image: (n, 1, c) from `image_value`.
+            keys: (n, t, c) from `audio_keys_values`.
+            values: (n, t, c).
+            mask: (1, l, 1) factor of the audio result, or None.
+
+        Returns:
+            (n, l, c).
+        """
+        audio = attend(self.to_q(x), keys, values, self.heads)
+        if mask is not None:
+            audio = audio * mask
+        return self.to_out[0](audio + image)
+
+
+class FeedForward(nn.Module):
+    """Gated GELU with four times the channels, done in slices: its inner tensor is the largest of the network."""
+
+    slice_elements = 2**24
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.net = nn.ModuleList(
+            [GatedProjection(channels, 4 * channels), nn.Identity(), nn.Linear(4 * channels, channels)]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.flatten(0, -2)
+        size = max(1, self.slice_elements // (8 * x.shape[-1]))
+        if len(rows) <= size:
+            return self.net[2](self.net[0](x))
+        out = torch.empty_like(rows)
+        for source, target in zip(rows.split(size), out.split(size), strict=True):
+            target.copy_(self.net[2](self.net[0](source)))
+        return out.view(x.shape)
+
+
+class GatedProjection(nn.Module):
+    """`a * gelu(b)` where (a, b) is one projection."""
+
+    def __init__(self, channels: int, inner: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(channels, 2 * inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, gate = self.proj(x).chunk(2, dim=-1)
+        return value * F.gelu(gate)
