@@ -30,9 +30,7 @@ def _switch(default: bool, text: str) -> Any:
 class Settings:
     """User-facing settings. `None` means "as the audio, the preset or the model says"."""
 
-    duration: float | None = _number(
-        None, 0.04, 1800, 0.01, "seconds of video; left out: exactly as long as the audio"
-    )
+    duration: float | None = _number(None, 0.04, 1800, 0.01, "seconds of video; left out: exactly as long as the audio")
     trim: bool = _switch(False, "cut the audio to `duration` when it is longer")
     framing: Framing = _choice(
         "whole",
@@ -59,9 +57,7 @@ class Settings:
     lip_sync_offset: float = _number(0.0, -1.0, 1.0, 0.001, "seconds; positive moves the lips later")
     fps: float = _number(25.0, 1.0, 120.0, 0.001, "frames a second of the finished video")
     seed: int = _number(0, 0, 2**63 - 1, 1, "the same seed gives the same video; 0 is a seed like any other")
-    fast: bool = _switch(
-        False, "approximate for speed: few-step solver, guidance in an interval, cached features"
-    )
+    fast: bool = _switch(False, "approximate for speed: few-step solver, guidance in an interval, cached features")
 
     def __post_init__(self) -> None:
         for setting in fields(self):
@@ -70,7 +66,7 @@ class Settings:
             x1, y1, x2, y2 = self.face_box
             if not (x2 - x1 >= 8 and y2 - y1 >= 8):
                 raise SettingsError(
-                    f"face_box {self.face_box} is not a box; give x1 y1 x2 y2 in pixels with x2 and y2 at least 8 larger"
+                    f"face_box {self.face_box} is not a box; give x1 y1 x2 y2 in pixels with both sides at least 8"
                 )
 
     def with_changes(self, **changes: Any) -> Settings:
@@ -78,9 +74,7 @@ class Settings:
         known = {setting.name for setting in fields(self)}
         for name in changes:
             if name not in known:
-                raise SettingsError(
-                    f"there is no setting {name!r}; the settings are {', '.join(sorted(known))}"
-                )
+                raise SettingsError(f"there is no setting {name!r}; the settings are {', '.join(sorted(known))}")
         return replace(self, **changes)
 
 
@@ -102,16 +96,12 @@ def check(name: str, value: Any) -> None:
         return
     if name == "face_box":
         if len(value) != 4 or not all(math.isfinite(v) for v in value):
-            raise SettingsError(
-                f"face_box is {value!r}; give four numbers x1 y1 x2 y2 in pixels of the photo"
-            )
+            raise SettingsError(f"face_box is {value!r}; give four numbers x1 y1 x2 y2 in pixels of the photo")
         return
     low, high = metadata["low"], metadata["high"]
     whole = isinstance(default, int)
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise SettingsError(
-            f"{name} is {value!r}; give a {'whole number' if whole else 'number'} from {low} to {high}"
-        )
+        raise SettingsError(f"{name} is {value!r}; give a {'whole number' if whole else 'number'} from {low} to {high}")
     if not (math.isfinite(value) and low <= value <= high):
         raise SettingsError(f"{name} is {value}; give a value from {low} to {high}")
 

@@ -89,7 +89,9 @@ def _decode(path: Path) -> Audio:
             layout = "mono" if (stream.channels or 1) == 1 else "stereo"
             return _decode_stream(container, stream, rate, layout, expected, path)
     except av.FFmpegError as error:
-        raise InputError(f"audio {str(path)!r} cannot be read ({error.strerror}); give a WAV, FLAC, MP3, M4A or a video with sound") from error  # fmt: skip
+        raise InputError(
+            f"audio {str(path)!r} cannot be read ({error.strerror}); give a WAV, FLAC, MP3, M4A or a video with sound"
+        ) from error
 
 
 def _decode_stream(container: Any, stream: Any, rate: int, layout: str, expected: float, path: Path) -> Audio:
@@ -102,9 +104,7 @@ def _decode_stream(container: Any, stream: Any, rate: int, layout: str, expected
         nonlocal samples, used
         if used + block.shape[1] > samples.shape[1]:
             _check_seconds((used + block.shape[1]) / rate, f"audio {str(path)!r}")
-            samples = np.concatenate(
-                [samples, np.zeros_like(samples[:, : max(block.shape[1], used)])], axis=1
-            )
+            samples = np.concatenate([samples, np.zeros_like(samples[:, : max(block.shape[1], used)])], axis=1)
         samples[:, used : used + block.shape[1]] = block
         used += block.shape[1]
 
@@ -134,6 +134,4 @@ def _checked(audio: Audio, name: str) -> Audio:
 
 def _check_seconds(seconds: float, name: str) -> None:
     if seconds > MAX_SECONDS:
-        raise InputError(
-            f"{name} is {seconds:.0f} s long; the limit is {MAX_SECONDS:.0f} s, so cut it into parts"
-        )
+        raise InputError(f"{name} is {seconds:.0f} s long; the limit is {MAX_SECONDS:.0f} s, so cut it into parts")

@@ -43,7 +43,9 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, target)
     except OSError as error:
-        raise OutputError(f"cannot write {str(target)!r}: {error.strerror or error}; free space or choose another folder") from error  # fmt: skip
+        raise OutputError(
+            f"cannot write {str(target)!r}: {error.strerror or error}; free space or choose another folder"
+        ) from error
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()

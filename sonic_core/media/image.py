@@ -34,9 +34,7 @@ def load_image(source: Any) -> np.ndarray:
         source = source.detach().cpu().float().numpy() if source.is_floating_point() else source.cpu().numpy()
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    raise InputError(
-        f"image is a {type(source).__name__}; give a path, a PIL image, a numpy array or a torch tensor"
-    )
+    raise InputError(f"image is a {type(source).__name__}; give a path, a PIL image, a numpy array or a torch tensor")
 
 
 def save_image(image: np.ndarray, path: str | os.PathLike[str]) -> None:
@@ -55,9 +53,7 @@ def _from_path(path: Path) -> np.ndarray:
     except Image.DecompressionBombError as error:
         raise InputError(f"image {str(path)!r} is too large: {error}; scale it down first") from error
     except UnidentifiedImageError as error:
-        raise InputError(
-            f"{str(path)!r} is not an image that can be read; give a JPEG, PNG or WebP"
-        ) from error
+        raise InputError(f"{str(path)!r} is not an image that can be read; give a JPEG, PNG or WebP") from error
     except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
         # PIL's decoders raise all of these for damaged files.
         raise InputError(f"image {str(path)!r} is damaged ({error}); export or download it again") from error
@@ -97,7 +93,9 @@ def _from_array(array: np.ndarray, name: str = "image") -> np.ndarray:
         if not np.isfinite(array).all():
             raise InputError(f"{name} has values that are not finite; give values in [0, 1]")
         if array.min() < -0.01 or array.max() > 1.01:
-            raise InputError(f"{name} has values from {array.min():.3g} to {array.max():.3g}; give floats in [0, 1] or uint8")  # fmt: skip
+            raise InputError(
+                f"{name} has values from {array.min():.3g} to {array.max():.3g}; give floats in [0, 1] or uint8"
+            )
         unit = array.astype(np.float32)
     elif array.dtype.kind in "ui":
         unit = array.astype(np.float32) / np.iinfo(array.dtype).max

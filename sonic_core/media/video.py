@@ -122,13 +122,13 @@ def open_video(path: str | os.PathLike[str], with_audio: bool = True) -> Clip:
             else:
                 seconds = (container.duration or 0) / av.time_base
             if not 0 < seconds <= MAX_SECONDS:
-                raise InputError(
-                    f"video {str(file)!r} is {seconds:.1f} s long; the limit is {MAX_SECONDS:.0f} s"
-                )
+                raise InputError(f"video {str(file)!r} is {seconds:.1f} s long; the limit is {MAX_SECONDS:.0f} s")
             has_sound = bool(container.streams.audio)
             metadata = {str(key): str(value) for key, value in container.metadata.items()}
     except av.FFmpegError as error:
-        raise InputError(f"video {str(file)!r} cannot be read ({error.strerror}); give an MP4, MOV, MKV or WebM") from error  # fmt: skip
+        raise InputError(
+            f"video {str(file)!r} cannot be read ({error.strerror}); give an MP4, MOV, MKV or WebM"
+        ) from error
     count = max(1, round(seconds * fps))
     audio = load_audio(file) if with_audio and has_sound else None
     return Clip(width, height, count, fps, lambda: _decode_chunks(file, count, fps), audio, metadata)

@@ -1,0 +1,212 @@
+"""The whole road in one object: photo and sound in, lazy Clip out.
+
+`SonicPipeline` strings the stages together and checks what lies between them: the lengths of sound and video, the
+framing, the size. It knows the Engine protocol and no engine; nodes and workers call the same stages one by one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from sonic_core.clip import Audio, Clip
+from sonic_core.engines import load_engine
+from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, Portrait, no_step
+from sonic_core.errors import InputError, SettingsError
+from sonic_core.face.crop import Box, crop_square, head_box, resized_size
+from sonic_core.face.detect import Face, FaceDetector
+from sonic_core.finish.paste_back import paste_back
+from sonic_core.media.audio import cut, load_audio, speech_waveform
+from sonic_core.media.image import load_image
+from sonic_core.media.video import save_video
+from sonic_core.settings import Settings, preset
+
+DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound unless trimming is asked for
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photo and a sound, checked, framed and cut, ready for an engine."""
+
+    photo: np.ndarray  # uint8 (h, w, 3), the photo as it came
+    crop: Box | None  # the part of the photo the portrait shows, None for all of it
+    portrait: Portrait
+    audio: Audio  # what goes into the video
+    speech: np.ndarray  # float32 (samples,) 16 kHz, shifted by lip_sync_offset, what drives the lips
+    settings: Settings
+
+
+@dataclass
+class SonicPipeline:
+    """One engine, loaded once and used for any number of clips.
+
+        pipe = SonicPipeline.from_pretrained("lite")
+        clip = pipe(image="portrait.jpg", audio="speech.mp3", min_resolution=1024, seed=0)
+        pipe.save_video(clip, "result.mp4")
+
+    `seconds` holds how long each stage of the last call took.
+    """
+
+    engine: Engine
+    detector: FaceDetector
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str] = "lite",
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> SonicPipeline:
+        """Load an engine: "lite", or a folder of the released Sonic files (see `engines.load_engine`).
+
+        `device` defaults to the GPU when there is one, `dtype` to what suits it. Raises ModelError for missing files.
+        """
+        start = time.perf_counter()
+        place = torch.device(device) if device is not None else best_device()
+        pipe = cls(load_engine(model, place, dtype, **options), FaceDetector())
+        pipe.seconds["load"] = time.perf_counter() - start
+        return pipe
+
+    def __call__(
+        self,
+        image: Any,
+        audio: Any,
+        settings: Settings | str | None = None,
+        on_step: OnStep = no_step,
+        **changes: Any,
+    ) -> Clip:
+        """Make a talking clip.
+
+        `image`: path, PIL, numpy or torch; `audio`: path, `Audio` or (samples, rate). `settings`: a `Settings`, the
+        name of a preset, or nothing for the defaults; `changes` are single settings by name. Frames are made when the
+        clip is iterated or saved. Raises SonicError subclasses for anything the caller can mend.
+        """
+        chosen = preset(settings) if isinstance(settings, str) else settings or Settings()
+        prepared = self._timed("prepare", lambda: self.prepare(image, audio, chosen.with_changes(**changes)))
+        conditions = self._timed(
+            "condition", lambda: self.engine.condition(prepared.portrait, prepared.speech, prepared.settings)
+        )
+        latents = self._timed("sample", lambda: self.engine.sample(conditions, prepared.settings, on_step))
+        return self.finish(latents, prepared)
+
+    def prepare(self, image: Any, audio: Any, settings: Settings) -> Prepared:
+        """Read, check, frame and cut the inputs."""
+        sound = fit_duration(load_audio(audio), settings)
+        photo = load_image(image)
+        crop, portrait = frame_portrait(photo, self.detector, settings, self.engine.size_multiple)
+        speech = shifted(speech_waveform(sound, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)
+        return Prepared(photo, crop, portrait, sound, speech, settings)
+
+    def finish(self, latents: Latents, prepared: Prepared) -> Clip:
+        """Decode lazily, put the sound in, and paste the square back when framing is "photo"."""
+        clip = self.engine.decode(latents, prepared.settings).replaced(audio=prepared.audio)
+        if prepared.settings.framing == "photo" and prepared.crop is not None:
+            clip = paste_back(clip, prepared.photo, prepared.crop)
+        return clip
+
+    def save_video(
+        self,
+        clip: Clip,
+        path: str | os.PathLike[str],
+        crf: int = 18,
+        on_frame: Callable[[int, int], None] | None = None,
+    ) -> Path:
+        """Make the frames and write them with the sound as an MP4; see `media.video.save_video`."""
+        return self._timed("render", lambda: save_video(clip, path, crf, on_frame))
+
+    def _timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = work()
+        self.seconds[stage] = time.perf_counter() - start
+        return result
+
+
+def best_device() -> torch.device:
+    """The GPU when torch sees one, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def fit_duration(audio: Audio, settings: Settings) -> Audio:
+    """The sound of the finished video. Raises SettingsError when `duration` contradicts it and trimming is off."""
+    if settings.duration is None or abs(settings.duration - audio.seconds) <= DURATION_TOLERANCE:
+        return audio
+    if settings.trim and settings.duration < audio.seconds:
+        return cut(audio, 0, settings.duration)
+    remedy = "turn trimming on to cut the audio" if settings.duration < audio.seconds else "give a longer audio"
+    raise SettingsError(
+        f"duration is {settings.duration:g} s but the audio is {audio.seconds:.2f} s long; "
+        f"leave duration out to take the audio's, or {remedy}"
+    )
+
+
+def shifted(speech: np.ndarray, seconds: float, rate: int) -> np.ndarray:
+    """Speech (samples,) moved later by `seconds` (earlier when negative), silence moving in, the length kept."""
+    offset = round(seconds * rate)
+    if offset == 0:
+        return speech
+    moved = np.zeros_like(speech)
+    if offset > 0:
+        moved[offset:] = speech[:-offset]
+    else:
+        moved[:offset] = speech[-offset:]
+    return moved
+
+
+def find_face(photo: np.ndarray, detector: FaceDetector, settings: Settings) -> Face:
+    """The face that the settings ask for. Raises NoFaceError or InputError."""
+    if settings.face_box is not None:
+        height, width = photo.shape[:2]
+        x1, y1, x2, y2 = settings.face_box
+        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+            raise InputError(f"face_box {settings.face_box} does not lie inside the photo of {width} x {height} pixels")
+        return detector.landmarks_in(photo, settings.face_box)
+    return detector.pick(photo, settings.face_index)
+
+
+def frame_portrait(
+    photo: np.ndarray, detector: FaceDetector, settings: Settings, multiple: int
+) -> tuple[Box | None, Portrait]:
+    """Crop as `framing` says and resize the short side to `min_resolution`: the crop box and the portrait."""
+    face = find_face(photo, detector, settings)
+    height, width = photo.shape[:2]
+    crop = None
+    view, corner = photo, np.zeros(2, np.float32)
+    if settings.framing != "whole":
+        crop = crop_square((width, height), head_box(face, (width, height)), settings.expand_ratio)
+        x1, y1, x2, y2 = crop
+        view, corner = photo[y1:y2, x1:x2], np.array([x1, y1], np.float32)
+    size = resized_size((view.shape[1], view.shape[0]), settings.min_resolution, multiple)
+    scale = np.array(size, np.float32) / [view.shape[1], view.shape[0]]
+    return crop, Portrait(resize(view, size), moved_face(face, corner, scale))
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """uint8 (h, w, 3) to `size` (width, height): area averaging down, Lanczos up."""
+    if size == (image.shape[1], image.shape[0]):
+        return np.ascontiguousarray(image)
+    smaller = size[0] < image.shape[1]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4)
+
+
+def moved_face(face: Face, corner: np.ndarray, scale: np.ndarray) -> Face:
+    """The face in the pixels of a crop that starts at `corner` and is then scaled by `scale` (x, y)."""
+    landmarks = face.landmarks.copy()
+    landmarks[:, :2] = (landmarks[:, :2] - corner) * scale
+    landmarks[:, 2] *= scale.mean()
+    x1, y1 = (np.array(face.box[:2]) - corner) * scale
+    x2, y2 = (np.array(face.box[2:]) - corner) * scale
+    return Face((float(x1), float(y1), float(x2), float(y2)), landmarks.astype(np.float32), face.score)
