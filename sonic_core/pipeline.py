@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,12 @@ class SonicPipeline:
         clip is iterated or saved. Raises SonicError subclasses for anything the caller can mend.
         """
         chosen = preset(settings) if isinstance(settings, str) else settings or Settings()
-        prepared = self._timed("prepare", lambda: self.prepare(image, audio, chosen.with_changes(**changes)))
-        conditions = self._timed(
-            "condition", lambda: self.engine.condition(prepared.portrait, prepared.speech, prepared.settings)
-        )
-        latents = self._timed("sample", lambda: self.engine.sample(conditions, prepared.settings, on_step))
+        with self._timed("prepare"):
+            prepared = self.prepare(image, audio, chosen.with_changes(**changes))
+        with self._timed("condition"):
+            conditions = self.engine.condition(prepared.portrait, prepared.speech, prepared.settings)
+        with self._timed("sample"):
+            latents = self.engine.sample(conditions, prepared.settings, on_step)
         return self.finish(latents, prepared)
 
     def prepare(self, image: Any, audio: Any, settings: Settings) -> Prepared:
@@ -122,13 +124,14 @@ class SonicPipeline:
         on_frame: Callable[[int, int], None] | None = None,
     ) -> Path:
         """Make the frames and write them with the sound as an MP4; see `media.video.save_video`."""
-        return self._timed("render", lambda: save_video(clip, path, crf, on_frame))
+        with self._timed("render"):
+            return save_video(clip, path, crf, on_frame)
 
-    def _timed(self, stage: str, work: Callable[[], Any]) -> Any:
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
-        result = work()
+        yield
         self.seconds[stage] = time.perf_counter() - start
-        return result
 
 
 def best_device() -> torch.device:
