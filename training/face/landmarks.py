@@ -1,0 +1,245 @@
+"""Training of the landmark net: standard face, batches, loss and held-out figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from sonic_core.face import align, points
+from sonic_core.face.nets import LANDMARK_INPUT, LANDMARKS, LandmarkNet
+from training.face import augment, data, warp
+
+FACE_HEIGHT = 0.68  # share of the crop between forehead and chin of the standard face
+DOWN = -0.04  # the standard face sits a little high, to leave room for an open mouth
+VARIANTS = 5
+
+
+def standard_face(landmarks: np.ndarray) -> np.ndarray:
+    """Mean shape (478, 3) in crop units (-1 to 1), from landmarks (n, 478, 3) in any pixels."""
+    rigid = list(points.RIGID)
+    mean = landmarks[0]
+    for _ in range(4):
+        aligned = align.apply(align.fit(landmarks[:, rigid, :2], mean[None, rigid, :2]), landmarks)
+        mean = aligned.mean(0)
+    oval = mean[list(points.FACE_OVAL), :2]
+    middle = np.array([*((oval.max(0) + oval.min(0)) / 2), mean[:, 2].mean()])
+    eyes = points.keypoints(mean)[:2, :2]
+    tilt = np.arctan2(*(eyes[1] - eyes[0])[::-1])
+    scale = 2 * FACE_HEIGHT / np.linalg.norm(mean[10] - mean[152])
+    upright = scale * np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
+    matrix = np.concatenate([upright, np.array([[0.0], [DOWN]])], 1)
+    return align.apply(matrix, mean - middle).astype(np.float32)
+
+
+def mirror_order(mean: np.ndarray) -> np.ndarray:
+    """Which landmark takes whose place in a mirrored picture, (478,)."""
+    from scipy.optimize import linear_sum_assignment
+
+    flipped = mean * np.array([-1, 1, 1], np.float32)
+    cost = np.linalg.norm(mean[:, None] - flipped[None], axis=-1) ** 2
+    for right, left in zip(points.RIGHT_IRIS, (473, 476, 475, 474, 477), strict=True):
+        cost[right, left] = cost[left, right] = -1
+    return linear_sum_assignment(cost)[1]
+
+
+def with_variants(faces: data.Faces, motion: warp.LipMotion, count: int, seed: int) -> data.Faces:
+    """Add `count` warped pictures of everybody (of GRID, which opens its mouth by itself, one to every third frame)."""
+    rng = np.random.default_rng(seed)
+    images, landmarks, identity, weight = [], [], [], []
+    for i, person in enumerate(faces.identity):
+        copies = count if not person.startswith("grid") else int(i % 3 == 0)
+        for _ in range(copies):
+            picture, moved = warp.variant(faces.images[i], faces.landmarks[i], motion, rng)
+            images.append(picture)
+            landmarks.append(moved)
+            identity.append(person)
+            weight.append(1.2 / max(copies, 1) if copies > 1 else 0.25)
+    return data.Faces(
+        np.concatenate([faces.images, np.stack(images)]),
+        np.concatenate([faces.landmarks, np.stack(landmarks)]),
+        np.concatenate([faces.identity, np.array(identity)]),
+        np.concatenate([faces.weight, np.array(weight, np.float32)]),
+    )
+
+
+def unit_to_pixels(size: int) -> np.ndarray:
+    """Crop units (-1 to 1) to the pixels of a crop."""
+    return np.array([[size / 2, 0, (size - 1) / 2], [0, size / 2, (size - 1) / 2]])
+
+
+def jitter(rng: np.random.Generator, loose: bool) -> np.ndarray:
+    """A random similarity of crop units: a crop as the detector aims it, or as a previous frame does."""
+    if loose:
+        angle, size, shift = rng.uniform(-28, 28), np.exp(rng.uniform(-0.3, 0.3)), rng.normal(0, 0.12, 2)
+    else:
+        angle, size, shift = rng.normal(0, 3), np.exp(rng.normal(0, 0.04)), rng.normal(0, 0.03, 2)
+    cos, sin = size * np.cos(np.radians(angle)), size * np.sin(np.radians(angle))
+    return np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]]])
+
+
+class Batches:
+    def __init__(self, faces: data.Faces, mean: np.ndarray, seed: int) -> None:
+        self.faces, self.mean, self.rng = faces, mean, np.random.default_rng(seed)
+        self.mirror = mirror_order(mean)
+        self.chances = np.cumsum(faces.weight / faces.weight.sum())
+        self.pictures = augment.backgrounds()
+
+    def crop(self, index: int, change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rigid = list(points.RIGID)
+        landmarks = self.faces.landmarks[index]
+        to_unit = align.compose(change, align.fit(landmarks[rigid, :2], self.mean[rigid, :2]))
+        to_crop = align.compose(unit_to_pixels(LANDMARK_INPUT), to_unit)
+        return align.cut(self.faces.images[index], to_crop, LANDMARK_INPUT), align.apply(to_unit, landmarks)
+
+    def face(self) -> tuple[np.ndarray, np.ndarray]:
+        rng = self.rng
+        index = min(int(np.searchsorted(self.chances, rng.random())), len(self.chances) - 1)
+        image, target = self.crop(index, jitter(rng, loose=rng.random() < 0.45))
+        if rng.random() < 0.5:
+            image = np.ascontiguousarray(image[:, ::-1])
+            target = (target * np.array([-1, 1, 1], np.float32))[self.mirror]
+        if rng.random() < 0.2:
+            hull = cv2.convexHull(((target[:, :2] + 1) * LANDMARK_INPUT / 2).astype(np.float32))
+            middle = hull.mean(0, keepdims=True)
+            mask = np.zeros(image.shape[:2], np.float32)
+            cv2.fillConvexPoly(mask, ((hull - middle) * rng.uniform(1.0, 1.5) + middle).astype(np.int32), 1.0)
+            mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 4))[..., None]
+            image = (image * mask + augment.background(self.pictures, LANDMARK_INPUT, rng) * (1 - mask)).astype(np.uint8)
+        if rng.random() < 0.2:
+            image = augment.occlude(image, rng)
+        return augment.photograph(image, rng), target
+
+    def no_face(self) -> np.ndarray:
+        """Textures, and pieces of the crops that miss the face or show it upside down."""
+        rng = self.rng
+        if rng.random() < 0.5:
+            return augment.photograph(augment.background(self.pictures, LANDMARK_INPUT, rng), rng)
+        index = int(rng.integers(len(self.faces.images)))
+        angle = rng.uniform(0, 2 * np.pi)
+        change = jitter(rng, loose=True)
+        change[:, 2] = rng.uniform(1.3, 2.2) * np.array([np.cos(angle), np.sin(angle)])
+        if rng.random() < 0.3:
+            change = np.array([[-1.0, 0, 0], [0, -1.0, 0]]) * rng.uniform(0.7, 1.4)
+        return augment.photograph(self.crop(index, change)[0], rng)
+
+    def __call__(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Pixels (n, 3, 128, 128), landmarks (n, 478, 3) in crop units, presence (n,); without presence no landmarks."""
+        images, targets = np.zeros((size, LANDMARK_INPUT, LANDMARK_INPUT, 3), np.uint8), np.zeros((size, LANDMARKS, 3), np.float32)
+        present = np.arange(size) >= size // 8
+        for k in range(size):
+            if present[k]:
+                images[k], targets[k] = self.face()
+            else:
+                images[k] = self.no_face()
+        return to_tensor(images), torch.from_numpy(targets), torch.from_numpy(present.astype(np.float32))
+
+
+def to_tensor(images: np.ndarray) -> Tensor:
+    """uint8 (n, h, w, 3) -> float (n, 3, h, w) in [0, 1], channels last in memory."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
+
+
+def point_weights() -> Tensor:
+    weight = torch.ones(LANDMARKS)
+    weight[list(points.OUTER_LIPS + points.INNER_LIPS + points.RIGHT_EYE + points.LEFT_EYE)] = 3.0
+    weight[list(points.RIGHT_IRIS + points.LEFT_IRIS)] = 2.0
+    weight[[13, 14, 152, 10]] = 5.0
+    return weight / weight.mean()
+
+
+PAIRS = torch.tensor(points.LIP_PAIRS + points.RIGHT_LID_PAIRS + points.LEFT_LID_PAIRS)
+
+
+def distance(error: Tensor) -> Tensor:
+    """Smooth absolute error: quadratic below half a percent of the crop."""
+    return torch.sqrt(error.pow(2).sum(-1) + 0.005**2)
+
+
+def loss(net: LandmarkNet, weights: Tensor, pixels: Tensor, targets: Tensor, present: Tensor) -> Tensor:
+    guess, logit = net(pixels)
+    seen = present > 0
+    guess, targets = guess[seen], targets[seen]
+    flat = (distance(guess[..., :2] - targets[..., :2]) * weights).mean()
+    depth = (guess[..., 2] - targets[..., 2]).abs().mean()
+
+    def gaps(p: Tensor) -> Tensor:
+        return p[:, PAIRS[:, 0], :2] - p[:, PAIRS[:, 1], :2]
+
+    opening = distance(gaps(guess) - gaps(targets)).mean()
+    return flat + 0.2 * depth + 0.5 * opening + 0.01 * torch.nn.functional.binary_cross_entropy_with_logits(logit, present)
+
+
+def start(mean: np.ndarray, faces: data.Faces, components: int = 96) -> LandmarkNet:
+    """A net whose last layer holds the principal components of the shapes."""
+    net = LandmarkNet(components)
+    rigid = list(points.RIGID)
+    aligned = align.apply(align.fit(faces.landmarks[:, rigid, :2], mean[None, rigid, :2]), faces.landmarks)
+    rng = np.random.default_rng(0)
+    aligned = np.concatenate([align.apply(jitter(rng, loose=k % 2 == 0), shape)[None] for k, shape in enumerate(aligned)])
+    flat = torch.from_numpy(aligned.reshape(len(aligned), -1).astype(np.float32))
+    _, s, v = torch.pca_lowrank(flat, components, niter=4)
+    with torch.no_grad():
+        net.shape.weight.copy_((v * s / len(flat) ** 0.5))
+        net.shape.bias.copy_(torch.from_numpy(mean.reshape(-1)))
+    return net
+
+
+@torch.no_grad()
+def figures(net: LandmarkNet, held: data.Faces, warped: data.Faces, mean: np.ndarray) -> dict[str, float]:
+    """Held-out errors in percent of the inter-ocular distance, two passes from a badly aimed first crop."""
+    result = {}
+    for name, faces in (("", held), ("warped_", warped)):
+        batches = Batches(faces, mean, seed=1)
+        rng = np.random.default_rng(2)
+        crops = [batches.crop(i, jitter(rng, loose=True)) for i in range(len(faces.images))]
+        guess = net(to_tensor(np.stack([image for image, _ in crops])))[0].numpy()
+        first = _errors(guess, np.stack([target for _, target in crops]))
+        second_crops, second_targets = [], []
+        rng = np.random.default_rng(2)
+        for i in range(len(faces.images)):
+            change = jitter(rng, loose=True)
+            aim = align.fit(guess[i][list(points.RIGID), :2], mean[list(points.RIGID), :2])
+            image, target = batches.crop(i, align.compose(aim, change))
+            second_crops.append(image)
+            second_targets.append(target)
+        refined = net(to_tensor(np.stack(second_crops)))[0].numpy()
+        result[f"{name}first_pass"] = first["all"]
+        result |= {f"{name}{key}": value for key, value in _errors(refined, np.stack(second_targets)).items()}
+    return {key: round(float(value), 3) for key, value in result.items()}
+
+
+def _errors(guess: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    eyes = points.keypoints(target)[:, :2, :2]
+    ocular = np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=-1)[:, None]
+    error = np.linalg.norm(guess[..., :2] - target[..., :2], axis=-1) / ocular * 100
+    height = np.linalg.norm(target[:, 10, :2] - target[:, 152, :2], axis=-1)
+
+    def gap(p: np.ndarray, upper: int, lower: int) -> np.ndarray:
+        return np.linalg.norm(p[:, upper, :2] - p[:, lower, :2], axis=-1)
+
+    lips = gap(guess, 13, 14) / height - gap(target, 13, 14) / height
+    lids = (gap(guess, 159, 145) - gap(target, 159, 145)) / ocular[:, 0] * 100
+    return {
+        "all": error.mean(),
+        "lips": error[:, list(points.OUTER_LIPS + points.INNER_LIPS)].mean(),
+        "eyes": error[:, list(points.RIGHT_EYE + points.LEFT_EYE)].mean(),
+        "lip_opening": np.abs(lips).mean() * 100,
+        "lip_correlation": np.corrcoef(gap(guess, 13, 14) / height, gap(target, 13, 14) / height)[0, 1],
+        "lid_opening": np.abs(lids).mean(),
+    }
+
+
+def datasets(folder: Path) -> tuple[data.Faces, data.Faces, data.Faces, np.ndarray]:
+    """Training faces with variants, held-out faces, warped held-out faces, the standard face."""
+    train, held = data.split(data.load(folder / "faces"))
+    rng = np.random.default_rng(0)
+    motion = warp.load_lip_motion(folder / "grid_s1", rng)
+    mean = standard_face(train.landmarks)
+    train = with_variants(train, motion, VARIANTS, seed=3)
+    pairs = [warp.variant(held.images[i], held.landmarks[i], motion, rng) for i in range(len(held.images)) for _ in range(3)]
+    warped = data.Faces(np.stack([p for p, _ in pairs]), np.stack([m for _, m in pairs]), np.repeat(held.identity, 3), np.repeat(held.weight, 3))
+    return train, held, warped, mean

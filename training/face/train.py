@@ -1,0 +1,130 @@
+"""Trains the face networks: `python -m training.face.train --data DIR --out DIR [--net landmarks|detector|encoder]`.
+
+DIR holds `faces/` and `grid_s1/`. Each net writes OUT/NET.pt every 200 steps and goes on from it when started again with
+the same OUT; held-out figures go to OUT/NET.log, one JSON line each. `--export FOLDER` writes float16 safetensors of the
+averaged weights for the package (sonic_core/face/weights).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sonic_core.face.nets import DetectorNet
+from training.face import data, detector, landmarks
+
+SAVE_EVERY, LOG_EVERY = 200, 400
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Warm up over 200 steps, then a half cosine to 2 % of the peak."""
+    return peak * min((step + 1) / 200, 0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * min(step / steps, 1.0)))))
+
+
+def run(name: str, net: nn.Module, step_loss: Callable[[nn.Module], Tensor], figures: Callable[[nn.Module], dict], args: argparse.Namespace) -> nn.Module:
+    """Train `net`; returns its running average, which is what is measured and exported."""
+    path = args.out / f"{name}.pt"
+    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.01, betas=(0.9, 0.98))
+    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.997), use_buffers=True)
+    step = 0
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        net.load_state_dict(state["net"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+    elif args.start is not None:
+        start = torch.load(args.start, weights_only=True)["average"]
+        net.load_state_dict({key.removeprefix("module."): value for key, value in start.items() if key != "n_averaged"})
+        average.module.load_state_dict(net.state_dict())
+    began, total = time.time(), 0.0
+    while step < args.steps:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, args.steps, args.rate)
+        net.train()
+        loss = step_loss(net)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(net)
+        step, total = step + 1, total + loss.item()
+        if step % SAVE_EVERY == 0 or step == args.steps:
+            state = {"net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+            torch.save(state, path.with_suffix(".tmp"))
+            os.replace(path.with_suffix(".tmp"), path)
+        if step % LOG_EVERY == 0 or step == args.steps:
+            average.eval()
+            line = {"step": step, "loss": round(total / LOG_EVERY, 5), "seconds": round(time.time() - began), **figures(average.module)}
+            with (args.out / f"{name}.log").open("a") as log:
+                log.write(json.dumps(line) + "\n")
+            total = 0.0
+    return average.module.eval()
+
+
+def export(net: nn.Module, path: Path, extra: dict[str, np.ndarray]) -> None:
+    tensors = {key: value.half().contiguous() for key, value in net.state_dict().items() if value.is_floating_point()}
+    tensors |= {key: torch.from_numpy(value).float().contiguous() for key, value in extra.items()}
+    save_file(tensors, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+def train_landmarks(args: argparse.Namespace) -> None:
+    train, held, warped, mean = landmarks.datasets(args.data)
+    batches, weights = landmarks.Batches(train, mean, seed=int(time.time())), landmarks.point_weights()
+    net = landmarks.start(mean, train).to(memory_format=torch.channels_last)
+    net = run(
+        "landmarks",
+        net,
+        lambda net: landmarks.loss(net, weights, *batches(args.batch)),
+        lambda net: landmarks.figures(net, held, warped, mean),
+        args,
+    )
+    if args.export:
+        export(net, args.export / "landmarks.safetensors", {"standard": mean})
+
+
+def train_detector(args: argparse.Namespace) -> None:
+    train, held = data.split(data.load(args.data / "faces"))
+    scenes = detector.Scenes(train, seed=int(time.time()))
+    net = DetectorNet().to(memory_format=torch.channels_last)
+    net = run(
+        "detector", net, lambda net: detector.loss(net, *scenes(args.batch)), lambda net: detector.figures(net, held), args
+    )
+    if args.export:
+        export(net, args.export / "detector.safetensors", {})
+
+
+TRAINERS = {"landmarks": train_landmarks, "detector": train_detector}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--net", choices=sorted(TRAINERS), nargs="*", default=sorted(TRAINERS))
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--start", type=Path, help="a checkpoint to take the first weights from")
+    parser.add_argument("--export", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    for name in args.net:
+        TRAINERS[name](args)
+
+
+if __name__ == "__main__":
+    main()
