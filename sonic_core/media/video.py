@@ -53,7 +53,7 @@ def _encode(container: Any, clip: Clip, crf: int, on_frame: Callable[[int, int],
     context.time_base = 1 / Fraction(clip.fps)
     context.color_primaries = context.color_trc = context.colorspace = BT709
     context.color_range = LIMITED_RANGE
-    sound = _SoundEncoder(container, clip.audio) if clip.audio is not None else None
+    sound = SoundEncoder(container, clip.audio) if clip.audio is not None else None
     for index, frame in enumerate(clip.frames()):
         rgb = (frame[:height, :width] * 255 + 0.5).clip(0, 255).astype(np.uint8)
         picture = av.VideoFrame.from_ndarray(rgb, format="rgb24")
@@ -69,7 +69,7 @@ def _encode(container: Any, clip: Clip, crf: int, on_frame: Callable[[int, int],
         sound.finish()
 
 
-class _SoundEncoder:
+class SoundEncoder:
     """Feeds an `Audio` to an AAC stream piece by piece."""
 
     def __init__(self, container: Any, audio: Audio):
