@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from sonic_core.face.detect import Face
 from sonic_core.settings import Settings
 
 SPEECH_RATE = 16000
+
+Stage = Literal["condition", "sample", "decode"]
 
 # on_step(done, total, preview): called after each unit of work; raising from it cancels the call. `preview` is a
 # float32 (height, width, 3) picture or None.
@@ -80,6 +82,13 @@ class Engine(Protocol):
 
     def decode(self, latents: Latents, settings: Settings) -> Clip:
         """Latents to a lazy Clip without audio, exactly `frame_count(seconds, settings.fps)` frames long."""
+        ...
+
+    def networks(self, stage: Stage) -> list[torch.nn.Module]:
+        """What a stage computes with, for a host that moves networks between devices; none when nothing is moved.
+
+        The engine computes where their parameters are at the time of the call.
+        """
         ...
 
     def plan_memory(
