@@ -1,0 +1,170 @@
+"""How mouth, jaw, cheeks and brows move in the picture: displacement fields for the upper and the lower face.
+
+The lips part, so one smooth field cannot hold both: the upper one carries everything above the line between the lips,
+the lower one everything below, and each continues smoothly across it. Beyond the corners of the mouth they agree.
+
+An opening is absolute. The photo's own mouth is closed first, whatever it does; then the motion's opening is set
+exactly, pair by pair along the lips, so that lips that should meet do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sonic_core.engines.lite.fit import FaceFit
+from sonic_core.engines.lite.landmarks import (
+    LEFT_BROW,
+    LOWER_INNER,
+    LOWER_LIP,
+    RIGHT_BROW,
+    UPPER_INNER,
+    UPPER_LIP,
+)
+from sonic_core.engines.lite.layout import BROWS, MOUTH, MOUTH_CHANNELS, MouthBasis
+from sonic_core.engines.lite.warp import Grid, smoothstep, thin_plate
+
+PAIRS = 9  # of facing points between the corners of the mouth
+# How much of a movement of the inner edge each ring of the lip follows, from the outline inwards.
+RING_SHARE = np.float32([0.55, 0.7, 0.85, 1.0])
+UPPER_SHARE = 0.45  # of closing an open mouth is done by the upper lip
+SMILE = 0.06  # opening (share of face height) that a smile makes without lowering the jaw
+CHIN_SHARE = 0.5  # of a further opening, the chin's part
+BROW_RAISE, BROW_LOWER = 0.16, 0.08  # canonical units at strength one
+SMOOTHING = 2e-4
+# Where the movement has died out: canonical points round the lower face and the brow.
+STILL_BOX = (-1.75, -1.5, 1.75, 3.35)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """The fields of one portrait. A frame's field is `weights(row) @ fields`."""
+
+    grid: Grid
+    upper: np.ndarray  # (modes, rows * columns * 2)
+    lower: np.ndarray
+    upper_contour: np.ndarray  # (m, 2) px in the photo: the lower edge of the upper lip, left to right
+    lower_contour: np.ndarray  # (m, 2) the upper edge of the lower lip
+    wanted: np.ndarray  # (12, PAIRS) px of opening for one unit of each mouth coefficient
+    measured: np.ndarray  # (modes, PAIRS) px of opening that each mode makes
+    source_gap: np.ndarray  # (PAIRS,) px of opening in the photo
+    solve: np.ndarray  # (PAIRS, PAIRS) from missing opening to the weights of the pair modes
+    jaw: np.ndarray  # (modes, 2) px movement of the chin
+
+    def weights(self, row: np.ndarray) -> np.ndarray:
+        """(24,) motion -> (modes,) weights: 1 for closing, mouth, brows, then one for each pair of lip points."""
+        mouth = np.clip(row[MOUTH], -8, 8)
+        plain = np.concatenate([[1.0], mouth, np.clip(row[BROWS], 0, 1)]).astype(np.float32)
+        opening = np.maximum(mouth @ self.wanted, 0)
+        missing = opening - self.source_gap - plain @ self.measured[: len(plain)]
+        return np.concatenate([plain, missing @ self.solve]).astype(np.float32)
+
+    def field(self, layer: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(rows, columns, 2) px displacement of a layer (`upper` or `lower`)."""
+        return (weights @ layer).reshape(self.grid.rows, self.grid.columns, 2)
+
+
+def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> Expression:
+    """The fields of a portrait with (478, 2) landmarks in px."""
+    modes = _modes(fit, basis, points, face_height)
+    corners = np.float32([[STILL_BOX[i], STILL_BOX[j], 0.6] for i in (0, 2) for j in (1, 3)])
+    box = fit.to_pixels(corners)[:, :2]
+    grid = Grid.over((*box.min(0), *box.max(0)), max(2, round(face_height / 64)))
+
+    rest = basis.rest
+    central = np.abs(rest[:, 0]) < 0.40
+    ring = np.zeros(478, bool)
+    below, above = ring.copy(), ring.copy()
+    below[LOWER_LIP[:, 1:-1]] = above[UPPER_LIP[:, 1:-1]] = True
+    below |= central & (rest[:, 1] > 1.6) & (rest[:, 1] < 2.1) & ~above
+    above |= central & (rest[:, 1] > 1.25) & (rest[:, 1] <= 1.6) & ~below
+    face = np.arange(478) < 468
+    still = fit.to_pixels(_still_points())[:, :2]
+    queries = grid.points().reshape(-1, 2)
+    window = _window(queries, fit)
+
+    def layer(chosen: np.ndarray) -> np.ndarray:
+        spread = thin_plate(np.concatenate([points[chosen], still]), queries, SMOOTHING) * window[:, None]
+        values = modes[:, chosen].transpose(1, 0, 2).reshape(chosen.sum(), -1)
+        field = spread[:, : chosen.sum()] @ values  # the still points add nothing
+        return field.reshape(len(queries), len(modes), 2).transpose(1, 0, 2).reshape(len(modes), -1)
+
+    upper, lower = layer(face & ~below), layer(face & ~above)
+    upper_points, lower_points = points[UPPER_INNER], points[LOWER_INNER]
+
+    def at(layer: np.ndarray, where: np.ndarray) -> np.ndarray:
+        shaped = layer.reshape(len(modes), grid.rows, grid.columns, 2)
+        return np.stack([grid.sample(mode, where[None].astype(np.float32))[0] for mode in shaped])
+
+    down = fit.down
+    measured = ((at(lower, lower_points) - at(upper, upper_points)) @ down)[:, 1:-1]
+    lips = basis.components @ fit.axes
+    wanted = ((lips[:, LOWER_INNER] - lips[:, UPPER_INNER])[..., :2] @ down)[:, 1:-1]
+    return Expression(
+        grid=grid,
+        upper=np.ascontiguousarray(upper, np.float32),
+        lower=np.ascontiguousarray(lower, np.float32),
+        upper_contour=_dense(upper_points),
+        lower_contour=_dense(lower_points),
+        wanted=wanted.astype(np.float32),
+        measured=measured.astype(np.float32),
+        source_gap=((lower_points - upper_points) @ down)[1:-1].astype(np.float32),
+        solve=np.linalg.inv(measured[-PAIRS:].astype(np.float64)).astype(np.float32),
+        jaw=modes[:, 152].astype(np.float32),
+    )
+
+
+def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> np.ndarray:
+    """(modes, 478, 2) px: closing the photo's mouth, the mouth basis, the brows, and the pairs of lip points."""
+    down = fit.down
+    modes = np.zeros((1 + MOUTH_CHANNELS + 2 + PAIRS, 478, 2), np.float32)
+    gap = np.maximum((points[LOWER_INNER] - points[UPPER_INNER]) @ down, 0)
+    for share, ring in zip(RING_SHARE, UPPER_LIP, strict=True):
+        modes[0, ring] = (UPPER_SHARE * share * gap)[:, None] * down
+    for share, ring in zip(RING_SHARE, LOWER_LIP, strict=True):
+        modes[0, ring] = -((1 - UPPER_SHARE) * share * gap)[:, None] * down
+    lowered = max(gap.max() - SMILE * face_height, 0) * CHIN_SHARE
+    # The jaw's share of a point is what the first, mouth-opening component moves it compared to the chin.
+    opening = basis.components[0, :, 1] / basis.components[0, 152, 1]
+    jaw = np.clip(opening, 0, 1) * smoothstep(basis.rest[:, 1], 1.75, 2.0)
+    modes[0] -= (lowered * jaw)[:, None] * down
+
+    modes[1 : 1 + MOUTH_CHANNELS] = (basis.components @ fit.axes)[..., :2]
+
+    for side in (RIGHT_BROW, LEFT_BROW):
+        inner = np.exp(-((np.abs(basis.rest[side, 0]) - 0.2) ** 2) / 0.35**2)
+        modes[-PAIRS - 2, side] = -(BROW_RAISE * fit.scale * (0.35 + 0.65 * inner))[:, None] * down
+        modes[-PAIRS - 1, side] = BROW_LOWER * fit.scale * down
+
+    for pair in range(PAIRS):
+        for share, upper, lower in zip(RING_SHARE, UPPER_LIP, LOWER_LIP, strict=True):
+            modes[-PAIRS + pair, upper[pair + 1]] = -share / 2 * down
+            modes[-PAIRS + pair, lower[pair + 1]] = share / 2 * down
+    return modes
+
+
+def _still_points() -> np.ndarray:
+    x1, y1, x2, y2 = STILL_BOX
+    across, along = np.linspace(x1, x2, 9), np.linspace(y1, y2, 12)
+    rim = [(x, y) for x in across for y in (y1, y2)] + [(x, y) for y in along[1:-1] for x in (x1, x2)]
+    return np.float32([(x, y, 0.6) for x, y in rim])
+
+
+def _window(queries: np.ndarray, fit: FaceFit) -> np.ndarray:
+    """(q,) 1 in the face, 0 at the rim of the still box."""
+    middle = fit.to_pixels(np.float32([0, (STILL_BOX[1] + STILL_BOX[3]) / 2, 0.6]))[:2]
+    across = np.float32([fit.down[1], -fit.down[0]])
+    offset = (queries - middle) / fit.scale
+    sideways = np.abs(offset @ across) / STILL_BOX[2]
+    upwards = np.abs(offset @ fit.down) / ((STILL_BOX[3] - STILL_BOX[1]) / 2)
+    return smoothstep(np.maximum(sideways, upwards), 1.0, 0.75).astype(np.float32)
+
+
+def _dense(contour: np.ndarray, per_segment: int = 4) -> np.ndarray:
+    """(11, 2) -> (41, 2): Catmull-Rom points through a contour."""
+    p = np.concatenate([2 * contour[:1] - contour[1:2], contour, 2 * contour[-1:] - contour[-2:-1]])
+    t = (np.arange(per_segment) / per_segment)[None, :, None]
+    a, b, c, d = (p[i : i + len(contour) - 1, None] for i in range(4))
+    curve = b + (c - a) / 2 * t + (a - 2.5 * b + 2 * c - d / 2) * t**2 + (1.5 * (b - c) + (d - a) / 2) * t**3
+    return np.concatenate([curve.reshape(-1, 2), contour[-1:]]).astype(np.float32)

@@ -1,0 +1,80 @@
+"""How the head turns in the picture: a forward displacement for every place around the face.
+
+The head is a smooth surface (the average face, falling back to the depth of the ears outside it) that turns about
+the top of the neck. Its movement fades out over hair, neck and shoulders and is exactly zero further out and at the
+edges of the picture, so the background is never touched.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from sonic_core.engines.lite.fit import FaceFit
+from sonic_core.engines.lite.warp import Grid, smoothstep, thin_plate
+
+PIVOT = np.float32([0.0, 1.5, 1.1])  # canonical: the top of the neck, below and behind the mouth
+EAR_DEPTH = 1.1
+CAMERA_DISTANCE = 5.0  # face heights; what a step towards the viewer magnifies
+# The head with its hair, as a canonical ellipse, and how far out (in its radii) it moves fully and not at all.
+CENTRE, RADII = np.float32([0.0, 0.55]), np.float32([1.75, 2.15])
+FULL, STILL = 0.8, 1.75
+MAX_DEGREES, MAX_SHIFT = 14.0, 0.12
+
+
+def moving_box(fit: FaceFit, width: int, height: int) -> tuple[float, float, float, float]:
+    """(x1, y1, x2, y2) the part of the picture that the head's movement can reach."""
+    angle = np.linspace(0, 2 * np.pi, 64, dtype=np.float32)
+    rim = CENTRE + STILL * RADII * np.stack([np.cos(angle), np.sin(angle)], -1)
+    rim = fit.to_pixels(np.concatenate([rim, np.full((64, 1), EAR_DEPTH / 2, np.float32)], 1))[:, :2]
+    low, high = np.floor(rim.min(0)), np.ceil(rim.max(0))
+    return max(low[0], 0), max(low[1], 0), min(high[0], width), min(high[1], height)
+
+
+class HeadField:
+    """The displacement of every sample of a grid for a given turn of the head."""
+
+    def __init__(self, fit: FaceFit, rest: np.ndarray, grid: Grid, width: int, height: int, face_height: float):
+        self.fit, self.face_height = fit, face_height
+        points = grid.points()
+        flat = points.reshape(-1, 2)
+        chosen = np.arange(0, 468, 4)
+        angle = np.linspace(0, 2 * np.pi, 24, endpoint=False, dtype=np.float32)
+        ring = CENTRE + 1.5 * RADII * np.stack([np.cos(angle), np.sin(angle)], -1)
+        ring = np.concatenate([ring, np.full((24, 1), EAR_DEPTH, np.float32)], 1)
+        known = fit.to_pixels(np.concatenate([rest[chosen], ring]))
+        depth = thin_plate(known[:, :2], flat, 1e-3) @ known[:, 2]
+        self.solid = np.concatenate([flat, depth[:, None]], 1) - fit.to_pixels(PIVOT)  # (q, 3) px about the pivot
+        self.shape = points.shape
+
+        # Distance from the middle of the head in ellipse radii, in the face's own directions.
+        middle = fit.to_pixels(np.float32([*CENTRE, EAR_DEPTH / 2]))[:2]
+        across = np.float32([fit.down[1], -fit.down[0]])
+        offset = flat - middle
+        radii = RADII * fit.scale
+        distance = np.hypot(offset @ across / radii[0], offset @ fit.down / radii[1])
+        x, y = flat.T
+        border = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
+        weight = smoothstep(distance, STILL, FULL) * smoothstep(border, 0, 0.12 * face_height)
+        self.weight = weight.astype(np.float32)[:, None]
+
+    def displacement(self, rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+        """(rows, columns, 2) px for yaw, pitch, roll in degrees and a shift in face heights.
+
+        Positive yaw turns the face to the viewer's right, positive pitch downwards, positive roll clockwise.
+        """
+        turn = _turn(np.clip(rotation, -MAX_DEGREES, MAX_DEGREES), self.fit)
+        x, y, z = np.clip(translation, -MAX_SHIFT, MAX_SHIFT)
+        nearer = 1 / (1 + z / CAMERA_DISTANCE)
+        moved = (self.solid @ turn[:, :2]) * np.float32(nearer) - self.solid[:, :2]
+        moved += np.float32([x, y]) * self.face_height
+        return np.ascontiguousarray((moved * self.weight).reshape(self.shape), np.float32)
+
+
+def _turn(rotation: np.ndarray, fit: FaceFit) -> np.ndarray:
+    """(3, 3) for row vectors in picture axes: yaw, pitch and roll about the face's own axes."""
+    axes = fit.axes / np.linalg.norm(fit.axes, axis=1, keepdims=True)
+    yaw, pitch, roll = np.radians(rotation)
+    turns = [cv2.Rodrigues(axis.astype(np.float64) * angle)[0] for axis, angle in
+             ((axes[1], -yaw), (axes[0], pitch), (axes[2], roll))]  # fmt: skip
+    return (turns[2] @ turns[0] @ turns[1]).T.astype(np.float32)
