@@ -1,0 +1,190 @@
+"""A folder on disk as an object store: the default, so that everything runs without an account.
+
+The same meaning as OSS: atomic and exclusive puts, CRC64, signed links that expire. Objects lie at
+`<root>/objects/<key>`, what is known of them at `<root>/meta/<key>.json`. Links are served by our HTTP
+service, which asks `verify_link`; with no service they are plain file URLs. Knows no users and no jobs.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from sonic_core.errors import InputError
+from sonic_core.storage.crc64 import crc64, crc64_of_file
+from sonic_core.storage.keys import check_key
+from sonic_core.storage.store import (
+    ObjectExists,
+    ObjectInfo,
+    ObjectNotFound,
+    OnStep,
+    StorageError,
+    guess_content_type,
+    temporary_file,
+    write_verified,
+)
+
+logger = logging.getLogger(__name__)
+_BLOCK = 1 << 20
+
+
+class FolderStore:
+    """A Store below `root`. `base_url` is where our service answers, for links."""
+
+    def __init__(self, root: Path | str, base_url: str | None = None, clock: Callable[[], float] = time.time):
+        self.root = Path(root).expanduser().resolve()
+        self.base_url = base_url.rstrip("/") if base_url else None
+        self._clock = clock
+
+    def put(
+        self,
+        key: str,
+        source: Path | bytes,
+        *,
+        content_type: str | None = None,
+        disposition: str | None = None,
+        overwrite: bool = False,
+        on_step: OnStep | None = None,
+    ) -> ObjectInfo:
+        target = self.path_of(key)
+        if target.exists() and not overwrite:
+            raise ObjectExists(f"The object {key} exists already; nothing was overwritten.")
+        total = len(source) if isinstance(source, bytes) else source.stat().st_size
+        crc = done = 0
+        md5 = hashlib.md5(usedforsecurity=False)
+        with temporary_file(target) as (file, path):
+            for block in _blocks_of(source):
+                file.write(block)
+                crc, done = crc64(block, crc), done + len(block)
+                md5.update(block)
+                if on_step:
+                    on_step(done, total)
+            file.close()
+            if overwrite:
+                os.replace(path, target)
+            else:
+                try:
+                    os.link(path, target)  # fails where the name exists: exclusive and atomic
+                except FileExistsError:
+                    raise ObjectExists(f"The object {key} exists already; nothing was overwritten.") from None
+        meta = {
+            "crc64": crc,
+            "etag": md5.hexdigest().upper(),
+            "content_type": content_type or guess_content_type(key),
+            "disposition": disposition,
+        }
+        with temporary_file(self._meta_path(key)) as (file, path):
+            file.write(json.dumps(meta).encode())
+            file.close()
+            os.replace(path, self._meta_path(key))
+        return self.head(key)
+
+    def get(
+        self, key: str, target: Path, *, max_bytes: int, crc64: int | None = None, on_step: OnStep | None = None
+    ) -> ObjectInfo:
+        info = self.head(key)
+        write_verified(target, info, _blocks_of(self.path_of(key)), max_bytes, crc64, on_step)
+        return info
+
+    def head(self, key: str) -> ObjectInfo:
+        path = self.path_of(key)
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise ObjectNotFound(f"There is no object {key}.") from None
+        meta = self.meta(key)
+        return ObjectInfo(key, status.st_size, meta["etag"], meta["crc64"], meta["content_type"], status.st_mtime)
+
+    def meta(self, key: str) -> dict:
+        """Checksum, content type and disposition. Recomputed where a crash came between object and record."""
+        try:
+            return json.loads(self._meta_path(key).read_text())
+        except FileNotFoundError:
+            path = self.path_of(key)
+            return {
+                "crc64": crc64_of_file(path),
+                "etag": "",
+                "content_type": guess_content_type(key),
+                "disposition": None,
+            }
+
+    def delete(self, key: str) -> None:
+        self.path_of(key).unlink(missing_ok=True)
+        self._meta_path(key).unlink(missing_ok=True)
+
+    def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
+        path = self.path_of(key)
+        if self.base_url is None:
+            return path.as_uri()
+        expires = int(self._clock()) + seconds
+        query = {"expires": str(expires), "filename": filename or "", "signature": self._sign(key, expires, filename)}
+        return f"{self.base_url}/files/{quote(key)}?{urlencode(query)}"
+
+    def verify_link(self, key: str, expires: int, filename: str, signature: str) -> Path:
+        """The object's path when the link is ours and still holds; raises InputError otherwise."""
+        path = self.path_of(key)
+        if not hmac.compare_digest(self._sign(key, expires, filename or None).encode(), signature.encode()):
+            raise InputError("The link's signature does not fit it.")
+        if expires < self._clock():
+            raise InputError("The link has expired; ask for a new one.")
+        if not path.is_file():
+            raise ObjectNotFound(f"There is no object {key}.")
+        return path
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        objects = self.root / "objects"
+        folder = self._confined(objects, prefix.rpartition("/")[0])
+        keys = (p.relative_to(objects).as_posix() for p in folder.rglob("*") if p.is_file())
+        for key in sorted(k for k in keys if k.startswith(prefix) and "/.part-" not in k):
+            try:
+                yield self.head(key)
+            except (ObjectNotFound, FileNotFoundError):
+                continue  # deleted while we were listing
+
+    def path_of(self, key: str) -> Path:
+        return self._confined(self.root / "objects", check_key(key))
+
+    def _meta_path(self, key: str) -> Path:
+        return self._confined(self.root / "meta", check_key(key) + ".json")
+
+    @staticmethod
+    def _confined(base: Path, key: str) -> Path:
+        path = (base / key).resolve()
+        if base.resolve() not in (path, *path.parents):
+            raise InputError(f"The object key {key[:100]!r} leads out of the store.")
+        return path
+
+    def _sign(self, key: str, expires: int, filename: str | None) -> str:
+        text = "\n".join(["sonic-folder-link-1", key, str(expires), filename or ""])
+        return hmac.new(self._secret(), text.encode(), hashlib.sha256).hexdigest()
+
+    def _secret(self) -> bytes:
+        path = self.root / "link-secret"
+        if not path.exists():
+            with temporary_file(path) as (file, temporary):
+                file.write(secrets.token_bytes(32))
+                file.close()
+                try:
+                    os.link(temporary, path)  # mkstemp made it readable by its owner only
+                except FileExistsError:
+                    logger.debug("another process made the link secret first")
+        return path.read_bytes()
+
+
+def _blocks_of(source: Path | bytes) -> Iterator[bytes]:
+    if isinstance(source, bytes):
+        for start in range(0, len(source), _BLOCK):
+            yield source[start : start + _BLOCK]
+        return
+    try:
+        with open(source, "rb") as file:
+            while block := file.read(_BLOCK):
+                yield block
+    except OSError as error:
+        raise StorageError(f"The file {source} cannot be read: {error.strerror}.") from error

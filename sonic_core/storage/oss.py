@@ -1,0 +1,282 @@
+"""Alibaba Cloud OSS as a Store, through oss2 with V4 signatures.
+
+oss2 retries nothing and skips a missing checksum silently, so retries (tenacity), CRC64 and multipart uploads
+(`multipart.py`) are ours. Errors carry status, code and request id only: an OSS error body can hold the signed
+request with its token. Knows one bucket and its links; no jobs.
+"""
+
+import base64
+import hashlib
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import oss2
+import tenacity
+
+from sonic_core.errors import SettingsError
+from sonic_core.storage import multipart
+from sonic_core.storage.crc64 import crc64 as crc64_of
+from sonic_core.storage.credentials import CredentialsProvider, make_provider
+from sonic_core.storage.keys import check_key
+from sonic_core.storage.profiles import Profile
+from sonic_core.storage.store import (
+    ChecksumError,
+    ChecksumMissing,
+    ObjectExists,
+    ObjectInfo,
+    ObjectNotFound,
+    OnStep,
+    StorageError,
+    guess_content_type,
+    write_verified,
+)
+
+logger = logging.getLogger(__name__)
+logging.getLogger("oss2").setLevel(logging.WARNING)  # DEBUG prints the token, INFO whole error bodies
+
+MULTIPART_THRESHOLD = 16 << 20  # bytes
+PART_SIZE = 8 << 20
+_BLOCK = 256 << 10
+_TIMEOUT = 60  # seconds to connect, and between two reads
+_RETRY_CODES = {"RequestTimeout", "InternalError", "ServiceUnavailable", "InvalidDigest"}
+
+T = TypeVar("T")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later: no answer, 5xx, throttling, a damaged transfer."""
+    if isinstance(error, ChecksumMissing):
+        return False
+    if isinstance(error, ChecksumError | oss2.exceptions.RequestError | oss2.exceptions.InconsistentError):
+        return True
+    if isinstance(error, oss2.exceptions.ServerError):
+        return error.status >= 500 or error.status == 429 or error.code in _RETRY_CODES
+    return isinstance(error, ConnectionError | TimeoutError)
+
+
+def retrying(attempts: int = 6, first_wait: float = 0.2) -> tenacity.Retrying:
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_transient),
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=tenacity.wait_random_exponential(multiplier=first_wait, max=20),
+        reraise=True,
+    )
+
+
+def open_oss_store(profile: Profile) -> "OssStore":
+    return OssStore(profile, make_provider(profile.credentials))
+
+
+class OssStore:
+    """A Store in `profile.bucket`. `retry` makes a fresh tenacity policy for each call."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        provider: CredentialsProvider,
+        retry: Callable[[], tenacity.Retrying] = retrying,
+        threshold: int = MULTIPART_THRESHOLD,
+        part_size: int = PART_SIZE,
+    ):
+        public = profile.endpoint or f"https://oss-{profile.region}.aliyuncs.com"
+        auth = oss2.ProviderAuthV4(provider)
+        session = oss2.Session()
+
+        def bucket(endpoint: str, is_cname: bool = False) -> oss2.Bucket:
+            return oss2.Bucket(
+                auth, endpoint, profile.bucket, is_cname=is_cname, session=session, region=profile.region,
+                connect_timeout=_TIMEOUT, enable_crc=False,
+            )  # fmt: skip
+
+        self.profile = profile
+        self.bucket = bucket(profile.internal_endpoint or public)
+        self._link_bucket = bucket(profile.domain, is_cname=True) if profile.domain else bucket(public)
+        self._public_base = profile.domain or _bucket_url(public, profile.bucket)
+        self._retry = retry
+        self._threshold = threshold
+        self._part_size = part_size
+
+    def put(
+        self,
+        key: str,
+        source: Path | bytes,
+        *,
+        content_type: str | None = None,
+        disposition: str | None = None,
+        overwrite: bool = False,
+        on_step: OnStep | None = None,
+    ) -> ObjectInfo:
+        headers = {
+            "Content-Type": content_type or guess_content_type(key),
+            "x-oss-storage-class": self.profile.storage_class,
+            "x-oss-forbid-overwrite": "false" if overwrite else "true",
+        }
+        if disposition:
+            headers["Content-Disposition"] = disposition
+        name = self._name(key)
+        # In a bucket with versioning OSS ignores forbid-overwrite, hence the question beforehand.
+        if not overwrite and self._exists(key):
+            raise ObjectExists(f"The object {key} exists already; nothing was overwritten.")
+        if isinstance(source, Path) and source.stat().st_size > self._threshold:
+            crc = multipart.upload(self.bucket, name, source, headers, self._part_size, self.call, on_step)
+            return self._confirmed(key, source.stat().st_size, crc)
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        if on_step:
+            on_step(0, len(data))
+        # With its MD5 OSS refuses a body that was damaged on the way, instead of storing it.
+        headers["Content-MD5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        crc, tries = crc64_of(data), 0
+
+        def send() -> None:
+            nonlocal tries
+            tries += 1
+            try:
+                self.bucket.put_object(name, data, headers=headers)
+            except oss2.exceptions.ServerError as error:
+                # Our own earlier try may have arrived although its answer did not.
+                if error.code == "FileAlreadyExists" and tries > 1 and self._is_stored(key, len(data), crc):
+                    return
+                raise
+
+        self.call(send, key)
+        if on_step:
+            on_step(len(data), len(data))
+        return self._confirmed(key, len(data), crc)
+
+    def get(
+        self, key: str, target: Path, *, max_bytes: int, crc64: int | None = None, on_step: OnStep | None = None
+    ) -> ObjectInfo:
+        def receive() -> ObjectInfo:
+            result = self.bucket.get_object(self._name(key))
+            try:
+                info = _info(key, result)
+                blocks = iter(lambda: result.read(_BLOCK), b"")
+                write_verified(target, info, blocks, max_bytes, crc64, on_step)
+            finally:
+                result.resp.response.close()
+            return info
+
+        return self.call(receive, key)
+
+    def head(self, key: str) -> ObjectInfo:
+        return self.call(lambda: _info(key, self.bucket.head_object(self._name(key))), key)
+
+    def delete(self, key: str) -> None:
+        """Deletes every version: what a person asked to have deleted must not live on as an old version."""
+        name = self._name(key)
+        page = self.call(lambda: self.bucket.list_object_versions(name, max_keys=1000), key)
+        for found in [*page.versions, *page.delete_marker]:
+            if found.key == name:
+                params = {"versionId": found.versionid}
+                self.call(lambda p=params: self.bucket.delete_object(name, params=p), key)  # type: ignore[misc]
+
+    def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
+        name = self._name(key)
+        if self.profile.link == "public":
+            return f"{self._public_base}/{quote(name)}"
+        if self.profile.link == "cdn":
+            return cdn_link(self.profile.domain, name, int(time.time()) + seconds)
+        params = {}
+        if filename:
+            params["response-content-disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+        # The link dies with the short-lived token it is signed with.
+        return self._link_bucket.sign_url("GET", name, seconds, params=params, slash_safe=True)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        token, cut = "", len(self.profile.prefix)
+        while True:
+            page = self.call(
+                lambda token=token: self.bucket.list_objects_v2(  # type: ignore[misc]
+                    self.profile.prefix + prefix, continuation_token=token, max_keys=1000
+                ),
+                prefix,
+            )
+            for found in page.object_list:
+                kind = guess_content_type(found.key)
+                yield ObjectInfo(found.key[cut:], found.size, found.etag, None, kind, found.last_modified)
+            if not page.is_truncated:
+                return
+            token = page.next_continuation_token
+
+    def call(self, request: Callable[[], T], key: str) -> T:
+        """Runs a request with retries and turns oss2's errors into ours, without their bodies."""
+        try:
+            return self._retry()(request)
+        except oss2.exceptions.OssError as error:
+            raise translate(error, key) from None
+        except (ConnectionError, TimeoutError) as error:
+            raise StorageError(
+                f"The connection to OSS broke while working on {key} ({type(error).__name__})."
+            ) from None
+
+    def _name(self, key: str) -> str:
+        return check_key(self.profile.prefix + check_key(key))
+
+    def _exists(self, key: str) -> bool:
+        try:
+            self.head(key)
+        except ObjectNotFound:
+            return False
+        return True
+
+    def _is_stored(self, key: str, size: int, crc: int) -> bool:
+        try:
+            info = _info(key, self.bucket.head_object(self._name(key)))
+        except oss2.exceptions.NotFound:
+            return False
+        return (info.size, info.crc64) == (size, crc)
+
+    def _confirmed(self, key: str, size: int, crc: int) -> ObjectInfo:
+        info = self.head(key)
+        if info.crc64 is None:
+            raise ChecksumMissing(f"OSS names no CRC64 for {key}, so the upload cannot be verified.")
+        if (info.size, info.crc64) != (size, crc):
+            raise ChecksumError(f"OSS holds {info.size} bytes under {key}, not the {size} that were uploaded.")
+        return info
+
+
+def translate(error: oss2.exceptions.OssError, key: str) -> StorageError:
+    if isinstance(error, oss2.exceptions.NoSuchBucket):
+        return StorageError(f"There is no such bucket (request {error.request_id}); check the profile.")
+    if error.status == 404:
+        return ObjectNotFound(f"There is no object {key}.")
+    if error.code == "FileAlreadyExists":
+        return ObjectExists(f"The object {key} exists already; nothing was overwritten.")
+    if error.status < 0:
+        cause = type(getattr(error, "exception", error)).__name__
+        return StorageError(f"OSS gave no answer for {key} ({cause}); check the endpoint and the network.")
+    hint = {403: "; check the credentials and their RAM policy"}.get(error.status, "")
+    return StorageError(f"OSS refused {key}: {error.status} {error.code} (request {error.request_id}){hint}.")
+
+
+def cdn_link(domain: str, name: str, expires: int) -> str:
+    """A link signed by the CDN's type A rule with the key in SONIC_OSS_CDN_KEY."""
+    key = os.environ.get("SONIC_OSS_CDN_KEY")
+    if not key:
+        raise SettingsError("Links by CDN need the CDN's authentication key in SONIC_OSS_CDN_KEY.")
+    path, nonce = "/" + quote(name), secrets.token_hex(8)
+    digest = hashlib.md5(f"{path}-{expires}-{nonce}-0-{key}".encode(), usedforsecurity=False).hexdigest()
+    return f"{domain}{path}?auth_key={expires}-{nonce}-0-{digest}"
+
+
+def _info(key: str, result: Any) -> ObjectInfo:
+    crc = result.headers.get(multipart.CRC_HEADER)
+    return ObjectInfo(
+        key=key,
+        size=int(result.headers["Content-Length"]),
+        etag=result.headers.get("ETag", "").strip('"'),
+        crc64=int(crc) if crc is not None else None,
+        content_type=result.headers.get("Content-Type", ""),
+        modified=float(result.last_modified or 0),
+    )
+
+
+def _bucket_url(endpoint: str, bucket: str) -> str:
+    scheme, _, host = endpoint.partition("://")
+    return f"{scheme}://{bucket}.{host}"

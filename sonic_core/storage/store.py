@@ -1,0 +1,140 @@
+"""The one narrow interface to object storage: put, get, head, delete, sign, list.
+
+Two stores speak it, a folder on disk (`folder.py`) and OSS (`oss.py`), with the same meaning: an upload does
+not overwrite unless asked, appears whole or not at all, and carries a CRC64; a download goes to a temporary
+name and is verified before it is renamed. Knows no buckets, no credentials, no jobs.
+"""
+
+import mimetypes
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from sonic_core.errors import InputError, SonicError
+from sonic_core.storage.crc64 import crc64
+
+
+class StorageError(SonicError):
+    """The store did not do what was asked; trying again later may help."""
+
+
+class ObjectNotFound(StorageError):
+    """There is no such object."""
+
+
+class ObjectExists(StorageError):
+    """An object of that key exists and must not be overwritten."""
+
+
+class ChecksumError(StorageError):
+    """The bytes that arrived are not the bytes that were sent, or nobody can tell."""
+
+
+class ChecksumMissing(ChecksumError):
+    """The store names no checksum, so nobody can tell; asking again would not help."""
+
+
+class OnStep(Protocol):
+    """Progress in bytes; raising from it cancels the transfer."""
+
+    def __call__(self, done: int, total: int, preview: object = None) -> None: ...
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What a store says of an object. `crc64` is None only where a listing does not carry it."""
+
+    key: str
+    size: int  # bytes
+    etag: str
+    crc64: int | None
+    content_type: str
+    modified: float  # seconds since 1970
+
+
+class Store(Protocol):
+    """put, get, head, delete, sign, list. Errors: StorageError and its kinds; InputError for a refused key."""
+
+    def put(
+        self,
+        key: str,
+        source: Path | bytes,
+        *,
+        content_type: str | None = None,
+        disposition: str | None = None,
+        overwrite: bool = False,
+        on_step: OnStep | None = None,
+    ) -> ObjectInfo:
+        """Uploads a file or bytes; raises ObjectExists unless `overwrite`."""
+
+    def get(
+        self, key: str, target: Path, *, max_bytes: int, crc64: int | None = None, on_step: OnStep | None = None
+    ) -> ObjectInfo:
+        """Downloads to `target`, at most `max_bytes`, verified against the store's CRC64 and the given one."""
+
+    def head(self, key: str) -> ObjectInfo:
+        """Size and checksum; raises ObjectNotFound."""
+
+    def delete(self, key: str) -> None:
+        """Deletes; no error where there is nothing."""
+
+    def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
+        """A link that lets its holder read the object for `seconds`; `filename` makes browsers save it so."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Objects whose key begins with `prefix`, in key order."""
+
+
+def guess_content_type(key: str) -> str:
+    return mimetypes.guess_type(key)[0] or "application/octet-stream"
+
+
+def write_verified(
+    target: Path,
+    info: ObjectInfo,
+    blocks: Iterable[bytes],
+    max_bytes: int,
+    expected: int | None,
+    on_step: OnStep | None,
+) -> None:
+    """Writes blocks to a temporary file beside `target`, checks size and CRC64, then renames.
+
+    The cap is checked before (the size the store names) and during (the bytes that come).
+    """
+    if info.size > max_bytes:
+        raise InputError(f"The object {info.key} has {info.size} bytes; at most {max_bytes} are accepted.")
+    if info.crc64 is None:
+        raise ChecksumMissing(f"The store names no CRC64 for {info.key}, so the download cannot be verified.")
+    with temporary_file(target) as (file, path):
+        done = crc = 0
+        for block in blocks:
+            done += len(block)
+            if done > min(max_bytes, info.size):
+                raise InputError(f"The object {info.key} goes on after the {info.size} bytes it was said to have.")
+            crc = crc64(block, crc)
+            file.write(block)
+            if on_step:
+                on_step(done, info.size)
+        file.close()
+        if done != info.size or crc != info.crc64:
+            raise ChecksumError(f"The download of {info.key} is damaged ({done} of {info.size} bytes, CRC64 {crc}).")
+        if expected is not None and crc != expected:
+            raise ChecksumError(f"The object {info.key} is not the one that was recorded: its CRC64 is {crc}.")
+        os.replace(path, target)
+
+
+@contextmanager
+def temporary_file(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """An open temporary file beside `target`; removed at the end unless the caller renamed it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".part-", dir=target.parent)
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file, path
+    finally:
+        path.unlink(missing_ok=True)
