@@ -233,7 +233,7 @@ class SonicUNet(nn.Module):
         """Predict v, with the features below the first level given from another step, or None to compute them.
 
         Returns:
-            v as `forward`, and the deep features (b, f, c, h, w) that were used.
+            v as `forward`, and the deep features (b, f, c, h / 2, w / 2) that were used.
         """
         frames = latents.shape[1]
         run = _Run(self.embed_conditions(timestep, scalars), frames, context)
@@ -247,12 +247,13 @@ class SonicUNet(nn.Module):
             run.skip_to_top(self.up_blocks[-1])
             x = deep.flatten(0, 1)
         deep = x.unflatten(0, (-1, frames))
+        x = self.up_blocks[-2].upsamplers[0](x, skips[0].shape[-2:])
         x = run.up(self.up_blocks[-1], x, skips, level=0)
         x = self.conv_out(F.silu(self.conv_norm_out(x)))
         return x.unflatten(0, (-1, frames)), deep
 
     def _below_top(self, x: Tensor, skips: list[Tensor], run: "_Run") -> Tensor:
-        """Everything between the first level down and the first level up."""
+        """Everything between the first level down and the last upsampling."""
         last = len(self.down_blocks) - 1
         for level in range(last):
             x = self.down_blocks[level].downsamplers[0](x)
@@ -261,7 +262,8 @@ class SonicUNet(nn.Module):
         x = run.middle(self.mid_block, x, last)
         for level, block in zip(reversed(range(1, last + 1)), self.up_blocks, strict=False):
             x = run.up(block, x, skips, level)
-            x = block.upsamplers[0](x, skips[-1].shape[-2:])
+            if level > 1:
+                x = block.upsamplers[0](x, skips[-1].shape[-2:])
         return x
 
 

@@ -1,0 +1,163 @@
+"""The sampler's denoise function: windows of a clip through one or several UNets.
+
+A call gets all windows of a step. They do not depend on each other, so they are batched and spread over devices; the
+result is the same to rounding. Features kept between steps (`reuse`) make it approximate, and only they do.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sonic_core.engines.sonic.context import UNCONDITIONED, ClipContext
+from sonic_core.engines.sonic.unet import Context, SonicUNet
+from sonic_core.errors import ModelError
+from sonic_core.sampling.schedule import v_scalings
+from sonic_core.sampling.windows import merge_windows
+
+Network = Callable[[Tensor, Tensor, Tensor, Context, Tensor | None], tuple[Tensor, Tensor]]
+"""`SonicUNet.forward_cached`, or that compiled."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One UNet with the context of the clip on its device."""
+
+    unet: SonicUNet
+    network: Network
+    context: ClipContext
+
+    @property
+    def weight(self) -> Tensor:
+        """A tensor on the device and in the dtype of the network."""
+        return self.unet.conv_in.weight
+
+
+@dataclass(frozen=True)
+class FrameConditions:
+    """What every frame is given beside the tokens; on the CPU."""
+
+    image: Tensor  # (4, h, w) unscaled latent of the portrait
+    buckets: Tensor  # (n, 2) head translation, expression; already scaled by the user's knobs
+    fps: float
+
+
+class FeatureCache:
+    """Deep features of every frame and branch, averaged over the windows they were made in.
+
+    They stand in for those of the next steps: `reuse` - 1 steps after each computed one.
+    """
+
+    def __init__(self, frames: int, reuse: int, device: torch.device) -> None:
+        self.frames, self.reuse, self.device = frames, reuse, device
+        self._kept: dict[int, Tensor] = {}
+        self._steps = 0
+        self._using = False
+
+    def begin_step(self, branches: tuple[int, ...]) -> None:
+        """Decide whether this step computes or uses features."""
+        known = all(branch in self._kept for branch in branches)
+        self._using = known and self._steps % self.reuse != 0
+        self._steps += 1
+
+    @property
+    def using(self) -> bool:
+        return self._using
+
+    def get(self, frames: Tensor, branches: tuple[int, ...], weight: Tensor) -> Tensor:
+        """Features of windows (w, f), branch after branch: (b * w, f, c, h, w)."""
+        return torch.cat([self._kept[branch][frames] for branch in branches]).to(weight)
+
+    def put(self, parts: list[Tensor], frames: Tensor, branches: tuple[int, ...]) -> None:
+        """Keep what a step made: parts (b, w_i, f, c, h, w) that together cover the windows (w, f)."""
+        features = torch.cat([part.to(self.device) for part in parts], dim=1)
+        for branch, values in zip(branches, features, strict=True):
+            self._kept[branch] = merge_windows(values, frames.to(self.device), self.frames)
+
+
+class WindowDenoiser:
+    """Implements `sampling.Denoise` for the UNet."""
+
+    def __init__(
+        self,
+        replicas: list[Replica],
+        conditions: FrameConditions,
+        window_batch: int = 1,
+        cache: FeatureCache | None = None,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> None:
+        """`on_batch(windows done)` is called after each batch, from the caller's thread; raising from it cancels."""
+        self._replicas = replicas
+        self._conditions = conditions
+        self._window_batch = window_batch
+        self._cache = cache
+        self._on_batch = on_batch
+
+    def __call__(self, noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]) -> Tensor:
+        """See `sampling.Denoise`: (w, f, 4, h, w) -> (b, w, f, 4, h, w)."""
+        if self._cache is not None:
+            self._cache.begin_step(branches)
+        batches = [slice(i, i + self._window_batch) for i in range(0, len(frames), self._window_batch)]
+        if len(self._replicas) == 1:
+            results = [
+                self._finish(self._denoise(self._replicas[0], noisy[b], sigma, frames[b], branches), frames[b])
+                for b in batches
+            ]
+        else:
+            results = self._spread(batches, noisy, sigma, frames, branches)
+        if self._cache is not None and not self._cache.using:
+            self._cache.put([deep for _, deep in results], frames, branches)
+        return torch.cat([denoised.to(noisy.device) for denoised, _ in results], dim=1)
+
+    def _spread(
+        self, batches: list[slice], noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Every replica takes each len(replicas)-th batch, in a thread of its own."""
+        count = len(self._replicas)
+        pools = [ThreadPoolExecutor(max_workers=1) for _ in self._replicas]
+        try:
+            futures = [
+                pools[i % count].submit(
+                    self._denoise, self._replicas[i % count], noisy[b], sigma, frames[b], branches
+                )
+                for i, b in enumerate(batches)
+            ]
+            return [self._finish(future.result(), frames[b]) for future, b in zip(futures, batches, strict=True)]
+        finally:
+            for pool in pools:
+                pool.shutdown(cancel_futures=True)
+
+    def _finish(self, result: tuple[Tensor, Tensor], frames: Tensor) -> tuple[Tensor, Tensor]:
+        if self._on_batch is not None:
+            self._on_batch(len(frames))
+        return result
+
+    @torch.inference_mode()
+    def _denoise(
+        self, replica: Replica, noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
+    ) -> tuple[Tensor, Tensor]:
+        """One call: noisy (w, f, 4, h, w) -> (b, w, f, 4, h, w) and the deep features (b, w, f, c, ...)."""
+        weight = replica.weight
+        scale = v_scalings(sigma)
+        count = len(branches)
+        image = self._conditions.image.expand_as(noisy).to(weight)
+        images = [torch.zeros_like(image) if branch == UNCONDITIONED else image for branch in branches]
+        scaled = (noisy * scale.input).to(weight)
+        inputs = torch.cat([scaled.repeat(count, 1, 1, 1, 1), torch.cat(images)], dim=2)
+        timestep = torch.tensor([scale.noise], device=weight.device)
+        context = replica.context.of_windows(frames, branches)
+        using = self._cache is not None and self._cache.using
+        deep = self._cache.get(frames, branches, weight) if using and self._cache is not None else None
+        v, deep = replica.network(inputs, timestep, self._scalars(frames, weight).repeat(count, 1), context, deep)
+        v = v.float().unflatten(0, (count, -1))
+        if not torch.isfinite(v).all():
+            raise ModelError(f"the UNet overflowed in {weight.dtype}; load the model in bfloat16 or float32")
+        return scale.skip * noisy.to(v) + scale.output * v, deep.unflatten(0, (count, -1))
+
+    def _scalars(self, frames: Tensor, weight: Tensor) -> Tensor:
+        """fps and the mean buckets of each window: (w, 3) float32 on the device of `weight`."""
+        buckets = self._conditions.buckets[frames].mean(dim=1)
+        fps = torch.full_like(buckets[:, :1], self._conditions.fps)
+        return torch.cat([fps, buckets], dim=1).to(weight.device)

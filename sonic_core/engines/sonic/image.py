@@ -1,0 +1,39 @@
+"""From a framed portrait to what the model is given of it: reference, CLIP pixels, face mask.
+
+Images are uint8 RGB (h, w, 3) that are already cropped and resized.
+"""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sonic_core.face.crop import Box, mask_box
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def reference_tensor(image: np.ndarray) -> Tensor:
+    """(h, w, 3) uint8 -> (1, 3, h, w) float32 in [-1, 1]."""
+    return _to_tensor(image) * 2 - 1
+
+
+def clip_pixels(image: np.ndarray, side: int) -> Tensor:
+    """(h, w, 3) uint8 -> (1, 3, side, side) float32 with OpenAI CLIP's mean and deviation."""
+    resized = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
+    return (_to_tensor(np.asarray(resized)) - mean) / std
+
+
+def face_mask(box: Box, size: tuple[int, int]) -> Tensor:
+    """Mask (h, w) that is 1 in the grown face box of an image of `size` (width, height), 0 elsewhere."""
+    width, height = size
+    left, top, right, bottom = mask_box(box, size)
+    mask = torch.zeros(height, width)
+    mask[top:bottom, left:right] = 1
+    return mask
+
+
+def _to_tensor(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(image, dtype=np.float32) / 255).permute(2, 0, 1)[None]
