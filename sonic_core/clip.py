@@ -14,6 +14,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from sonic_core.errors import InputError
+
 
 def frame_count(seconds: float, fps: Fraction | float) -> int:
     """How many frames cover `seconds`: the last one is never left out; a hundredth of a frame is rounding."""
@@ -75,6 +77,28 @@ class Clip:
     def replaced(self, **changes: object) -> Clip:
         """A copy with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+    def part(self, start: int, count: int | None = None) -> Clip:
+        """The frames from `start` on, `count` of them at most, with their sound. Raises InputError past the end."""
+        if start >= self.frame_count:
+            raise InputError(f"frame {start} was asked for but the clip has {self.frame_count} frames, counted from 0")
+        stop = self.frame_count if count is None else min(start + count, self.frame_count)
+
+        def make() -> Iterator[np.ndarray]:
+            position = 0
+            for chunk in self.chunks():
+                wanted = chunk[max(start - position, 0) : max(stop - position, 0)]
+                if len(wanted):
+                    yield wanted
+                position += len(chunk)
+                if position >= stop:
+                    return
+
+        audio = self.audio
+        if audio is not None:
+            first, last = (round(frame / self.fps * audio.rate) for frame in (start, stop))
+            audio = Audio(audio.samples[:, first:last], audio.rate)
+        return self.replaced(make=make, frame_count=stop - start, audio=audio)
 
     @staticmethod
     def of_frames(frames: np.ndarray, fps: Fraction, audio: Audio | None = None) -> Clip:

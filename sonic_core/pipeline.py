@@ -197,6 +197,14 @@ def frame_portrait(
     return crop, Portrait(resize(view, size), moved_face(face, corner, scale))
 
 
+def face_in_photo(prepared: Prepared) -> Face:
+    """The face of the portrait in the pixels of the photo it was framed from."""
+    height, width = prepared.photo.shape[:2]
+    x1, y1, x2, y2 = prepared.crop or (0, 0, width, height)
+    scale = np.array([x2 - x1, y2 - y1], np.float32) / prepared.portrait.image.shape[1::-1]
+    return moved_face(prepared.portrait.face, -np.array([x1, y1], np.float32) / scale, scale)
+
+
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """uint8 (h, w, 3) to `size` (width, height): area averaging down, Lanczos up."""
     if size == (image.shape[1], image.shape[0]):

@@ -49,6 +49,14 @@ def cut(audio: Audio, start: float, end: float) -> Audio:
     return Audio(audio.samples[:, round(start * audio.rate) : round(end * audio.rate)], audio.rate)
 
 
+def trimmed(audio: Audio, start: float = 0.0, seconds: float | None = None) -> Audio:
+    """The sound from `start` on, `seconds` of it at most. Raises InputError when nothing is left."""
+    if start > audio.seconds - MIN_SECONDS:
+        raise InputError(f"start is {start:g} s but the audio is only {audio.seconds:.2f} s long; start earlier")
+    end = audio.seconds if seconds is None else min(start + seconds, audio.seconds)
+    return _checked(cut(audio, start, end), "audio")
+
+
 def _from_samples(samples: Any, rate: int) -> Audio:
     array = np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
     if array.ndim == 3 and array.shape[0] == 1:

@@ -19,6 +19,8 @@ from sonic_core.media.files import existing_file, written_whole
 MAX_PIXELS = 16_384 * 16_384 // 8
 MAX_SECONDS = 3600.0
 CHUNK_PIXELS = 512 * 512 * 16  # frames are decoded in chunks of about this many pixels (50 MB as float32)
+FORMATS = ("mp4", "mov")
+QUALITIES = {"small": 28, "medium": 23, "high": 18, "best": 12}  # names for x264's constant quality
 BT709 = 1  # colour primaries, transfer and matrix alike
 LIMITED_RANGE = 1
 
