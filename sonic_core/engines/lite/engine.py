@@ -1,0 +1,117 @@
+"""The lite engine behind the Engine protocol: speech features, motion diffusion, and the photo warped by the motion.
+
+It runs on the CPU and loads in seconds; its weights are in the package. Motion is made at 25 fps whatever the video's
+rate: other rates read the motion curves between its rows, so no frame is ever blended with another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sonic_core.clip import Clip, frame_count
+from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Portrait, Stage, no_step
+from sonic_core.engines.lite.layout import FPS, WEIGHTS
+from sonic_core.engines.lite.motion import Heard, MotionModel
+from sonic_core.engines.lite.renderer import CHUNK, Renderer
+from sonic_core.errors import NotEnoughMemoryError
+from sonic_core.face.encoder import FaceEncoder
+from sonic_core.settings import Settings
+
+AUDIO_GUIDANCE = 1.5
+MODEL_BYTES = 400 * 2**20  # torch, transformers and the weights, measured after loading
+# Bytes a pixel of the frame: the photo and its copies, remap grids, float32 chunks on their way to the encoder.
+BYTES_A_PIXEL = 12 * CHUNK * 3 + 100
+BYTES_A_SECOND = 4 * (48_000 * 2 + SPEECH_RATE) + FPS * 1024 * 4  # sound, speech and what the network hears
+
+
+@dataclass(frozen=True)
+class LiteConditions:
+    """What sampling needs of a portrait and a speech."""
+
+    portrait: Portrait
+    heard: Heard
+    seconds: float
+
+
+class LiteEngine:
+    """See `engines.base.Engine`."""
+
+    name = "lite"
+    size_multiple = 2
+
+    def __init__(self, motion: MotionModel, face: FaceEncoder):
+        self.motion = motion
+        self.face = face
+
+    @staticmethod
+    def load(folder: Path = WEIGHTS) -> LiteEngine:
+        """Read the bundled weights. Raises ModelError when a file is missing or damaged."""
+        return LiteEngine(MotionModel.from_folder(folder), FaceEncoder())
+
+    def condition(
+        self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step
+    ) -> LiteConditions:
+        """Listen to the whole speech and look at the face once."""
+        seconds = len(speech) / SPEECH_RATE
+        identity = torch.from_numpy(self.face.encode(portrait.image, portrait.face))
+        heard = self.motion.listen(speech, frame_count(seconds, FPS), identity)
+        on_step(1, 1, None)
+        return LiteConditions(portrait, heard, seconds)
+
+    def sample(self, conditions: LiteConditions, settings: Settings, on_step: OnStep = no_step) -> Latents:
+        """Motion latents (n, 24) at 25 fps."""
+        motion = self.motion.sample(
+            conditions.heard,
+            steps=settings.inference_steps,
+            seed=settings.seed,
+            dynamic_scale=settings.dynamic_scale,
+            motion_scale=settings.motion_scale,
+            guidance=AUDIO_GUIDANCE if settings.audio_guidance is None else settings.audio_guidance,
+            on_step=lambda done, total, _: on_step(done, total, None),
+        )
+        return Latents(self.name, motion, conditions.portrait, conditions.seconds)
+
+    def decode(self, latents: Latents, settings: Settings) -> Clip:
+        """Render the photo frame by frame as the clip is read."""
+        fps = Fraction(settings.fps).limit_denominator(1001)
+        rows = at_rate(latents.values.numpy(), frame_count(latents.seconds, fps), fps)
+        height, width = latents.portrait.image.shape[:2]
+        renderer = Renderer(latents.portrait)
+
+        def make() -> Iterator[np.ndarray]:
+            return renderer.chunks(rows)
+
+        return Clip(width, height, len(rows), fps, make)
+
+    def networks(self, stage: Stage) -> list[torch.nn.Module]:
+        """None: the lite engine stays where it was loaded."""
+        return []
+
+    def plan_memory(
+        self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int
+    ) -> MemoryPlan:
+        """Frames are rendered a few at a time, so only sound and motion grow with the length."""
+        peak = int(MODEL_BYTES + size[0] * size[1] * BYTES_A_PIXEL + seconds * BYTES_A_SECOND)
+        if peak > free_bytes:
+            raise NotEnoughMemoryError(
+                f"{seconds:.0f} s at {size[0]} x {size[1]} need about {peak / 2**30:.1f} GB and "
+                f"{free_bytes / 2**30:.1f} GB are free; lower min_resolution or make a shorter clip"
+            )
+        return MemoryPlan(peak, decode_chunk=CHUNK, window_batch=1)
+
+
+def at_rate(motion: np.ndarray, count: int, fps: Fraction) -> np.ndarray:
+    """Motion rows (n, d) at 25 fps read at `fps`, linear between rows: (count, d) float32."""
+    if fps == FPS:
+        return motion[:count]
+    places = np.minimum(np.arange(count) * float(FPS / fps), len(motion) - 1)
+    before = np.floor(places).astype(int)
+    after = np.minimum(before + 1, len(motion) - 1)
+    share = (places - before)[:, None].astype(np.float32)
+    return motion[before] * (1 - share) + motion[after] * share
