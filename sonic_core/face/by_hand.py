@@ -10,7 +10,7 @@ FloatBox = tuple[float, float, float, float]
 
 
 def parse_box(text: str) -> FloatBox | None:
-    """"x1 y1 x2 y2", with commas or spaces between; None for empty text. Raises SettingsError."""
+    """ "x1 y1 x2 y2", with commas or spaces between; None for empty text. Raises SettingsError."""
     if not text.strip():
         return None
     try:

@@ -68,7 +68,12 @@ def head_box(face: Face, size: Size) -> Box:
     points = face.landmarks[:, :2]
     up = points[10] - points[152]
     aside = np.array([-up[1], up[0]])
-    beyond = [points + up * HAIR_ABOVE, points - up * NECK_BELOW, points + aside * HEAD_ASIDE, points - aside * HEAD_ASIDE]
+    beyond = [
+        points + up * HAIR_ABOVE,
+        points - up * NECK_BELOW,
+        points + aside * HEAD_ASIDE,
+        points - aside * HEAD_ASIDE,
+    ]
     reach = np.concatenate(beyond)
     x1, y1 = np.floor(reach.min(0)).astype(int)
     x2, y2 = np.ceil(reach.max(0)).astype(int)

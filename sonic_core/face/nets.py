@@ -13,6 +13,8 @@ from torch.nn.utils import fuse_conv_bn_eval
 LANDMARKS = 478
 LANDMARK_INPUT = 128
 DETECTOR_STRIDE = 8
+IDENTITY_INPUT = 96
+IDENTITY_SIZE = 64
 
 
 class ConvNorm(nn.Module):
@@ -88,7 +90,9 @@ class DetectorNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fine = nn.Sequential(ConvNorm(3, 16, stride=2), ConvNorm(16, 24, stride=2), ConvNorm(24, 40, stride=2), Residual(40))
+        self.fine = nn.Sequential(
+            ConvNorm(3, 16, stride=2), ConvNorm(16, 24, stride=2), ConvNorm(24, 40, stride=2), Residual(40)
+        )
         self.middle = nn.Sequential(ConvNorm(40, 64, stride=2), Residual(64))
         self.coarse = nn.Sequential(ConvNorm(64, 96, stride=2), Residual(96), Residual(96))
         self.from_coarse = ConvNorm(96, 64, kernel=1, active=False)
@@ -107,3 +111,24 @@ class DetectorNet(nn.Module):
 
 def _double(x: Tensor) -> Tensor:
     return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class IdentityNet(nn.Module):
+    """A 64-number description of who is seen in an upright, centred face crop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            ConvNorm(3, 16, stride=2),  # 48
+            ConvNorm(16, 32, stride=2),  # 24
+            ConvNorm(32, 64, stride=2),  # 12
+            Residual(64),
+            ConvNorm(64, 96, stride=2),  # 6
+            Residual(96),
+            ConvNorm(96, 128, stride=2),  # 3
+        )
+        self.embedding = nn.Linear(128 * 9, IDENTITY_SIZE)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(n, 3, 96, 96) in [0, 1] -> (n, 64), unit length."""
+        return nn.functional.normalize(self.embedding(self.trunk(pixels * 4 - 2).flatten(1)), dim=1)

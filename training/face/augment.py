@@ -19,7 +19,9 @@ def backgrounds() -> list[np.ndarray]:
         picture = getattr(samples, name)()
         picture = np.repeat(picture[..., None], 3, -1) if picture.ndim == 2 else picture[..., :3]
         factor = max(300 / min(picture.shape[:2]), min(1.0, 512 / min(picture.shape[:2])))
-        pictures.append(cv2.resize(np.ascontiguousarray(picture), None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+        pictures.append(
+            cv2.resize(np.ascontiguousarray(picture), None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        )
     return pictures
 
 
@@ -29,7 +31,11 @@ def synthetic_texture(size: int, rng: np.random.Generator) -> np.ndarray:
     y, x = np.mgrid[:size, :size].astype(np.float32) / size
     if kind == 0:
         cells = int(rng.integers(2, 40))
-        field = cv2.resize(rng.random((cells, cells, 3), np.float32), (size, size), interpolation=int(rng.choice([cv2.INTER_NEAREST, cv2.INTER_CUBIC])))
+        field = cv2.resize(
+            rng.random((cells, cells, 3), np.float32),
+            (size, size),
+            interpolation=int(rng.choice([cv2.INTER_NEAREST, cv2.INTER_CUBIC])),
+        )
     else:
         angle = rng.uniform(0, np.pi)
         wave = x * np.cos(angle) + y * np.sin(angle)

@@ -61,3 +61,7 @@ def load(folder: Path) -> Faces:
 def split(faces: Faces) -> tuple[Faces, Faces]:
     held = np.array([is_held_out(person) for person in faces.identity])
     return faces.subset(~held), faces.subset(held)
+
+
+def joined(*parts: Faces) -> Faces:
+    return Faces(*(np.concatenate([getattr(part, key) for part in parts]) for key in vars(parts[0])))

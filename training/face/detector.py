@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from sonic_core.face import align, points
+from sonic_core.face.detect import to_pixels
 from sonic_core.face.nets import DETECTOR_STRIDE, DetectorNet
 from training.face import augment, data
-from training.face.landmarks import to_tensor
 
 SCENE = 192
 SMALLEST, LARGEST = 0.07, 1.0  # face size as a share of the scene
@@ -115,7 +115,7 @@ class Scenes:
         made = [self.scene() for _ in range(count)]
         both = [targets(faces, SCENE // DETECTOR_STRIDE) for _, faces in made]
         return (
-            to_tensor(np.stack([image for image, _ in made])),
+            to_pixels(np.stack([image for image, _ in made])),
             torch.from_numpy(np.stack([t for t, _ in both])),
             torch.from_numpy(np.stack([w for _, w in both])),
         )
@@ -134,7 +134,9 @@ def targets(faces: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
         weight[(distance < max(0.35 * size, 1.5)) & (target[0] == 0)] = 0
         weight[positive] = 1
         offsets = (in_cells[2:] - grid[..., None, :]) / size
-        values = np.concatenate([np.ones((cells, cells, 1)), np.full((cells, cells, 1), np.log(size)), offsets.reshape(cells, cells, 6)], -1)
+        values = np.concatenate(
+            [np.ones((cells, cells, 1)), np.full((cells, cells, 1), np.log(size)), offsets.reshape(cells, cells, 6)], -1
+        )
         target[:, positive] = values[positive].T
     return target, weight
 
@@ -163,7 +165,7 @@ def figures(net: DetectorNet, held: data.Faces, count: int = 200) -> dict[str, f
     errors = []
     for _ in range(count):
         image, truth = scenes.scene()
-        output = net(to_tensor(image[None]))[0]
+        output = net(to_pixels(image[None]))[0]
         heat = torch.sigmoid(output[0])
         peak = (heat == functional.max_pool2d(heat[None], 3, 1, 1)[0]) & (heat > 0.4)
         guesses = []
@@ -181,4 +183,8 @@ def figures(net: DetectorNet, held: data.Faces, count: int = 200) -> dict[str, f
                 errors.append(min(distance))
             matched |= {k for k, d in enumerate(distance) if d < 0.4}
         alarms += len(guesses) - len(matched)
-    return {"found": round(found / faces, 3), "false_alarms": round(alarms / count, 3), "keypoints": round(100 * float(np.mean(errors or [1])), 2)}
+    return {
+        "found": round(found / faces, 3),
+        "false_alarms": round(alarms / count, 3),
+        "keypoints": round(100 * float(np.mean(errors or [1])), 2),
+    }

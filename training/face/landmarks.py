@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sonic_core.face import align, points
+from sonic_core.face.detect import to_pixels, unit_to_pixels
 from sonic_core.face.nets import LANDMARK_INPUT, LANDMARKS, LandmarkNet
 from training.face import augment, data, warp
 
@@ -46,29 +48,17 @@ def mirror_order(mean: np.ndarray) -> np.ndarray:
     return linear_sum_assignment(cost)[1]
 
 
-def with_variants(faces: data.Faces, motion: warp.LipMotion, count: int, seed: int) -> data.Faces:
-    """Add `count` warped pictures of everybody (of GRID, which opens its mouth by itself, one to every third frame)."""
+def variants(faces: data.Faces, motion: warp.LipMotion, count: int, seed: int) -> data.Faces:
+    """`count` warped pictures of everybody (of GRID, which opens its mouth by itself, one to every third frame)."""
     rng = np.random.default_rng(seed)
-    images, landmarks, identity, weight = [], [], [], []
+    made = []
     for i, person in enumerate(faces.identity):
         copies = count if not person.startswith("grid") else int(i % 3 == 0)
-        for _ in range(copies):
-            picture, moved = warp.variant(faces.images[i], faces.landmarks[i], motion, rng)
-            images.append(picture)
-            landmarks.append(moved)
-            identity.append(person)
-            weight.append(1.2 / max(copies, 1) if copies > 1 else 0.25)
-    return data.Faces(
-        np.concatenate([faces.images, np.stack(images)]),
-        np.concatenate([faces.landmarks, np.stack(landmarks)]),
-        np.concatenate([faces.identity, np.array(identity)]),
-        np.concatenate([faces.weight, np.array(weight, np.float32)]),
-    )
-
-
-def unit_to_pixels(size: int) -> np.ndarray:
-    """Crop units (-1 to 1) to the pixels of a crop."""
-    return np.array([[size / 2, 0, (size - 1) / 2], [0, size / 2, (size - 1) / 2]])
+        made += [(*warp.variant(faces.images[i], faces.landmarks[i], motion, rng), i) for _ in range(copies)]
+    images, landmarks, source = zip(*made, strict=True)
+    chosen = np.array(source)
+    weight = np.where(faces.weight[chosen] < 1, 0.25, 1.2 / count).astype(np.float32)
+    return data.Faces(np.stack(images), np.stack(landmarks), faces.identity[chosen], weight)
 
 
 def jitter(rng: np.random.Generator, loose: bool) -> np.ndarray:
@@ -108,7 +98,9 @@ class Batches:
             mask = np.zeros(image.shape[:2], np.float32)
             cv2.fillConvexPoly(mask, ((hull - middle) * rng.uniform(1.0, 1.5) + middle).astype(np.int32), 1.0)
             mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 4))[..., None]
-            image = (image * mask + augment.background(self.pictures, LANDMARK_INPUT, rng) * (1 - mask)).astype(np.uint8)
+            image = (image * mask + augment.background(self.pictures, LANDMARK_INPUT, rng) * (1 - mask)).astype(
+                np.uint8
+            )
         if rng.random() < 0.2:
             image = augment.occlude(image, rng)
         return augment.photograph(image, rng), target
@@ -128,19 +120,17 @@ class Batches:
 
     def __call__(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
         """Pixels (n, 3, 128, 128), landmarks (n, 478, 3) in crop units, presence (n,); without presence no landmarks."""
-        images, targets = np.zeros((size, LANDMARK_INPUT, LANDMARK_INPUT, 3), np.uint8), np.zeros((size, LANDMARKS, 3), np.float32)
+        images, targets = (
+            np.zeros((size, LANDMARK_INPUT, LANDMARK_INPUT, 3), np.uint8),
+            np.zeros((size, LANDMARKS, 3), np.float32),
+        )
         present = np.arange(size) >= size // 8
         for k in range(size):
             if present[k]:
                 images[k], targets[k] = self.face()
             else:
                 images[k] = self.no_face()
-        return to_tensor(images), torch.from_numpy(targets), torch.from_numpy(present.astype(np.float32))
-
-
-def to_tensor(images: np.ndarray) -> Tensor:
-    """uint8 (n, h, w, 3) -> float (n, 3, h, w) in [0, 1], channels last in memory."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
+        return to_pixels(images), torch.from_numpy(targets), torch.from_numpy(present.astype(np.float32))
 
 
 def point_weights() -> Tensor:
@@ -170,7 +160,9 @@ def loss(net: LandmarkNet, weights: Tensor, pixels: Tensor, targets: Tensor, pre
         return p[:, PAIRS[:, 0], :2] - p[:, PAIRS[:, 1], :2]
 
     opening = distance(gaps(guess) - gaps(targets)).mean()
-    return flat + 0.2 * depth + 0.5 * opening + 0.01 * torch.nn.functional.binary_cross_entropy_with_logits(logit, present)
+    return (
+        flat + 0.2 * depth + 0.5 * opening + 0.01 * torch.nn.functional.binary_cross_entropy_with_logits(logit, present)
+    )
 
 
 def start(mean: np.ndarray, faces: data.Faces, components: int = 96) -> LandmarkNet:
@@ -179,7 +171,9 @@ def start(mean: np.ndarray, faces: data.Faces, components: int = 96) -> Landmark
     rigid = list(points.RIGID)
     aligned = align.apply(align.fit(faces.landmarks[:, rigid, :2], mean[None, rigid, :2]), faces.landmarks)
     rng = np.random.default_rng(0)
-    aligned = np.concatenate([align.apply(jitter(rng, loose=k % 2 == 0), shape)[None] for k, shape in enumerate(aligned)])
+    aligned = np.concatenate(
+        [align.apply(jitter(rng, loose=k % 2 == 0), shape)[None] for k, shape in enumerate(aligned)]
+    )
     flat = torch.from_numpy(aligned.reshape(len(aligned), -1).astype(np.float32))
     _, s, v = torch.pca_lowrank(flat, components, niter=4)
     with torch.no_grad():
@@ -196,7 +190,7 @@ def figures(net: LandmarkNet, held: data.Faces, warped: data.Faces, mean: np.nda
         batches = Batches(faces, mean, seed=1)
         rng = np.random.default_rng(2)
         crops = [batches.crop(i, jitter(rng, loose=True)) for i in range(len(faces.images))]
-        guess = net(to_tensor(np.stack([image for image, _ in crops])))[0].numpy()
+        guess = net(to_pixels(np.stack([image for image, _ in crops])))[0].numpy()
         first = _errors(guess, np.stack([target for _, target in crops]))
         second_crops, second_targets = [], []
         rng = np.random.default_rng(2)
@@ -206,7 +200,7 @@ def figures(net: LandmarkNet, held: data.Faces, warped: data.Faces, mean: np.nda
             image, target = batches.crop(i, align.compose(aim, change))
             second_crops.append(image)
             second_targets.append(target)
-        refined = net(to_tensor(np.stack(second_crops)))[0].numpy()
+        refined = net(to_pixels(np.stack(second_crops)))[0].numpy()
         result[f"{name}first_pass"] = first["all"]
         result |= {f"{name}{key}": value for key, value in _errors(refined, np.stack(second_targets)).items()}
     return {key: round(float(value), 3) for key, value in result.items()}
@@ -233,13 +227,22 @@ def _errors(guess: np.ndarray, target: np.ndarray) -> dict[str, float]:
     }
 
 
-def datasets(folder: Path) -> tuple[data.Faces, data.Faces, data.Faces, np.ndarray]:
-    """Training faces with variants, held-out faces, warped held-out faces, the standard face."""
+def datasets(folder: Path, cache: Path) -> tuple[data.Faces, data.Faces, data.Faces, np.ndarray]:
+    """Training faces with variants, held-out faces, warped held-out faces, the standard face.
+
+    Warping takes a minute, so its result is kept in the folder `cache`.
+    """
     train, held = data.split(data.load(folder / "faces"))
-    rng = np.random.default_rng(0)
-    motion = warp.load_lip_motion(folder / "grid_s1", rng)
     mean = standard_face(train.landmarks)
-    train = with_variants(train, motion, VARIANTS, seed=3)
-    pairs = [warp.variant(held.images[i], held.landmarks[i], motion, rng) for i in range(len(held.images)) for _ in range(3)]
-    warped = data.Faces(np.stack([p for p, _ in pairs]), np.stack([m for _, m in pairs]), np.repeat(held.identity, 3), np.repeat(held.weight, 3))
-    return train, held, warped, mean
+    kept = cache / "variants.npz"
+    if not kept.exists():
+        motion = warp.load_lip_motion(folder / "grid_s1", np.random.default_rng(0))
+        made = {"train": variants(train, motion, VARIANTS, seed=3), "held": variants(held, motion, 3, seed=4)}
+        with kept.with_suffix(".tmp").open("wb") as file:
+            np.savez(
+                file, **{f"{side}_{key}": value for side, faces in made.items() for key, value in vars(faces).items()}
+            )
+        os.replace(kept.with_suffix(".tmp"), kept)
+    table = np.load(kept)
+    warped = {side: data.Faces(*(table[f"{side}_{key}"] for key in vars(held))) for side in ("train", "held")}
+    return data.joined(train, warped["train"]), held, warped["held"], mean

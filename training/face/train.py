@@ -1,6 +1,6 @@
-"""Trains the face networks: `python -m training.face.train --data DIR --out DIR [--net landmarks|detector|encoder]`.
+"""Trains the face networks: `python -m training.face.train --data DIR --out DIR [--net landmarks|detector|identity]`.
 
-DIR holds `faces/` and `grid_s1/`. Each net writes OUT/NET.pt every 200 steps and goes on from it when started again with
+DIR holds `faces/` and `grid_s1/`. Each net writes OUT/NET.pt every 100 steps and goes on from it when started again with
 the same OUT; held-out figures go to OUT/NET.log, one JSON line each. `--export FOLDER` writes float16 safetensors of the
 averaged weights for the package (sonic_core/face/weights).
 """
@@ -9,20 +9,37 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sonic_core.face.nets import DetectorNet
-from training.face import data, detector, landmarks
+from sonic_core.face.nets import DetectorNet, IdentityNet
+from training.face import data, detector, identity, landmarks
 
-SAVE_EVERY, LOG_EVERY = 200, 400
+SAVE_EVERY, LOG_EVERY = 100, 200
+
+
+def prefetched(make: Callable[[], tuple[Tensor, ...]], depth: int = 3) -> Callable[[], tuple[Tensor, ...]]:
+    """The same batches, made by a process of their own while the net learns."""
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue(depth)
+
+    def work() -> None:
+        torch.set_num_threads(1)
+        cv2.setNumThreads(0)
+        while True:
+            queue.put(tuple(part.numpy() for part in make()))
+
+    context.Process(target=work, daemon=True).start()
+    return lambda: tuple(torch.from_numpy(part) for part in queue.get())
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -30,11 +47,19 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * min((step + 1) / 200, 0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * min(step / steps, 1.0)))))
 
 
-def run(name: str, net: nn.Module, step_loss: Callable[[nn.Module], Tensor], figures: Callable[[nn.Module], dict], args: argparse.Namespace) -> nn.Module:
+def run(
+    name: str,
+    net: nn.Module,
+    step_loss: Callable[[nn.Module], Tensor],
+    figures: Callable[[nn.Module], dict],
+    args: argparse.Namespace,
+) -> nn.Module:
     """Train `net`; returns its running average, which is what is measured and exported."""
     path = args.out / f"{name}.pt"
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.01, betas=(0.9, 0.98))
-    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.997), use_buffers=True)
+    average = torch.optim.swa_utils.AveragedModel(
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.997), use_buffers=True
+    )
     step = 0
     if path.exists():
         state = torch.load(path, weights_only=True)
@@ -59,12 +84,22 @@ def run(name: str, net: nn.Module, step_loss: Callable[[nn.Module], Tensor], fig
         average.update_parameters(net)
         step, total = step + 1, total + loss.item()
         if step % SAVE_EVERY == 0 or step == args.steps:
-            state = {"net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+            state = {
+                "net": net.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step,
+            }
             torch.save(state, path.with_suffix(".tmp"))
             os.replace(path.with_suffix(".tmp"), path)
         if step % LOG_EVERY == 0 or step == args.steps:
             average.eval()
-            line = {"step": step, "loss": round(total / LOG_EVERY, 5), "seconds": round(time.time() - began), **figures(average.module)}
+            line = {
+                "step": step,
+                "loss": round(total / LOG_EVERY, 5),
+                "seconds": round(time.time() - began),
+                **figures(average.module),
+            }
             with (args.out / f"{name}.log").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             total = 0.0
@@ -72,20 +107,24 @@ def run(name: str, net: nn.Module, step_loss: Callable[[nn.Module], Tensor], fig
 
 
 def export(net: nn.Module, path: Path, extra: dict[str, np.ndarray]) -> None:
-    tensors = {key: value.half().contiguous() for key, value in net.state_dict().items() if value.is_floating_point()}
+    tensors = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in net.state_dict().items()
+    }
     tensors |= {key: torch.from_numpy(value).float().contiguous() for key, value in extra.items()}
     save_file(tensors, path.with_suffix(".tmp"))
     os.replace(path.with_suffix(".tmp"), path)
 
 
 def train_landmarks(args: argparse.Namespace) -> None:
-    train, held, warped, mean = landmarks.datasets(args.data)
-    batches, weights = landmarks.Batches(train, mean, seed=int(time.time())), landmarks.point_weights()
+    train, held, warped, mean = landmarks.datasets(args.data, args.out)
+    make, weights = landmarks.Batches(train, mean, seed=int(time.time())), landmarks.point_weights()
+    batches = prefetched(lambda: make(args.batch))
     net = landmarks.start(mean, train).to(memory_format=torch.channels_last)
     net = run(
         "landmarks",
         net,
-        lambda net: landmarks.loss(net, weights, *batches(args.batch)),
+        lambda net: landmarks.loss(net, weights, *batches()),
         lambda net: landmarks.figures(net, held, warped, mean),
         args,
     )
@@ -95,16 +134,31 @@ def train_landmarks(args: argparse.Namespace) -> None:
 
 def train_detector(args: argparse.Namespace) -> None:
     train, held = data.split(data.load(args.data / "faces"))
-    scenes = detector.Scenes(train, seed=int(time.time()))
+    make = detector.Scenes(train, seed=int(time.time()))
+    scenes = prefetched(lambda: make(args.batch))
     net = DetectorNet().to(memory_format=torch.channels_last)
-    net = run(
-        "detector", net, lambda net: detector.loss(net, *scenes(args.batch)), lambda net: detector.figures(net, held), args
-    )
+    net = run("detector", net, lambda net: detector.loss(net, *scenes()), lambda net: detector.figures(net, held), args)
     if args.export:
         export(net, args.export / "detector.safetensors", {})
 
 
-TRAINERS = {"landmarks": train_landmarks, "detector": train_detector}
+def train_identity(args: argparse.Namespace) -> None:
+    train, held, warped, mean = landmarks.datasets(args.data, args.out)
+    make = identity.Views(train, mean, seed=int(time.time()))
+    views = prefetched(lambda: make(args.batch))
+    net = IdentityNet().to(memory_format=torch.channels_last)
+    net = run(
+        "identity",
+        net,
+        lambda net: identity.loss(net, *views()),
+        lambda net: identity.figures(net, data.joined(held, warped), mean),
+        args,
+    )
+    if args.export:
+        export(net, args.export / "identity.safetensors", {"standard": mean})
+
+
+TRAINERS = {"landmarks": train_landmarks, "detector": train_detector, "identity": train_identity}
 
 
 def main() -> None:

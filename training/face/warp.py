@@ -130,10 +130,16 @@ def paint_mouth(image: np.ndarray, points: np.ndarray, rng: np.random.Generator)
         depth = rng.uniform(2, 9)
         row = (upper - middle) * np.array([rng.uniform(0.75, 1.0), 1.0]) + middle
         bulge = np.sin(np.linspace(0, np.pi, len(row)))[:, None]
-        fill(np.concatenate([row - down, (row + down * depth * bulge)[::-1]]), np.array([235, 225, 210]) * light * rng.uniform(0.6, 1))
+        fill(
+            np.concatenate([row - down, (row + down * depth * bulge)[::-1]]),
+            np.array([235, 225, 210]) * light * rng.uniform(0.6, 1),
+        )
     if rng.random() < 0.25:
         lower = points[[78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308], :2]
-        fill(np.concatenate([lower + down, (lower - down * rng.uniform(1, 4))[::-1]]), np.array([220, 210, 195]) * light * rng.uniform(0.5, 1))
+        fill(
+            np.concatenate([lower + down, (lower - down * rng.uniform(1, 4))[::-1]]),
+            np.array([220, 210, 195]) * light * rng.uniform(0.5, 1),
+        )
     mask = np.zeros((SIZE, SIZE), np.uint8)
     cv2.fillPoly(mask, [np.round(inner * scale).astype(np.int32)], 255, cv2.LINE_AA, shift)
     soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.0)).astype(np.float32)[..., None] / 255
@@ -141,7 +147,9 @@ def paint_mouth(image: np.ndarray, points: np.ndarray, rng: np.random.Generator)
     return (image * (1 - soft) + layer * soft).astype(np.uint8)
 
 
-def variant(image: np.ndarray, points: np.ndarray, motion: LipMotion, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def variant(
+    image: np.ndarray, points: np.ndarray, motion: LipMotion, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """One random new expression and pose of a face: image (256, 256, 3) uint8 and its landmarks (478, 3)."""
     target = points
     opened = False

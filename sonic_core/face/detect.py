@@ -1,0 +1,194 @@
+"""Finds faces in a picture and lays 478 landmarks on each (MediaPipe's topology), on the CPU.
+
+A detector net sees the whole picture small and names eyes and mouths; a landmark net then sees an upright crop of each
+face, twice, and also says whether it is a face at all. Knows pictures, not files, crops for engines, or identities.
+`training/face` made the nets; docs/model-card-lite.md has their figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from sonic_core.errors import NoFaceError
+from sonic_core.face import align, points
+from sonic_core.face.nets import DETECTOR_STRIDE, LANDMARK_INPUT, DetectorNet, LandmarkNet, fuse
+
+WEIGHTS = Path(__file__).parent / "weights"
+SHORT_SIDE, LONG_SIDE = 192, 768  # of the picture the detector sees
+LIKELY, CERTAIN = 0.3, 0.5  # detector presence to look closer, landmark presence to believe it
+SMALLEST_PICTURE = 16
+MOST_FACES = 24
+FEWEST_SURE = 0.1  # presence below which even a hand-given box holds no face
+ROLLS = (0.0, 30.0, -30.0, 60.0, -60.0)  # tried for a hand-given box, degrees
+RIGID = list(points.RIGID)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in a picture. Pixel (0, 0) has its centre at (0, 0)."""
+
+    box: tuple[float, float, float, float]  # x1, y1, x2, y2 around the landmarks, px
+    landmarks: np.ndarray  # (478, 3) float32, px; z in the same scale, smaller is nearer
+    score: float  # 0 to 1, how surely it is a face
+
+
+class FaceDetector:
+    """The two nets, loaded once. Safe to share: nothing changes after loading."""
+
+    def __init__(self, folder: Path = WEIGHTS) -> None:
+        tables = load_file(folder / "landmarks.safetensors")
+        self._standard = tables.pop("standard").float().numpy()  # (478, 3) in crop units, -1 to 1
+        self._standard_pixels = align.apply(unit_to_pixels(LANDMARK_INPUT), self._standard)
+        self._landmarks = load_weights(LandmarkNet(), tables)
+        self._detector = load_weights(DetectorNet(), load_file(folder / "detector.safetensors"))
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """Every face in image (h, w, 3) uint8 RGB, largest first; an empty list when there is none."""
+        if min(image.shape[:2]) < SMALLEST_PICTURE:
+            return []
+        aims = self._propose(image)
+        if not len(aims):
+            return []
+        first, sure = self._look(image, aims)
+        first = first[sure > LIKELY]
+        if not len(first):
+            return []
+        found, sure = self._look(image, self._aim(first))
+        faces = [_face(marks, score) for marks, score in zip(found, sure, strict=True) if score > CERTAIN]
+        return _without_doubles(faces)
+
+    def pick(self, image: np.ndarray, index: int = 0) -> Face:
+        """The face with this index, counted from the largest. Raises NoFaceError when there is none."""
+        faces = self.detect(image)
+        if not faces:
+            height, width = image.shape[:2]
+            raise NoFaceError(
+                f"no face was found in the image of {width} x {height} pixels; "
+                "use a photo that shows one clearly, or give its box as x1 y1 x2 y2"
+            )
+        if not 0 <= index < len(faces):
+            there = "only face 0" if len(faces) == 1 else f"faces 0 to {len(faces) - 1}, counted from the largest"
+            raise NoFaceError(f"face {index} was asked for but the image has {there}")
+        return faces[index]
+
+    def landmarks_in(self, image: np.ndarray, box: Sequence[float]) -> Face:
+        """The face in a hand-given box (x1, y1, x2, y2, px). Raises NoFaceError when nothing there looks like one."""
+        x1, y1, x2, y2 = (float(v) for v in box)
+        centre, size = np.array([(x1 + x2) / 2, (y1 + y2) / 2]), np.sqrt(max(x2 - x1, 1.0) * max(y2 - y1, 1.0))
+        low, high = self._standard_pixels[:, :2].min(0), self._standard_pixels[:, :2].max(0)
+        scale = np.sqrt(np.prod(high - low)) / size
+        aims = []
+        for roll in ROLLS:
+            cos, sin = scale * np.cos(np.radians(roll)), scale * np.sin(np.radians(roll))
+            linear = np.array([[cos, sin], [-sin, cos]])
+            aims.append(np.concatenate([linear, ((low + high) / 2 - linear @ centre)[:, None]], 1))
+        first, sure = self._look(image, np.stack(aims))
+        again, sure = self._look(image, self._aim(first))
+        best = int(sure.argmax())
+        if sure[best] < FEWEST_SURE:
+            shown = ", ".join(f"{v:g}" for v in (x1, y1, x2, y2))
+            raise NoFaceError(f"nothing in the box {shown} looks like a face; give a box that fits one closely")
+        found, sure = self._look(image, self._aim(again[best : best + 1]))
+        return _face(found[0], float(sure[0]))
+
+    def track(self, frame: np.ndarray, previous: Face) -> Face:
+        """The same face in the next frame (h, w, 3) uint8; see `track_all`."""
+        return self.track_all([frame], previous)[0]
+
+    def track_all(self, frames: Sequence[np.ndarray], previous: Face) -> list[Face]:
+        """The face `previous` in frames that follow it closely, without searching: one pass of the landmark net a frame.
+
+        All frames are cropped alike, around `previous`, which keeps still points still; so give a second of video or
+        less at a time, and go on from the last face. A `score` below 0.5 says that the face has left.
+        """
+        aim = self._aim(previous.landmarks[None])
+        crops = np.stack([align.cut(frame, aim[0], LANDMARK_INPUT) for frame in frames])
+        found, sure = self._read(crops, np.repeat(aim, len(crops), 0))
+        return [_face(marks, float(score)) for marks, score in zip(found, sure, strict=True)]
+
+    def _propose(self, image: np.ndarray) -> np.ndarray:
+        """Where faces may be: similarities (k, 2, 3) from the picture to landmark crops, surest first."""
+        height, width = image.shape[:2]
+        scale = min(SHORT_SIDE / min(height, width), LONG_SIDE / max(height, width))
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        small = cv2.copyMakeBorder(small, 0, -size[1] % 32, 0, -size[0] % 32, cv2.BORDER_REPLICATE)
+        with torch.inference_mode():
+            output = self._detector(to_pixels(small[None]))[0]
+            heat = torch.sigmoid(output[0])
+            peaks = (heat == nn.functional.max_pool2d(heat[None], 3, 1, 1)[0]) & (heat > LIKELY)
+        y, x = (v.numpy() for v in peaks.nonzero(as_tuple=True))
+        order = np.argsort(-heat.numpy()[y, x])[:MOST_FACES]
+        y, x = y[order], x[order]
+        values = output.numpy()[:, y, x].T  # (k, 8)
+        keys = values[:, 2:].reshape(-1, 3, 2) * np.exp(values[:, 1])[:, None, None] + np.stack([x, y], -1)[:, None]
+        ratio = np.array([width, height]) / size
+        keys = ((keys + 0.5) * DETECTOR_STRIDE) * ratio - 0.5
+        target = points.keypoints(self._standard_pixels)[:, :2]
+        return align.fit(keys, np.broadcast_to(target, keys.shape))
+
+    def _aim(self, landmarks: np.ndarray) -> np.ndarray:
+        """The upright crops (k, 2, 3) for faces whose landmarks (k, 478, 3) are roughly known."""
+        target = np.broadcast_to(self._standard_pixels[RIGID, :2], (len(landmarks), len(RIGID), 2))
+        return align.fit(landmarks[:, RIGID, :2].astype(np.float64), target)
+
+    def _look(self, image: np.ndarray, aims: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One pass of the landmark net over crops of one picture: landmarks (k, 478, 3) px, presence (k,)."""
+        return self._read(np.stack([align.cut(image, aim, LANDMARK_INPUT) for aim in aims]), aims)
+
+    def _read(self, crops: np.ndarray, aims: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            units, logits = self._landmarks(to_pixels(crops))
+            presence = torch.sigmoid(logits).numpy()
+        in_crop = align.apply(unit_to_pixels(LANDMARK_INPUT), units.numpy())
+        return align.apply(align.invert(aims), in_crop).astype(np.float32), presence
+
+
+def unit_to_pixels(size: int) -> np.ndarray:
+    """Crop units (-1 to 1) to the pixels of a crop, (2, 3)."""
+    return np.array([[size / 2, 0, (size - 1) / 2], [0, size / 2, (size - 1) / 2]])
+
+
+def to_pixels(images: np.ndarray) -> torch.Tensor:
+    """uint8 (n, h, w, 3) -> float (n, 3, h, w) in [0, 1], channels last in memory."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
+
+
+def load_weights(net: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
+    """A net for inference, float32, batch norms folded away."""
+    net.load_state_dict(tensors)
+    return fuse(net.float().eval()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _face(landmarks: np.ndarray, score: float) -> Face:
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    return Face((float(low[0]), float(low[1]), float(high[0]), float(high[1])), landmarks, float(score))
+
+
+def _area(face: Face) -> float:
+    x1, y1, x2, y2 = face.box
+    return (x2 - x1) * (y2 - y1)
+
+
+def _overlap(a: Face, b: Face) -> float:
+    """Shared area over the smaller one's."""
+    width = min(a.box[2], b.box[2]) - max(a.box[0], b.box[0])
+    height = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])
+    return max(width, 0.0) * max(height, 0.0) / max(min(_area(a), _area(b)), 1e-6)
+
+
+def _without_doubles(faces: list[Face]) -> list[Face]:
+    """Of faces that lie on one another the surest; then largest first."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if all(_overlap(face, other) < 0.5 for other in kept):
+            kept.append(face)
+    return sorted(kept, key=_area, reverse=True)
