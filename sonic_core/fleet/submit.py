@@ -1,0 +1,119 @@
+"""The command `submit`: a photo and a sound to a ComfyUI server with the pack, the finished video back."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sonic_core.errors import InputError, MissingExtraError, SettingsError
+
+if TYPE_CHECKING:
+    from sonic_core.fleet.comfyui import Graph
+
+WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows" / "api"
+MAX_BYTES = 10 * 2**20
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv")
+# Which widget takes the photo and the sound, by node class.
+IMAGE_INPUTS = {"LoadImage": "image"}
+AUDIO_INPUTS = {"SonicLoadAudio": "audio", "LoadAudio": "audio"}
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("submit", help="let a ComfyUI server make the video")
+    parser.add_argument("--server", default="http://127.0.0.1:8188", help="address of ComfyUI (%(default)s)")
+    parser.add_argument(
+        "--workflow", default="fast", help="fast, high_quality, or a workflow file in API format (%(default)s)"
+    )
+    parser.add_argument("--image", required=True, type=Path, help="the portrait")
+    parser.add_argument("--audio", required=True, type=Path, help="the speech")
+    parser.add_argument("--output", required=True, type=Path, help="the video to write")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set an input of the workflow by name, such as seed=5 or min_resolution=768; may be repeated",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    graph = load_graph(args.workflow)
+    for assignment in args.set:
+        set_input(graph, assignment)
+    try:
+        from sonic_core.fleet.comfyui import ComfyUI
+    except ImportError as error:
+        raise MissingExtraError(f"submit needs {error.name}; run pip install 'sonic-studio[fleet]'") from error
+    from sonic_core.generate import Bar, check_output
+
+    check_output(args.output)
+    with ComfyUI(args.server) as server, Bar("waiting") as bar:
+        fill(graph, IMAGE_INPUTS, server.upload(args.image), "photo")
+        fill(graph, AUDIO_INPUTS, server.upload(args.audio), "sound")
+        made = server.run(graph, lambda fraction, _: bar.update(round(fraction * 100), 100))
+        videos = [file for file in made if file.filename.lower().endswith(VIDEO_SUFFIXES)]
+        if not videos:
+            raise InputError(f"workflow {args.workflow!r} made no video; add Save Video to it")
+        saved = next((file for file in videos if file.type == "output"), videos[-1])
+        server.download(saved, args.output)
+    sys.stdout.write(f"{args.output}\n")
+    return 0
+
+
+def load_graph(workflow: str) -> Graph:
+    """The graph of a bundled workflow or of a file. Raises InputError for one that is not in API format."""
+    path = WORKFLOWS / f"sonic_{workflow}.json"
+    if not path.is_file():
+        path = Path(workflow)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem.removeprefix("sonic_") for file in WORKFLOWS.glob("sonic_*.json")))
+        raise InputError(f"there is no workflow {workflow!r}; give {known + ' or ' if known else ''}the path of a file")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"workflow {workflow!r} is larger than {MAX_BYTES // 2**20} MB; give a workflow in API format")
+    try:
+        graph = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"workflow {workflow!r} is not JSON ({error}); export it again") from error
+    nodes = graph.values() if isinstance(graph, dict) else []
+    if not nodes or not all(isinstance(node, dict) and "class_type" in node for node in nodes):
+        raise InputError(f"workflow {workflow!r} is not in API format; export it with Workflow > Export (API)")
+    return dict(graph)
+
+
+def fill(graph: Graph, places: dict[str, str], name: str, what: str) -> None:
+    """Put an uploaded file's name into every loader of its kind. Raises InputError when the graph has none."""
+    loaders = [node for node in graph.values() if node["class_type"] in places]
+    if not loaders:
+        raise InputError(f"the workflow has no place for the {what}; add one of {', '.join(places)}")
+    for node in loaders:
+        node["inputs"][places[node["class_type"]]] = name
+
+
+def set_input(graph: Graph, assignment: str) -> None:
+    """Apply "name=value" to every widget of that name; the value takes the type of the one it replaces."""
+    name, equals, text = assignment.partition("=")
+    widgets = [
+        node["inputs"] for node in graph.values() if name in node["inputs"] and not isinstance(node["inputs"][name], list)
+    ]
+    if not equals or not widgets:
+        known = {key for node in graph.values() for key, value in node["inputs"].items() if not isinstance(value, list)}
+        raise SettingsError(f"--set {assignment!r} names no input; give name=value with one of {', '.join(sorted(known))}")
+    for inputs in widgets:
+        inputs[name] = _like(inputs[name], text, assignment)
+
+
+def _like(old: Any, text: str, assignment: str) -> Any:
+    if isinstance(old, bool):
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise SettingsError(f"--set {assignment!r}: give true or false")
+    if isinstance(old, (int, float)):
+        try:
+            return type(old)(text)
+        except ValueError:
+            raise SettingsError(f"--set {assignment!r}: give a number") from None
+    return text
