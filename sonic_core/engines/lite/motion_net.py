@@ -1,0 +1,160 @@
+"""The network that denoises motion latents.
+
+A noisy latent goes through two streams that share their noise level: the mouth hears every detail of the speech, the
+rest of the face (head, lids, gaze, brows) only how loud it is, which is all that the recordings it learned from can
+teach. What depends on the speech alone is computed once a clip (`context`), what depends on the noise in every step.
+Knows nothing of windows, solvers or files.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sonic_core.engines.lite.layout import CHANNELS, MOUTH_CHANNELS
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    channels: int  # latent channels
+    hearing: int  # numbers a video frame hears
+    width: int
+    layers: int
+    reach: int  # frames of speech to either side that the context sees
+    heads: int = 4
+    styles: int = 0  # numbers that describe the whole clip
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    speech_width: int = 384  # two rows of the speech encoder to a video frame
+    face_width: int = 64
+    mouth: StreamConfig = StreamConfig(MOUTH_CHANNELS, 384, width=160, layers=3, reach=4)
+    life: StreamConfig = StreamConfig(CHANNELS - MOUTH_CHANNELS, 1, width=128, layers=4, reach=12, styles=2)
+
+
+class Block(nn.Module):
+    """Short convolution, attention and feed-forward, each scaled and gated by the noise level."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(3))
+        self.near = nn.Conv1d(width, width, 5, padding=2, groups=width)
+        self.mix = nn.Linear(width, width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.feed = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
+        self.modulation = nn.Linear(width, 9 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(b, n, w), (b, w) -> (b, n, w)."""
+        shift_c, scale_c, gate_c, shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (
+            self.modulation(condition)[:, None].chunk(9, -1)
+        )
+        y = self.norms[0](x) * (1 + scale_c) + shift_c
+        y = self.mix(F.gelu(self.near(y.transpose(1, 2)).transpose(1, 2)))
+        x = x + (1 + gate_c) * y
+        x = x + (1 + gate_a) * self.attend(self.norms[1](x) * (1 + scale_a) + shift_a)
+        return x + (1 + gate_f) * self.feed(self.norms[2](x) * (1 + scale_f) + shift_f)
+
+    def attend(self, x: Tensor) -> Tensor:
+        b, n, w = x.shape
+        q, k, v = self.qkv(x).reshape(b, n, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4)
+        turn = rotation(n, w // self.heads, x)
+        y = F.scaled_dot_product_attention(rotate(q, turn), rotate(k, turn), v)
+        return self.out(y.transpose(1, 2).reshape(b, n, w))
+
+
+class Stream(nn.Module):
+    """Denoises some of the latent's channels given what they can hear."""
+
+    def __init__(self, config: StreamConfig, face_width: int):
+        super().__init__()
+        w = config.width
+        self.config = config
+        kernel = config.reach + 1
+        self.hear = nn.ModuleList(
+            nn.Conv1d(config.hearing if k == 0 else w, w, kernel, padding=config.reach // 2) for k in range(2)
+        )
+        self.deaf = nn.Parameter(torch.zeros(w))  # the context of a frame that hears nothing at all
+        self.enter = nn.Linear(config.channels, w)
+        self.noise = nn.Sequential(nn.Linear(64, w), nn.SiLU(), nn.Linear(w, w))
+        self.face = nn.Linear(face_width, w)
+        nn.init.zeros_(self.face.weight)
+        self.style = nn.Linear(config.styles, w) if config.styles else None
+        self.blocks = nn.ModuleList(Block(w, config.heads) for _ in range(config.layers))
+        self.leave = nn.Sequential(nn.LayerNorm(w), nn.Linear(w, config.channels))
+
+    def context(self, heard: Tensor) -> Tensor:
+        """(b, n, hearing) -> (b, n, width): what each frame knows of the speech around it."""
+        x = heard.transpose(1, 2)
+        for k, layer in enumerate(self.hear):
+            y = F.gelu(layer(x))
+            x = y if k == 0 else x + y
+        return x.transpose(1, 2)
+
+    def forward(self, noisy: Tensor, noise: Tensor, context: Tensor, face: Tensor, style: Tensor | None) -> Tensor:
+        """Scaled noisy latents (b, n, c), noise features (b, 64), context (b, n, w) -> the network's output."""
+        condition = self.noise(noise) + self.face(face)
+        if self.style is not None and style is not None:
+            condition = condition + self.style(style)
+        condition = F.silu(condition)
+        x = self.enter(noisy) + context
+        for block in self.blocks:
+            x = block(x, condition)
+        return self.leave(x)
+
+
+class MotionNet(nn.Module):
+    """Both streams; v-prediction, so `denoised = skip * noisy + output * net(input * noisy)`."""
+
+    def __init__(self, config: MotionConfig):
+        super().__init__()
+        self.config = config
+        self.mouth = Stream(config.mouth, config.face_width)
+        self.life = Stream(config.life, config.face_width)
+        self.register_buffer("mean", torch.zeros(CHANNELS))
+        self.register_buffer("deviation", torch.ones(CHANNELS))
+
+    def forward(
+        self,
+        noisy: Tensor,
+        noise: Tensor,
+        mouth_context: Tensor,
+        life_context: Tensor,
+        face: Tensor,
+        style: Tensor,
+    ) -> Tensor:
+        """Scaled noisy latents (b, n, CHANNELS), `0.25 ln sigma` (b,) -> (b, n, CHANNELS)."""
+        features = noise_features(noise)
+        mouth = self.mouth(noisy[..., :MOUTH_CHANNELS], features, mouth_context, face, None)
+        life = self.life(noisy[..., MOUTH_CHANNELS:], features, life_context, face, style)
+        return torch.cat([mouth, life], -1)
+
+
+def noise_features(noise: Tensor) -> Tensor:
+    """(b,) -> (b, 64) sines and cosines of the noise level."""
+    frequencies = torch.exp(torch.linspace(0, math.log(50), 32, device=noise.device))
+    angles = noise.float()[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], -1).to(noise.dtype)
+
+
+def rotation(n: int, width: int, like: Tensor) -> Tensor:
+    """(2, n, width / 2): cosine and sine of rotary positions, so that attention knows distances only."""
+    frequencies = 100.0 ** (-torch.arange(0, width, 2, device=like.device) / width)
+    angles = torch.arange(n, device=like.device)[:, None] * frequencies
+    return torch.stack([angles.cos(), angles.sin()]).to(like.dtype)
+
+
+def rotate(x: Tensor, turn: Tensor) -> Tensor:
+    """Rotate pairs of (b, heads, n, width) by position."""
+    a, b = x.chunk(2, -1)
+    cos, sin = turn
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)

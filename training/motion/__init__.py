@@ -1,0 +1,1 @@
+"""How the bundled motion diffusion model was made."""

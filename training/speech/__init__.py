@@ -1,0 +1,1 @@
+"""How the bundled speech encoder was made: voices, phones, augmentation, training."""

