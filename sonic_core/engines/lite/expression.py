@@ -30,8 +30,14 @@ PAIRS = 9  # of facing points between the corners of the mouth
 RING_SHARE = np.float32([0.55, 0.7, 0.85, 1.0])
 UPPER_SHARE = 0.45  # of closing an open mouth is done by the upper lip
 SMILE = 0.06  # opening (share of face height) that a smile makes without lowering the jaw
+# A smile that shows teeth is relaxed by this share of what it is wider, and its corners higher, than at rest.
+RELAXED = 0.45
+CORNER_REACH = 0.33  # canonical units: how far round a corner the cheek follows it
 CHIN_SHARE = 0.5  # of a further opening, the chin's part
-BROW_RAISE, BROW_LOWER = 0.16, 0.08  # canonical units at strength one
+# Seen from outside, lips that were closed in the photo look less open than they are, and a smile's more: px in face
+# heights to add to an opening, fitted so that a landmark tracker sees what the motion says.
+SEEN_CLOSED, SEEN_SMILE = 0.009, -0.004
+BROW_RAISE, BROW_LOWER = 0.10, 0.05  # canonical units at strength one
 SMOOTHING = 2e-4
 # Where the movement has died out: canonical points round the lower face and the brow.
 STILL_BOX = (-1.75, -1.5, 1.75, 3.35)
@@ -51,12 +57,15 @@ class Expression:
     source_gap: np.ndarray  # (PAIRS,) px of opening in the photo
     solve: np.ndarray  # (PAIRS, PAIRS) from missing opening to the weights of the pair modes
     jaw: np.ndarray  # (modes, 2) px movement of the chin
+    bias: float  # px to add to an opening so that it looks as wide as it should
+    height: float  # px of the face, forehead to chin
 
     def weights(self, row: np.ndarray) -> np.ndarray:
         """(24,) motion -> (modes,) weights: 1 for closing, mouth, brows, then one for each pair of lip points."""
         mouth = np.clip(row[MOUTH], -8, 8)
         plain = np.concatenate([[1.0], mouth, np.clip(row[BROWS], 0, 1)]).astype(np.float32)
         opening = np.maximum(mouth @ self.wanted, 0)
+        opening = np.maximum(opening + self.bias * smoothstep(opening / self.height, 0.002, 0.010), 0)
         missing = opening - self.source_gap - plain @ self.measured[: len(plain)]
         return np.concatenate([plain, missing @ self.solve]).astype(np.float32)
 
@@ -101,6 +110,7 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
     measured = ((at(lower, lower_points) - at(upper, upper_points)) @ down)[:, 1:-1]
     lips = basis.components @ fit.axes
     wanted = ((lips[:, LOWER_INNER] - lips[:, UPPER_INNER])[..., :2] @ down)[:, 1:-1]
+    gap = ((lower_points - upper_points) @ down).max()
     return Expression(
         grid=grid,
         upper=np.ascontiguousarray(upper, np.float32),
@@ -112,6 +122,8 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
         source_gap=((lower_points - upper_points) @ down)[1:-1].astype(np.float32),
         solve=np.linalg.inv(measured[-PAIRS:].astype(np.float64)).astype(np.float32),
         jaw=modes[:, 152].astype(np.float32),
+        bias=face_height * float(np.interp(gap / face_height, [0.01, 0.03], [SEEN_CLOSED, SEEN_SMILE])),
+        height=face_height,
     )
 
 
@@ -129,19 +141,40 @@ def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: flo
     opening = basis.components[0, :, 1] / basis.components[0, 152, 1]
     jaw = np.clip(opening, 0, 1) * smoothstep(basis.rest[:, 1], 1.75, 2.0)
     modes[0] -= (lowered * jaw)[:, None] * down
+    smile = float(np.clip(gap.max() / (0.03 * face_height), 0, 1))
+    modes[0] += RELAXED * smile * _smile(fit, basis.rest, points)
 
     modes[1 : 1 + MOUTH_CHANNELS] = (basis.components @ fit.axes)[..., :2]
 
-    for side in (RIGHT_BROW, LEFT_BROW):
-        inner = np.exp(-((np.abs(basis.rest[side, 0]) - 0.2) ** 2) / 0.35**2)
-        modes[-PAIRS - 2, side] = -(BROW_RAISE * fit.scale * (0.35 + 0.65 * inner))[:, None] * down
-        modes[-PAIRS - 1, side] = BROW_LOWER * fit.scale * down
+    # Brows take the forehead with them; what is nearer to the eyes than to the brow stays.
+    x, y = np.abs(basis.rest[:468, 0]), basis.rest[:468, 1]
+    brow = np.concatenate([RIGHT_BROW, LEFT_BROW])
+    level = basis.rest[brow, 1].mean()
+    near = np.exp(-(((y - level) / 0.30) ** 2)) * smoothstep(y, level + 0.22, level + 0.08) * smoothstep(x, 1.2, 0.8)
+    modes[-PAIRS - 2, :468] = -(BROW_RAISE * fit.scale * near * smoothstep(x, 0.9, 0.25))[:, None] * down
+    modes[-PAIRS - 1, :468] = (BROW_LOWER * fit.scale * near)[:, None] * down
 
     for pair in range(PAIRS):
         for share, upper, lower in zip(RING_SHARE, UPPER_LIP, LOWER_LIP, strict=True):
             modes[-PAIRS + pair, upper[pair + 1]] = -share / 2 * down
             modes[-PAIRS + pair, lower[pair + 1]] = share / 2 * down
     return modes
+
+
+def _smile(fit: FaceFit, rest: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(478, 2) px that would take the corners of a smiling mouth to where they are at rest."""
+    across, corners = fit.axes[0, :2], UPPER_LIP[0, [0, -1]]
+    width = rest[corners[1], 0] - rest[corners[0], 0]
+    wider = np.linalg.norm(points[corners[1]] - points[corners[0]]) / np.linalg.norm(across) - width
+    lips = np.concatenate([UPPER_INNER[3:8], LOWER_INNER[3:8]])
+    lift = (points[lips].mean(0) - points[corners].mean(0)) @ fit.down / fit.scale
+    higher = lift - (rest[lips, 1].mean() - rest[corners, 1].mean())
+    move = np.zeros((478, 2), np.float32)
+    for corner, inwards in zip(corners, (1, -1), strict=True):
+        near = np.exp(-((rest[:, :2] - rest[corner, :2]) ** 2).sum(1) / CORNER_REACH**2)
+        near[468:] = 0
+        move += near[:, None] * (max(wider, 0) / 2 * inwards * across + max(higher, 0) * fit.scale * fit.down)
+    return move
 
 
 def _still_points() -> np.ndarray:

@@ -1,8 +1,9 @@
 """Blinks and glances: where the pixels around one eye come from.
 
 An eye is described along the line between its corners: the edge of the upper lid, the edge of the lower one, and the
-line where they meet when shut. Closing stretches the lid's own skin, lashes and all, down over the eye; the eyeball
-under it stays where it is, and a glance moves the iris a little inside the opening.
+line where they meet when shut. A photo of an open eye does not show the lid's skin, so it is filled in from around
+the eye; closing draws it down over the eyeball with the lashes at its rim. A glance moves the iris a little inside
+the opening.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import numpy as np
 from sonic_core.engines.lite.warp import smoothstep
 
 MEETING = 0.18  # of the opening, from the lower lid: where the lids meet
-FOLD = 0.50  # of the eye's width: how far above the lid's edge its skin is stretched
-BAG = 0.30  # and how far below
-LASH = 0.035  # of the eye's width: the lashes' dark line, which travels with the lid
+# In widths of the eye:
+BAG = 0.30  # how far below the eye the lower lid's movement reaches
+RIM = 0.11  # the strip above the edge of the upper lid, with its lashes, that travels with it
+LASH = 0.02  # and the lashes' dark line below the edge
+FILL_ABOVE, FILL_BELOW = 0.16, 0.06  # what round the opening is lashes and shadow, no skin to fill from
 GLANCE = np.float32([0.42, 0.20])  # of the iris's radius: how far a glance of strength one moves it
 CURVE = 24  # samples along the eye
 
@@ -31,19 +34,20 @@ class Eye:
     width: float  # px
     upper: np.ndarray  # (CURVE,) v of the lids' edges from corner to corner
     lower: np.ndarray
-    room: float  # px of skin above the upper lid that can stretch, up to the brow
+    lid: np.ndarray  # (h, w, 3) uint8 skin of the shut lid
+    lid_origin: np.ndarray  # (2,) px of its corner in the photo
     iris: np.ndarray  # (2,) (u, v) of its centre
     radius: float
 
     def box(self) -> np.ndarray:
         """(4, 2) px corners of the part of the photo that a blink can change."""
         down = np.float32([-self.across[1], self.across[0]])
-        v = (self.upper.min() - self.room, self.lower.max() + BAG * self.width)
+        v = (self.upper.min() - 2 * RIM * self.width, self.lower.max() + BAG * self.width)
         return np.stack([self.corner + u * self.width * self.across + y * down for u in (-0.1, 1.1) for y in v])
 
 
-def make_eye(upper: np.ndarray, lower: np.ndarray, iris: np.ndarray, brow: np.ndarray) -> Eye:
-    """From (9, 2) lid points, (5, 2) iris points and (k, 2) brow points in px."""
+def make_eye(photo: np.ndarray, upper: np.ndarray, lower: np.ndarray, iris: np.ndarray) -> Eye:
+    """From the photo, (9, 2) lid points and (5, 2) iris points in px."""
     corner, width = upper[0], float(np.linalg.norm(upper[-1] - upper[0]))
     across = (upper[-1] - upper[0]) / width
     down = np.float32([-across[1], across[0]])
@@ -51,13 +55,30 @@ def make_eye(upper: np.ndarray, lower: np.ndarray, iris: np.ndarray, brow: np.nd
     def along(points: np.ndarray) -> np.ndarray:
         return np.stack([(points - corner) @ across, (points - corner) @ down], -1)
 
-    curves = [_smooth_curve(along(lid), width) for lid in (upper, lower)]
-    edge = curves[0].min()
-    room = np.clip(edge - along(brow)[:, 1].max(), 0.22 * width, FOLD * width)
+    above, below = (_smooth_curve(along(lid), width) for lid in (upper, lower))
+    below = np.maximum(above, below)
     centre = along(iris)
     radius = float(np.linalg.norm(centre[1:] - centre[0], axis=1).mean())
-    middle = np.maximum(curves[1], curves[0])
-    return Eye(corner, across, width, curves[0], middle, float(room), centre[0], radius)
+    u = np.linspace(0, 1, CURVE)[:, None] * width * across + corner
+    rim = np.concatenate([u + (above - FILL_ABOVE * width)[:, None] * down,
+                          (u + (below + FILL_BELOW * width)[:, None] * down)[::-1]])  # fmt: skip
+    lid, origin = _fill(photo, rim, width)
+    return Eye(corner, across, width, above, below, lid, origin, centre[0], radius)
+
+
+def _fill(photo: np.ndarray, outline: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """The photo round an (m, 2) outline with its inside filled smoothly from around it, and where it was cut out."""
+    pad = 0.3 * width
+    limit = [photo.shape[1], photo.shape[0]]
+    low = np.clip(np.floor(outline.min(0) - pad), 0, np.array(limit) - 2).astype(int)
+    high = np.clip(np.ceil(outline.max(0) + pad), low + 2, limit).astype(int)
+    part = photo[low[1] : high[1], low[0] : high[0]]
+    mask = np.zeros(part.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round((outline - low) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    filled = cv2.inpaint(part, mask, 3, cv2.INPAINT_TELEA)
+    smooth = cv2.GaussianBlur(filled, (0, 0), max(0.09 * width, 0.5)).astype(np.float32)
+    soft = cv2.GaussianBlur(mask, (0, 0), max(0.03 * width, 0.5)).astype(np.float32)[..., None] / 255
+    return (filled + (smooth - filled) * soft + 0.5).astype(np.uint8), low.astype(np.float32)
 
 
 def _smooth_curve(points: np.ndarray, width: float) -> np.ndarray:
@@ -87,23 +108,25 @@ def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glanc
     upper, lower = curve(eye.upper), curve(eye.lower)
     lash = LASH * eye.width * smoothstep(np.minimum(inside, 1 - inside), 0.0, 0.15)
     meeting = lower - MEETING * (lower - upper)
-    upper_now = upper + shut * (meeting + 0.5 - upper)
-    lower_now = lower + shut * (meeting - 0.5 - lower)
+    drop = shut * (meeting + 0.5 - upper)
+    upper_now, lower_now = upper + drop, lower + shut * (meeting - 0.5 - lower)
 
-    # Skin: the movement of the edge dies out towards the brow and the cheek.
-    top = upper - eye.room
-    falloff = np.clip((v - top) / np.maximum(upper_now - top, 1), 0, 1) ** 1.5
-    bottom = lower + BAG * eye.width
-    rise = np.clip((bottom - v) / np.maximum(bottom - lower_now, 1), 0, 1) ** 1.5
-    from_above = v - (upper_now - upper) * falloff
-    from_below = v - (lower_now - lower) * rise
-    is_upper = v < (upper_now + lower_now) / 2 + lash * shut
-    skin_v = np.where(is_upper, from_above, from_below)
-    skin = cv2.remap(photo, _place(eye, u, skin_v), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    # The lower lid: its movement dies out towards the cheek.
+    rise = np.clip((lower + BAG * eye.width - v) / np.maximum(lower + BAG * eye.width - lower_now, 1), 0, 1)
+    from_below = np.where(v > (upper_now + lower_now) / 2, v - (lower_now - lower) * smoothstep(rise, 0, 1), v)
+    skin = _sample(photo, _place(eye, u, from_below))
+    # The upper lid, over the eye and over where its lashes were; then the lashes where they are now.
+    started = smoothstep(np.float32(shut), 0.0, 0.25)
+    place = source - eye.lid_origin
+    over_eye = np.clip(upper_now + lash * shut - v + 0.5, 0, 1)
+    lid = np.maximum(smoothstep(v - upper, -FILL_ABOVE * eye.width, -0.3 * FILL_ABOVE * eye.width) * started, v > upper) * over_eye
+    lid *= smoothstep(drop, 0, 1)
+    skin = _mix(skin, _sample(eye.lid, place), lid)
+    rim = smoothstep(v, upper_now - RIM * eye.width, upper_now - 0.4 * RIM * eye.width) * over_eye * smoothstep(drop, 0, 1)
+    skin = _mix(skin, _sample(photo, _place(eye, u, v - drop)), rim)
     opening = np.clip(v - upper_now - lash * shut + 0.5, 0, 1) * np.clip(lower_now - v + 0.5, 0, 1)
-    opening = opening[..., None]
     if not opening.any():
-        return skin
+        return np.clip(skin + 0.5, 0, 255).astype(np.uint8)
 
     # Eyeball: the iris and what is next to it follow the glance; the whites give way towards corners and lids.
     shift = glance * GLANCE * eye.radius * np.float32([1, -1])
@@ -113,11 +136,21 @@ def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glanc
     margin = np.minimum(v - upper, lower - v) / max(eye.radius, 1.0)
     vertical = smoothstep(margin, 0.0, 0.6) * sideways
     ball_u, ball_v = u - shift[0] * sideways, v - shift[1] * vertical
-    ball = cv2.remap(photo, _place(eye, ball_u, ball_v), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    ball = _sample(photo, _place(eye, ball_u, ball_v))
     # A closing lid shades the eye under it.
     shade = 1 - 0.35 * shut * smoothstep(v - upper_now, 0.25 * eye.width, 0.0)
-    mixed = skin * (1 - opening) + ball * (shade[..., None] * opening)
+    mixed = _mix(skin, ball * shade[..., None], opening)
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+
+
+def _sample(image: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """(h, w, 3) float32 values of an image at (h, w, 2) pixel coordinates."""
+    found = cv2.remap(image, at.astype(np.float32), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return found.astype(np.float32)
+
+
+def _mix(under: np.ndarray, over: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return under + (over - under) * alpha[..., None].astype(np.float32)
 
 
 def _place(eye: Eye, u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ UPPER_TEETH = [(0.150, 0.185), (0.118, 0.165), (0.134, 0.180), (0.122, 0.150), (
 LOWER_TEETH = [(0.095, 0.16), (0.105, 0.16), (0.122, 0.17), (0.125, 0.145), (0.125, 0.14), (0.17, 0.13)]
 UPPER_EDGE, LOWER_EDGE = 0.022, 0.03  # how far below the line between the lips the teeth end, or begin
 IVORY = np.float32([1.0, 0.955, 0.87])
+SLIT = 0.10  # canonical units: an opening that is lit to its full depth
 OWN_TEETH_FROM = 0.02  # opening of the photo's mouth, in face heights, from which its inside is worth keeping
 
 
@@ -48,10 +49,11 @@ class Interior:
     down: np.ndarray  # (2,)
     unit: float  # px in a canonical unit
 
-    def draw(self, source: np.ndarray, jaw_shift: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    def draw(self, source: np.ndarray, jaw_shift: np.ndarray, above: np.ndarray, below: np.ndarray, gap: np.ndarray) -> np.ndarray:
         """float32 (h, w, 3) in [0, 255] for pixels that come from (h, w, 2) photo coordinates.
 
-        `above` and `below` (h, w): px from the upper and from the lower lip's edge, for their shadows.
+        `above` and `below` (h, w): px from the upper and from the lower lip's edge, `gap` px between them: little
+        light falls into a narrow slit.
         """
         corner = np.float32([self.x, self.y])
         half = np.float32((DENSITY - 1) / 2)
@@ -60,9 +62,10 @@ class Interior:
         seen = jaw[..., :3] + self.dark * (1 - jaw[..., 3:])
         # The jaw lies in the shadow of the upper teeth.
         seen = skull[..., :3] + seen * (1 - skull[..., 3:])
-        soft = np.float32(0.075 * self.unit)
-        shade = (0.45 + 0.55 * np.clip(above / soft, 0, 1) ** 0.7) * (0.6 + 0.4 * np.clip(below / (0.6 * soft), 0, 1))
-        return seen * shade[..., None]
+        soft = np.float32(0.05 * self.unit)
+        shade = (0.6 + 0.4 * np.clip(above / soft, 0, 1)) * (0.7 + 0.3 * np.clip(below / soft, 0, 1))
+        light = np.clip(gap / (SLIT * self.unit), 0, 1)[..., None]
+        return self.dark + (seen * shade[..., None] - self.dark) * (0.15 + 0.85 * light * light * (3 - 2 * light))
 
 
 def _look_up(texture: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -95,10 +98,10 @@ def make_interior(fit: FaceFit, rest: np.ndarray, photo: np.ndarray, points: np.
     upper_colour = (tooth * (1 - gum) + tongue * 1.05 * gum) * (upper_tone * (0.35 + 0.65 * light))[..., None]
     skull = _premultiplied(upper_colour, np.maximum(upper_alpha, gum[..., 0] * (np.abs(angle) < 1.3)))
 
-    bed = np.hypot(np.sin(angle) * ARCH_WIDTH / 0.36, (depth - 0.20) / 0.13)
-    tongue_alpha = np.clip((1.15 - bed) / 0.35, 0, 1)
+    bed = np.hypot(np.sin(angle) * ARCH_WIDTH / 0.34, (depth - 0.10) / 0.13)
+    tongue_alpha = np.clip((1.2 - bed) / 0.6, 0, 1)
     ridge = 1 - 0.25 * np.exp(-((angle / 0.12) ** 2))
-    jaw_tongue = tongue * (0.78 * ridge * np.clip(1.1 - 0.5 * bed, 0.4, 1))[..., None]
+    jaw_tongue = tongue * (0.72 * ridge * np.clip(1.1 - 0.5 * bed, 0.4, 1))[..., None]
     lower_colour = tooth * (0.70 * lower_tone * (0.35 + 0.65 * light))[..., None]
     jaw = _over(_premultiplied(lower_colour, lower_alpha), _premultiplied(jaw_tongue, tongue_alpha))
 
@@ -120,8 +123,8 @@ def _colours(photo: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndar
     lip, cheek = np.median(lips, 0), np.median(skin, 0)
     bright = np.clip(0.55 * white + 0.45 * max(white, cheek.mean()), 85, 215)
     cast = cheek / max(cheek.mean(), 1.0)
-    tooth = np.clip(bright * IVORY * (0.8 + 0.2 * cast / cast.max()), 0, 235)
-    dark = np.clip(lip * [0.16, 0.10, 0.10], 6, 40)
+    tooth = np.clip(1.08 * bright * IVORY * (0.55 + 0.45 * cast / cast.max()), 0, 235)
+    dark = np.clip(lip * [0.20, 0.11, 0.11], 6, 45)
     tongue = np.clip(lip * 0.45 + bright * np.float32([0.36, 0.19, 0.19]), 0, 200)
     return tooth.astype(np.float32), dark.astype(np.float32), tongue.astype(np.float32)
 
@@ -165,7 +168,7 @@ def _teeth(
     beyond = (depth - bite) * up
     alpha = np.clip(beyond * sharp + 0.5, 0, 1) * (arc < borders[-1])
     alpha = alpha * np.clip((height + 0.06 - beyond) * sharp / 4, 0, 1)
-    groove = 1 - 0.42 * np.exp(-(((1 - np.abs(within)) * width / 2 / np.maximum(radius, 0.2) * 0.47 / 0.012) ** 2))
+    groove = 1 - 0.25 * np.exp(-(((1 - np.abs(within)) * width / 2 / np.maximum(radius, 0.2) * 0.47 / 0.009) ** 2))
     rounded = 1 - 0.10 * within**2
     tip = 1 - 0.10 * np.exp(-beyond / 0.03)
     return alpha.astype(np.float32), (groove * rounded * tip).astype(np.float32)

@@ -24,12 +24,10 @@ from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import (
     CHIN,
     FOREHEAD,
-    LEFT_BROW,
     LEFT_IRIS,
     LEFT_LOWER_LID,
     LEFT_UPPER_LID,
     LOWER_INNER,
-    RIGHT_BROW,
     RIGHT_IRIS,
     RIGHT_LOWER_LID,
     RIGHT_UPPER_LID,
@@ -42,7 +40,8 @@ if TYPE_CHECKING:
     from sonic_core.engines.base import Portrait
 
 CHUNK = 8  # frames in a chunk of `Renderer.chunks`
-CREASE = 0.45  # how dark the line between lips is that were apart in the photo
+CREASE = 0.5  # how dark the line is between closed lips that were apart in the photo
+TOUCH = 0.002  # face heights: lips nearer than this touch
 
 
 class Renderer:
@@ -62,10 +61,13 @@ class Renderer:
         self.head = HeadField(self.fit, basis.rest, self.grid, width, height, self.face_height)
         self.expression = make_expression(self.fit, basis, points, self.face_height)
         self.interior = make_interior(self.fit, basis.rest, self.photo, points, self.face_height)
+        gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ self.fit.down
+        # Lips that are apart in the photo have no line between them to show when they meet.
+        self.crease = float(smoothstep(gap.max() / self.face_height, 0.008, 0.03))
         self.skin = self._without_mouth(points)
         self.eyes = [
-            make_eye(points[LEFT_UPPER_LID], points[LEFT_LOWER_LID], points[LEFT_IRIS], points[LEFT_BROW]),
-            make_eye(points[RIGHT_UPPER_LID], points[RIGHT_LOWER_LID], points[RIGHT_IRIS], points[RIGHT_BROW]),
+            make_eye(self.photo, points[LEFT_UPPER_LID], points[LEFT_LOWER_LID], points[LEFT_IRIS]),
+            make_eye(self.photo, points[RIGHT_UPPER_LID], points[RIGHT_LOWER_LID], points[RIGHT_IRIS]),
         ]
 
     def frame(self, row: np.ndarray) -> np.ndarray:
@@ -80,6 +82,7 @@ class Renderer:
             *(self._carried(contour, field, turn) for contour, field in
               ((face.upper_contour, upper), (face.lower_contour, lower))),
             self.fit.down,
+            TOUCH * self.face_height,
         )  # fmt: skip
         above = lips.is_above(self.points)[..., None]
         source = self.grid.to_pixels(from_lower + above * (from_upper - from_lower))
@@ -150,13 +153,16 @@ class Renderer:
         )
         y, x = np.mgrid[y1:y2, x1:x2].astype(np.float32)
         pixels = np.stack([x + self.grid.x, y + self.grid.y], -1)
-        above, below, soft = lips.distances(pixels)
+        above, below, gap, between = lips.distances(pixels)
         is_above = lips.is_above(pixels)[..., None]
         skin = cv2.remap(self.skin, from_lower, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) * (1 - is_above)
         skin += cv2.remap(self.skin, from_upper, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) * is_above
-        opening = (np.clip(above + 0.5, 0, 1) * np.clip(below + 0.5, 0, 1) * soft)[..., None]
+        if self.crease > 0:
+            line = np.exp(-(((above - below) / (0.012 * self.face_height)) ** 2)) * between
+            skin *= (1 - CREASE * self.crease * line)[..., None]
+        opening = (np.clip(above + 0.5, 0, 1) * np.clip(below + 0.5, 0, 1) * np.clip(gap, 0, 1))[..., None]
         if opening.any():
-            inside = self.interior.draw(upright, jaw, above, below)
+            inside = self.interior.draw(upright, jaw, above, below, gap)
             skin = skin * (1 - opening) + inside * opening
         view[y1:y2, x1:x2] = np.clip(skin + 0.5, 0, 255).astype(np.uint8)
 
@@ -164,7 +170,7 @@ class Renderer:
 class Lips:
     """The edges of both lips in one frame: what lies above, between and below them."""
 
-    def __init__(self, upper: np.ndarray, lower: np.ndarray, down: np.ndarray):
+    def __init__(self, upper: np.ndarray, lower: np.ndarray, down: np.ndarray, touch: float):
         self.upper, self.lower = upper, lower  # (m, 2) px in the frame, left to right
         self.down, self.across = down, np.float32([down[1], -down[0]])
         # Edges as heights over the line across the mouth, at common places along it.
@@ -176,7 +182,7 @@ class Lips:
             for a, contour in zip(along, (upper, lower), strict=True)
         ]
         self.upper_height, self.lower_height = heights[0], np.maximum(*heights)
-        self.gap = self.lower_height - self.upper_height
+        self.gap = np.maximum(self.lower_height - self.upper_height - touch, 0)
 
     def is_above(self, pixels: np.ndarray) -> np.ndarray:
         """(h, w) 1 above the line between the lips, 0 below: sharp between the corners, ever softer beyond them."""
@@ -185,10 +191,13 @@ class Lips:
         beyond = np.maximum(np.maximum(self.left - along, along - self.right), 0)
         return smoothstep(middle - height, -0.5 - beyond, 0.5 + beyond).astype(np.float32)
 
-    def distances(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Px below the upper lip's edge, px above the lower lip's edge, and 0 beyond the corners; each (h, w)."""
+    def distances(self, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Each (h, w): px below the upper lip's edge, px above the lower one's, the opening there, and a weight that
+        is 1 between the corners and 0 beyond them."""
         along, height = pixels @ self.across, pixels @ self.down
         above = height - np.interp(along, self.places, self.upper_height)
         below = np.interp(along, self.places, self.lower_height) - height
         gap = np.interp(along, self.places, self.gap, left=0, right=0)
-        return above.astype(np.float32), below.astype(np.float32), np.clip(gap, 0, 1).astype(np.float32)
+        inside = np.minimum(along - self.left, self.right - along) / (self.right - self.left)
+        between = smoothstep(inside, 0.0, 0.15)
+        return tuple(value.astype(np.float32) for value in (above, below, gap, between))

@@ -55,10 +55,14 @@ class Grid:
 
     def invert(self, field: np.ndarray, points: np.ndarray, iterations: int = 6) -> np.ndarray:
         """The points x with `x + field(x) = points`: (h, w, 2) pixel coordinates."""
-        found = points
+        # In units of the grid, so that the loop is nothing but looking up and subtracting.
+        corner = np.float32([self.x, self.y]) + np.float32((self.step - 1) / 2)
+        target = (points - corner) / np.float32(self.step)
+        field = field / np.float32(self.step)
+        found = target
         for _ in range(iterations):
-            found = points - self.sample(field, found)
-        return found
+            found = cv2.subtract(target, cv2.remap(field, found, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
+        return found * np.float32(self.step) + corner
 
     def to_pixels(self, values: np.ndarray) -> np.ndarray:
         """(rows, columns, c) values on this grid -> (height, width, c), one for every pixel it covers."""
@@ -92,8 +96,9 @@ def thin_plate(controls: np.ndarray, queries: np.ndarray, smoothing: float) -> n
 
 
 def _plate(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    squared = ((a[:, None] - b[None]) ** 2).sum(-1)
-    return squared * np.log(np.maximum(squared, 1e-12)) / 2
+    squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
+    np.maximum(squared, 1e-12, out=squared)
+    return squared * np.log(squared) / 2
 
 
 def smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
