@@ -1,0 +1,39 @@
+"""The ComfyUI nodes: widgets and sockets turned into calls on `sonic_core`. No algorithm lives here."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from . import host, neighbours
+from .clip_to_images import SonicClipToImages
+from .decode import SonicDecode
+from .interpolate import SonicInterpolate
+from .label import SonicLabel
+from .load_audio import SonicLoadAudio
+from .load_model import SonicLoadModel
+from .pre_data import SonicPreData
+from .render_video import SonicRenderVideo
+from .sampler import SonicSampler
+
+NODES: list[type[io.ComfyNode]] = [
+    SonicLoadModel,
+    SonicLoadAudio,
+    SonicPreData,
+    SonicSampler,
+    SonicDecode,
+    SonicInterpolate,
+    SonicLabel,
+    SonicRenderVideo,
+    SonicClipToImages,
+]
+
+
+class SonicExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        host.register_model_folder()
+        neighbours.say_if_replaced(SonicPreData)
+        return NODES
+
+
+async def comfy_entrypoint() -> SonicExtension:
+    return SonicExtension()

@@ -1,0 +1,137 @@
+"""All that the nodes ask of ComfyUI itself: folders, devices, progress, cancelling. Nothing is looked up at import."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+import numpy as np
+import torch
+from comfy import model_management
+from comfy.utils import ProgressBar
+from PIL import Image
+from server import PromptServer
+from sonic_core.errors import InputError, NotEnoughMemoryError
+
+MODEL_FOLDER = "sonic"
+BUNDLED = "lite"
+WEIGHTS = {".pth", ".pt", ".safetensors", ".pkl"}
+PREVIEW_SIDE = 512
+
+
+def register_model_folder() -> None:
+    """Make `models/sonic` known; extra_model_paths.yaml may add others."""
+    folder_paths.add_model_folder_path(MODEL_FOLDER, os.path.join(folder_paths.models_dir, MODEL_FOLDER))
+    paths, _ = folder_paths.folder_names_and_paths[MODEL_FOLDER]
+    folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, WEIGHTS)
+
+
+def model_names() -> list[str]:
+    """The bundled model, `models/sonic` itself, and every folder in it that holds a UNet."""
+    files = [Path(name) for name in folder_paths.get_filename_list(MODEL_FOLDER)]
+    folders = {file.parent.as_posix() for file in files if file.stem == "unet" and file.parent != Path()}
+    return [BUNDLED, MODEL_FOLDER, *(f"{MODEL_FOLDER}/{folder}" for folder in sorted(folders))]
+
+
+def model_path(name: str) -> str:
+    """What `SonicPipeline.from_pretrained` takes for a name of `model_names`. Raises InputError for another."""
+    if name not in model_names():
+        raise InputError(f"model {name!r} is not there; choose one of {', '.join(model_names())}")
+    if name == BUNDLED:
+        return BUNDLED
+    inside = name.removeprefix(MODEL_FOLDER).lstrip("/")
+    roots = [Path(root) / inside for root in folder_paths.get_folder_paths(MODEL_FOLDER)]
+    return str(next((root for root in roots if any(root.glob("unet.*"))), roots[0]))
+
+
+def model_file(name: str) -> str | None:
+    """The path of a file in `models/sonic`, or None."""
+    return folder_paths.get_full_path(MODEL_FOLDER, name)
+
+
+def compute_dtype(precision: str) -> torch.dtype:
+    """The dtype of a precision widget; "auto" is what ComfyUI uses on this device."""
+    if precision != "auto":
+        return {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    device = model_management.get_torch_device()
+    if model_management.should_use_bf16(device):
+        return torch.bfloat16
+    return torch.float16 if model_management.should_use_fp16(device) else torch.float32
+
+
+def stepper() -> Callable[..., None]:
+    """An `on_step` that moves the node's progress bar, shows previews, and raises when the user cancels."""
+    bar = ProgressBar(1)
+
+    def on_step(done: int, total: int, preview: Any = None) -> None:
+        model_management.throw_exception_if_processing_interrupted()
+        bar.update_absolute(done, total, None if preview is None else ("JPEG", picture(preview), PREVIEW_SIDE))
+
+    return on_step
+
+
+def picture(frame: np.ndarray) -> Image.Image:
+    """A PIL image of a frame: float32 (h, w, 3) in [0, 1]."""
+    return Image.fromarray((np.asarray(frame) * 255 + 0.5).clip(0, 255).astype(np.uint8))
+
+
+def image_tensor(image: np.ndarray) -> torch.Tensor:
+    """ComfyUI's IMAGE (1, h, w, 3) of a uint8 picture (h, w, 3)."""
+    return torch.from_numpy(image.astype(np.float32) / 255)[None]
+
+
+def temporary_file(stem: str, suffix: str) -> Path:
+    """A new path below ComfyUI's temp folder, which it empties at start."""
+    folder = Path(folder_paths.get_temp_directory()) / "sonic_studio"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{stem}_{secrets.token_hex(6)}{suffix}"
+
+
+def input_files(kinds: list[str]) -> list[str]:
+    """Names of the files in the input folder of these kinds ("audio", "video")."""
+    folder = folder_paths.get_input_directory()
+    files = [entry.name for entry in os.scandir(folder) if entry.is_file()] if os.path.isdir(folder) else []
+    return sorted(folder_paths.filter_files_content_types(files, kinds))
+
+
+def input_path(name: str) -> Path:
+    """The file that a picker's value names. Raises InputError when it is gone or outside ComfyUI's folders."""
+    path = Path(os.path.realpath(folder_paths.get_annotated_filepath(name)))
+    places = (
+        folder_paths.get_input_directory(),
+        folder_paths.get_output_directory(),
+        folder_paths.get_temp_directory(),
+    )
+    if not any(path.is_relative_to(os.path.realpath(place)) for place in places):
+        raise InputError(f"file {name!r} lies outside ComfyUI's folders; upload it or choose one from the list")
+    if not path.is_file():
+        raise InputError(f"file {name!r} is not in ComfyUI's input folder; upload it or choose one from the list")
+    return path
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can be used on a device, models that ComfyUI may unload included."""
+    loaded = sum(
+        model.model_loaded_memory() for model in model_management.current_loaded_models if model.device == device
+    )
+    return int(model_management.get_free_memory(device) + loaded)
+
+
+def check_memory(needed: int, what: str) -> None:
+    """Raise NotEnoughMemoryError, before anything is made, when `needed` bytes of main memory are not free."""
+    free = int(model_management.get_free_memory(torch.device("cpu")))
+    if needed > free:
+        raise NotEnoughMemoryError(
+            f"{what}, but only {free / 2**20:.0f} MB of memory are free; take fewer frames with start and count, "
+            "or save the video with Sonic: Render Video"
+        )
+
+
+def say(node_id: str | None, text: str) -> None:
+    """Show a line on a node while it works."""
+    if node_id is not None:
+        PromptServer.instance.send_progress_text(text, node_id)

@@ -1,0 +1,90 @@
+"""A sound file from the input folder: cut, made louder, one channel picked."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+from sonic_core.errors import SonicError
+from sonic_core.media.audio import load_audio, trimmed
+from sonic_core.media.level import CHANNELS, TARGET_LUFS, amplified, normalised, pick_channel
+
+from . import host
+from .sockets import CATEGORY
+
+
+class SonicLoadAudio(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SonicLoadAudio",
+            display_name="Sonic: Load Audio",
+            category=CATEGORY,
+            description="Loads speech from a sound file, or from a video with sound. Says how long it is.",
+            inputs=[
+                io.Combo.Input(
+                    "audio",
+                    options=host.input_files(["audio", "video"]),
+                    upload=io.UploadType.audio,
+                    tooltip="A sound file, or a video with sound, in ComfyUI's input folder.",
+                ),
+                io.Float.Input(
+                    "start", default=0.0, min=0.0, max=1800.0, step=0.01, tooltip="Seconds to skip at the beginning."
+                ),
+                io.Float.Input(
+                    "trim",
+                    default=0.0,
+                    min=0.0,
+                    max=1800.0,
+                    step=0.01,
+                    tooltip="Seconds to keep from there on. 0: all of it.",
+                ),
+                io.Boolean.Input(
+                    "normalise",
+                    default=False,
+                    tooltip=f"Bring the loudness to {TARGET_LUFS:g} LUFS, as podcasts have, without clipping.",
+                ),
+                io.Float.Input(
+                    "gain",
+                    default=0.0,
+                    min=-40.0,
+                    max=40.0,
+                    step=0.5,
+                    display_mode=io.NumberDisplay.slider,
+                    tooltip="Decibels louder (or quieter, below 0), after normalising.",
+                ),
+                io.Combo.Input(
+                    "channel",
+                    options=list(CHANNELS),
+                    default=CHANNELS[0],
+                    tooltip="Which channel to take: where two people speak on left and right, take the one to animate.",
+                ),
+            ],
+            outputs=[
+                io.Audio.Output("sound", display_name="audio", tooltip="The sound."),
+                io.Float.Output("duration", display_name="duration", tooltip="Its length in seconds."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, audio: str, start: float, trim: float, normalise: bool, gain: float, channel: str
+    ) -> io.NodeOutput:
+        sound = trimmed(load_audio(host.input_path(audio)), start, trim or None)
+        sound = pick_channel(sound, channel)
+        if normalise:
+            sound = normalised(sound)
+        sound = amplified(sound, gain)
+        waveform = torch.from_numpy(sound.samples)[None]  # (1, channels, samples)
+        return io.NodeOutput({"waveform": waveform, "sample_rate": sound.rate}, sound.seconds)
+
+    @classmethod
+    def validate_inputs(cls, audio: str) -> bool | str:
+        try:
+            host.input_path(audio)
+        except SonicError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, audio: str, **_: object) -> float:
+        return host.input_path(audio).stat().st_mtime

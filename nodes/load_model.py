@@ -1,0 +1,80 @@
+"""Loads a model once; ComfyUI keeps it between runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy import model_management
+from comfy_api.latest import io
+from sonic_core.pipeline import SonicPipeline
+
+from . import host, neighbours
+from .model import SonicModel
+from .pre_data import SonicPreData
+from .sockets import CATEGORY, ModelSocket
+
+PRECISIONS = ["auto", "fp16", "bf16", "fp32"]
+
+
+class SonicLoadModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        neighbours.say_if_replaced(SonicPreData)
+        return io.Schema(
+            node_id="SonicLoadModel",
+            display_name="Sonic: Load Model",
+            category=CATEGORY,
+            description="Loads the bundled model (lite) or the released Sonic model from ComfyUI/models/sonic.",
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=host.model_names(),
+                    default=host.BUNDLED,
+                    tooltip="lite: bundled, runs on any computer. sonic: the released model, whose files "
+                    "(unet.pth, audio2token.pth, audio2bucket.pth, whisper-tiny) lie in models/sonic.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=PRECISIONS,
+                    default="auto",
+                    tooltip="Number format of the networks. auto: what ComfyUI uses on this device. "
+                    "fp32 is the remedy for black or flickering frames. lite always computes in fp32.",
+                ),
+                io.Boolean.Input(
+                    "compile",
+                    default=False,
+                    tooltip="Compile the network with torch.compile: the first run takes a minute longer, "
+                    "later ones are faster. Needs a GPU and Triton. No effect on lite.",
+                ),
+                io.Vae.Input(
+                    "vae",
+                    optional=True,
+                    tooltip="The VAE of Stable Video Diffusion from a core loader. "
+                    "Left open: the one in the model folder. Not used by lite.",
+                ),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    tooltip="The CLIP ViT-H vision model of Stable Video Diffusion from a core loader. "
+                    "Left open: the one in the model folder. Not used by lite.",
+                ),
+            ],
+            outputs=[ModelSocket.Output("sonic_model", display_name="model", tooltip="The loaded model.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, model: str, precision: str, compile: bool, vae: Any = None, clip_vision: Any = None
+    ) -> io.NodeOutput:
+        path = host.model_path(model)
+        options: dict[str, Any] = {}
+        if path != host.BUNDLED:
+            options = {"compile": compile}
+            if vae is not None:
+                options["vae"] = vae.first_stage_model.state_dict()
+            if clip_vision is not None:
+                options["image_encoder"] = clip_vision.model.state_dict()
+        pipeline = SonicPipeline.from_pretrained(
+            path, model_management.unet_offload_device(), host.compute_dtype(precision), **options
+        )
+        return io.NodeOutput(SonicModel.of(pipeline))

@@ -1,0 +1,68 @@
+"""The diffusion itself: from prepared inputs to latents, with previews."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from comfy_api.latest import io
+from sonic_core.settings import PRESETS
+from sonic_core.settings import preset as settings_of_preset
+
+from . import host
+from .model import SonicModel
+from .sockets import CATEGORY, LatentsSocket, ModelSocket, PreData, PreDataSocket, Sampled
+from .widgets import LARGEST_SEED, setting
+
+
+class SonicSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SonicSampler",
+            display_name="Sonic: Sampler",
+            category=CATEGORY,
+            description="Makes the motion from the speech. Looks whether the memory suffices before it starts.",
+            inputs=[
+                ModelSocket.Input("model", tooltip="From Sonic: Load Model."),
+                PreDataSocket.Input("predata", tooltip="From Sonic: Prepare Portrait and Speech."),
+                io.Combo.Input(
+                    "preset",
+                    options=list(PRESETS),
+                    default="high_quality",
+                    tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
+                ),
+                setting("inference_steps", default=0, min=0, tooltip="0: as the preset says"),
+                setting("dynamic_scale", slider=True),
+                setting("motion_scale", slider=True),
+                setting("audio_guidance", default=0.0, tooltip="0: the model's own"),
+                setting("image_guidance", default=0.0, tooltip="0: the model's own"),
+                setting("seed", max=LARGEST_SEED, control_after_generate=True),
+            ],
+            outputs=[LatentsSocket.Output("latents", display_name="latents", tooltip="For Sonic: Decode.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: SonicModel,
+        predata: PreData,
+        preset: str,
+        inference_steps: int,
+        audio_guidance: float,
+        image_guidance: float,
+        **widgets: Any,
+    ) -> io.NodeOutput:
+        base = settings_of_preset(preset)
+        settings = predata.prepared.settings.with_changes(
+            fast=base.fast,
+            inference_steps=inference_steps or base.inference_steps,
+            audio_guidance=audio_guidance or None,
+            image_guidance=image_guidance or None,
+            **widgets,
+        )
+        portrait = predata.prepared.portrait.image
+        plan = model.plan(settings, (portrait.shape[1], portrait.shape[0]), predata.prepared.audio.seconds)
+        model.stages["sample"].to_device(plan.peak_bytes)
+        latents = model.pipeline.engine.sample(predata.conditions, settings, host.stepper())
+        return io.NodeOutput(Sampled(latents, replace(predata.prepared, settings=settings)))

@@ -1,0 +1,30 @@
+"""Node inputs made from the library's settings, so that range, default and help are the same everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from sonic_core.settings import Settings
+
+LARGEST_SEED = 2**53 - 1  # the front end's numbers are doubles
+SLIDER = io.NumberDisplay.slider
+
+
+def setting(name: str, *, tooltip: str = "", slider: bool = False, **changes: Any) -> io.Input:
+    """The widget of a setting. `tooltip` follows the setting's own text; `changes` replace what it says."""
+    field = Settings.__dataclass_fields__[name]
+    text = field.metadata["text"][:1].upper() + field.metadata["text"][1:]
+    text = f"{text}. {tooltip}".strip() if tooltip else f"{text}."
+    if "options" in field.metadata:
+        return io.Combo.Input(
+            name, options=list(changes.get("options", field.metadata["options"])), default=field.default, tooltip=text
+        )
+    if isinstance(field.default, bool):
+        return io.Boolean.Input(name, default=field.default, tooltip=text)
+    low, high, step = (field.metadata[key] for key in ("low", "high", "step"))
+    values = {"min": low, "max": high, "step": step, "default": field.default} | changes
+    display = SLIDER if slider else None
+    if isinstance(field.default, int):
+        return io.Int.Input(name, tooltip=text, display_mode=display, **values)
+    return io.Float.Input(name, tooltip=text, display_mode=display, **values)
