@@ -149,7 +149,8 @@ def _handler(server: OssServer) -> type[BaseHTTPRequestHandler]:
                     )
             except Refused as refused:
                 server.refused.append(f"{refused.status} {refused.code}")
-                xml = f"<Error><Code>{refused.code}</Code><Message>{escape(refused.message)}</Message>{refused.extra}</Error>"
+                said = f"<Message>{escape(refused.message)}</Message>{refused.extra}"
+                xml = f"<Error><Code>{refused.code}</Code>{said}</Error>"
                 answer = Answer(refused.status, b"" if self.command == "HEAD" else xml.encode())
             if answer.status < 500 and server.chance(server.lose_rate):
                 self.close_connection = True

@@ -1,4 +1,4 @@
-"""Is the strict server right? It must accept the vendor's newer SDK, an independent client, and refuse tampered twins."""
+"""Is the strict server right? It must accept the vendor's newer SDK, an independent client, and refuse its twins."""
 
 import datetime
 import io

@@ -1,0 +1,114 @@
+"""The ledger's tables. Times are seconds since 1970; JSON columns hold plain lists and dicts.
+
+Portable between SQLite and PostgreSQL. What the rows mean is in `ledger.py`; how the tables came to be is in
+`migrations/`, and a test holds the two together.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("user", String(80), nullable=False),
+    Column("subject", String(200), nullable=False),  # a pseudonym, no name
+    Column("subject_is_user", Boolean, nullable=False),
+    Column("face", Boolean, nullable=False),
+    Column("voice", Boolean, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("sources", JSON, nullable=False),  # sha256 of each source file
+    Column("granted", Float, nullable=False),
+    Column("expires", Float),
+    Column("revoked", Float),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("user", String(80), nullable=False),
+    Column("batch", String(80)),
+    Column("state", String(16), nullable=False),  # queued, running, done, failed, cancelled
+    Column("attempt", Integer, nullable=False),  # counts up with every lease: the fencing token
+    Column("max_attempts", Integer, nullable=False),
+    Column("lease_owner", String(200)),
+    Column("lease_expires", Float),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("not_before", Float, nullable=False),  # backoff
+    Column("published", Float),  # when its id last went to the broker
+    Column("created", Float, nullable=False),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("progress", Float, nullable=False),  # 0 to 1
+    Column("stage", String(40), nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("inputs", JSON, nullable=False),  # {"image": {key, size, etag, crc64}, "audio": {...}}
+    Column("output", JSON),  # {key, size, etag, crc64, ...}
+    Column("timings", JSON, nullable=False),  # seconds per stage
+    Column("error", Text),
+    Column("consent_id", String(80), ForeignKey("consents.id"), nullable=False),
+    Column("webhook", Text),
+    Column("swept", Boolean, nullable=False),  # whether objects of other attempts have been looked for
+    Index("jobs_by_state", "state", "not_before", "created"),
+    Index("jobs_by_user", "user", "created"),
+    Index("jobs_by_batch", "batch"),
+    Index("jobs_by_consent", "consent_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("job_id", String(80), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Index("events_by_job", "job_id", "id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(80), primary_key=True),  # the webhook-id: the same for every try
+    Column("job_id", String(80), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", Float),  # None: delivered or given up
+    Column("error", Text),
+    Index("deliveries_due", "next_try"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("engine", String(40), nullable=False),
+    Column("seen", Float, nullable=False),
+    Column("job_id", String(80)),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("sha256", String(64), primary_key=True),  # of the key; the key itself is shown once and not stored
+    Column("user", String(80), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("revoked", Float),
+)
