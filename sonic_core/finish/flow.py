@@ -1,0 +1,72 @@
+"""Dense optical flow between two frames (OpenCV's DIS), and warping along it.
+
+A flow (h, w, 2) belongs to the first frame's pixels: `second[x + flow[x]]` shows what `first[x]` shows. Kroeger et
+al. 2016, "Fast Optical Flow using Dense Inverse Search" (arXiv 1603.03590).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+SIDE = 320  # flow is computed on copies with at most this short side: finer detail moves with its surroundings
+
+
+def grey(frame: np.ndarray) -> np.ndarray:
+    """float32 RGB (h, w, 3) in [0, 1] -> uint8 (h, w)."""
+    return cv2.cvtColor((frame * 255 + 0.5).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+
+
+class FlowEstimator:
+    """DIS with its buffers, for pictures of one size. Not for use by two threads at once.
+
+    Flows come at the small size and in its pixels, which is enough for reasoning about them; `enlarge` makes offsets
+    for the full picture.
+    """
+
+    def __init__(self, height: int, width: int, side: int = SIDE) -> None:
+        self.size = (width, height)
+        scale = min(1.0, side / min(height, width))
+        self.small = (max(16, round(width * scale)), max(16, round(height * scale)))
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._dis.setFinestScale(0)
+
+    def prepare(self, frame: np.ndarray) -> np.ndarray:
+        """What `between` takes: the grey picture at the size flow is computed at."""
+        picture = grey(frame)
+        if self.small == self.size:
+            return picture
+        return cv2.resize(picture, self.small, interpolation=cv2.INTER_AREA)
+
+    def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(h, w, 2) float32 flow at the small size between two prepared pictures."""
+        return np.asarray(self._dis.calc(first, second, np.zeros((*first.shape, 2), np.float32)))
+
+    def enlarge(self, flow: np.ndarray) -> np.ndarray:
+        """A small flow or offset for every pixel of the full picture, in its pixels."""
+        if self.small == self.size:
+            return flow
+        scale = np.array([self.size[0] / self.small[0], self.size[1] / self.small[1]], np.float32)
+        return cv2.resize(flow, self.size, interpolation=cv2.INTER_LINEAR) * scale
+
+
+def warp(image: np.ndarray, flow: np.ndarray, method: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """`image` sampled at x + flow[x]; beyond the border its edge is repeated."""
+    height, width = flow.shape[:2]
+    there = flow + pixel_grid(height, width)
+    return cv2.remap(image, there[..., 0], there[..., 1], method, borderMode=cv2.BORDER_REPLICATE)
+
+
+@lru_cache(maxsize=4)
+def pixel_grid(height: int, width: int) -> np.ndarray:
+    """(h, w, 2) float32: every pixel's own x and y."""
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+    grid.setflags(write=False)
+    return grid
+
+
+def disagreement(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """(h, w) pixels by which going there and back misses: large where the second frame covers something."""
+    return np.linalg.norm(forward + warp(backward, forward), axis=-1)
