@@ -13,6 +13,8 @@ from tqdm import tqdm
 
 from sonic_core.clip import Clip
 from sonic_core.errors import OutputError
+from sonic_core.media.audio import fit_duration, load_audio
+from sonic_core.media.image import load_image
 from sonic_core.options import add_settings_options, settings_from
 
 
@@ -39,12 +41,13 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     check_output(args.output)
-    from sonic_core.pipeline import SonicPipeline  # torch and the models load only when there is work
+    photo, audio = load_image(args.image), fit_duration(load_audio(args.audio), settings)
+    from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
 
     start = time.perf_counter()
     pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
     with Bar("sampling") as bar:
-        clip = pipe(args.image, args.audio, settings, on_step=bar.update)
+        clip = pipe(photo, audio, settings, on_step=bar.update)
     with Bar("rendering") as bar:
         pipe.save_video(clip, args.output, args.crf, on_frame=bar.update)
     if args.json:

@@ -21,16 +21,14 @@ import torch
 from sonic_core.clip import Audio, Clip
 from sonic_core.engines import load_engine
 from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, Portrait, no_step
-from sonic_core.errors import InputError, SettingsError
+from sonic_core.errors import InputError
 from sonic_core.face.crop import Box, crop_square, head_box, resized_size
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.finish.paste_back import paste_back
-from sonic_core.media.audio import cut, load_audio, speech_waveform
+from sonic_core.media.audio import fit_duration, load_audio, speech_waveform
 from sonic_core.media.image import load_image
 from sonic_core.media.video import save_video
 from sonic_core.settings import Settings, preset
-
-DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound unless trimming is asked for
 
 
 @dataclass(frozen=True)
@@ -141,19 +139,6 @@ def best_device() -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
-
-
-def fit_duration(audio: Audio, settings: Settings) -> Audio:
-    """The sound of the finished video. Raises SettingsError when `duration` contradicts it and trimming is off."""
-    if settings.duration is None or abs(settings.duration - audio.seconds) <= DURATION_TOLERANCE:
-        return audio
-    if settings.trim and settings.duration < audio.seconds:
-        return cut(audio, 0, settings.duration)
-    remedy = "turn trimming on to cut the audio" if settings.duration < audio.seconds else "give a longer audio"
-    raise SettingsError(
-        f"duration is {settings.duration:g} s but the audio is {audio.seconds:.2f} s long; "
-        f"leave duration out to take the audio's, or {remedy}"
-    )
 
 
 def shifted(speech: np.ndarray, seconds: float, rate: int) -> np.ndarray:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sonic_core.clip import Audio, Clip, frame_count
 from sonic_core.engines.base import Latents, MemoryPlan, no_step
-from sonic_core.errors import InputError, SettingsError
+from sonic_core.errors import InputError
 from sonic_core.face.detect import Face
-from sonic_core.pipeline import SonicPipeline, fit_duration, frame_portrait, shifted
+from sonic_core.pipeline import SonicPipeline, frame_portrait, shifted
 from sonic_core.settings import Settings
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
@@ -92,15 +92,6 @@ def test_steps_are_reported_and_raising_cancels(pipe, tone):
 
     with pytest.raises(InterruptedError):
         pipe(PHOTO, tone, min_resolution=64, on_step=cancel)
-
-
-def test_duration_must_agree_with_the_audio_unless_trimming(tone):
-    assert fit_duration(tone, Settings(duration=1.08)) is tone
-    with pytest.raises(SettingsError, match=r"0\.5 s.*1\.00 s"):
-        fit_duration(tone, Settings(duration=0.5))
-    with pytest.raises(SettingsError, match="longer audio"):
-        fit_duration(tone, Settings(duration=2.0, trim=True))
-    assert fit_duration(tone, Settings(duration=0.5, trim=True)).seconds == 0.5
 
 
 @given(st.floats(-1, 1))

@@ -15,12 +15,14 @@ import numpy as np
 import soxr
 
 from sonic_core.clip import Audio
-from sonic_core.errors import InputError
+from sonic_core.errors import InputError, SettingsError
 from sonic_core.media.files import existing_file
+from sonic_core.settings import Settings
 
 MAX_SECONDS = 1800.0
 MAX_RATE = 48_000
 MIN_SECONDS = 0.04
+DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound unless trimming is asked for
 
 
 def load_audio(source: Any) -> Audio:
@@ -57,6 +59,19 @@ def trimmed(audio: Audio, start: float = 0.0, seconds: float | None = None) -> A
     return _checked(cut(audio, start, end), "audio")
 
 
+def fit_duration(audio: Audio, settings: Settings) -> Audio:
+    """The sound of the finished video. Raises SettingsError when `duration` contradicts it and trimming is off."""
+    if settings.duration is None or abs(settings.duration - audio.seconds) <= DURATION_TOLERANCE:
+        return audio
+    if settings.trim and settings.duration < audio.seconds:
+        return cut(audio, 0, settings.duration)
+    remedy = "turn trimming on to cut the audio" if settings.duration < audio.seconds else "give a longer audio"
+    raise SettingsError(
+        f"duration is {settings.duration:g} s but the audio is {audio.seconds:.2f} s long; "
+        f"leave duration out to take the audio's, or {remedy}"
+    )
+
+
 def _from_samples(samples: Any, rate: int) -> Audio:
     array = np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
     if array.ndim == 3 and array.shape[0] == 1:
@@ -85,8 +100,7 @@ def _decode(path: Path) -> Audio:
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             if not container.streams.audio:
-                kind = "a video without sound" if container.streams.video else "not a sound file"
-                raise InputError(f"{str(path)!r} is {kind}; give a file with speech")
+                raise InputError(f"audio {str(path)!r} holds no sound; give a file with speech")
             stream = container.streams.audio[0]
             if stream.duration and stream.time_base:
                 expected = float(stream.duration * stream.time_base)

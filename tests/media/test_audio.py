@@ -5,9 +5,10 @@ import soundfile
 import torch
 
 from sonic_core.clip import Audio
-from sonic_core.errors import InputError
+from sonic_core.errors import InputError, SettingsError
 from sonic_core.media import audio as module
-from sonic_core.media.audio import cut, load_audio, speech_waveform
+from sonic_core.media.audio import cut, fit_duration, load_audio, speech_waveform
+from sonic_core.settings import Settings
 
 
 def noise(channels=1, seconds=0.5, rate=16000) -> np.ndarray:
@@ -47,6 +48,15 @@ def test_cut_keeps_the_asked_part(tone):
     assert np.array_equal(part.samples, tone.samples[:, 4000:12000])
 
 
+def test_duration_must_agree_with_the_audio_unless_trimming(tone):
+    assert fit_duration(tone, Settings(duration=1.08)) is tone
+    with pytest.raises(SettingsError, match=r"0\.5 s.*1\.00 s"):
+        fit_duration(tone, Settings(duration=0.5))
+    with pytest.raises(SettingsError, match="longer audio"):
+        fit_duration(tone, Settings(duration=2.0, trim=True))
+    assert fit_duration(tone, Settings(duration=0.5, trim=True)).seconds == 0.5
+
+
 def video_without_sound(path):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
@@ -64,11 +74,11 @@ def test_bad_files_get_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "empty.wav").write_bytes(b"")
     refused(tmp_path / "empty.wav", "empty")
     (tmp_path / "text.mp3").write_bytes(b"this is no sound at all" * 20)
-    refused(tmp_path / "text.mp3", "cannot be read|not a sound")
+    refused(tmp_path / "text.mp3", "cannot be read|no sound")
     soundfile.write(tmp_path / "no_samples.wav", np.zeros((0, 1)), 16000)
     refused(tmp_path / "no_samples.wav", "no samples")
     video_without_sound(tmp_path / "silent.mp4")
-    refused(tmp_path / "silent.mp4", "without sound")
+    refused(tmp_path / "silent.mp4", "holds no sound")
     bad = noise()
     bad[0, 100] = np.nan
     soundfile.write(tmp_path / "nan.wav", bad.T, 16000, subtype="FLOAT")
