@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 
 demo: setup
 	mkdir -p out
-	$(RUN) -m sonic_core generate --image examples/portrait.jpg --audio examples/speech.flac --output out/demo.mp4
+	$(RUN) -m sonic_core generate --image web/samples/sonic_portrait.jpg --audio web/samples/sonic_speech.flac --output out/demo.mp4
 
 test: setup
 	$(RUN) -m pytest

@@ -25,7 +25,7 @@ from sonic_core.face.crop import head_box
 from sonic_core.media.audio import load_audio
 from sonic_core.settings import Settings
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parent.parent / "web" / "samples"
 
 
 def blinks_per_minute(lids: np.ndarray, seconds: float) -> float:
@@ -103,7 +103,7 @@ def speed(portrait: Path, audio: Path) -> dict[str, float]:
 def peak_mb(portrait: Path, seconds: float) -> int:
     """Peak memory of a fresh process that makes `seconds` of video."""
     with tempfile.TemporaryDirectory() as folder:
-        speech = load_audio(EXAMPLES / "speech.flac")
+        speech = load_audio(EXAMPLES / "sonic_speech.flac")
         mono = speech.mono()
         soundfile.write(Path(folder) / "long.wav", np.resize(mono, int(seconds * speech.rate)), speech.rate)
         command = [sys.executable, "-m", "sonic_core", "generate", "--json", "--image", str(portrait)]
@@ -114,8 +114,8 @@ def peak_mb(portrait: Path, seconds: float) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--portrait", type=Path, default=EXAMPLES / "portrait.jpg")
-    parser.add_argument("--audio", type=Path, default=EXAMPLES / "speech.flac")
+    parser.add_argument("--portrait", type=Path, default=EXAMPLES / "sonic_portrait.jpg")
+    parser.add_argument("--audio", type=Path, default=EXAMPLES / "sonic_speech.flac")
     parser.add_argument("--tracker", help="a Python with mediapipe and av")
     parser.add_argument("--shared", type=Path)
     parser.add_argument("--long", type=float, default=300, help="seconds of the long run of the memory figure")

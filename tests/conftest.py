@@ -17,12 +17,12 @@ torch.set_num_threads(2)
 
 @pytest.fixture(scope="session")
 def portrait_path() -> Path:
-    return ROOT / "examples" / "portrait.jpg"
+    return ROOT / "web" / "samples" / "sonic_portrait.jpg"
 
 
 @pytest.fixture(scope="session")
 def speech_path() -> Path:
-    return ROOT / "examples" / "speech.flac"
+    return ROOT / "web" / "samples" / "sonic_speech.flac"
 
 
 @pytest.fixture

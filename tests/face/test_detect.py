@@ -12,7 +12,7 @@ from sonic_core.errors import NoFaceError
 from sonic_core.face import points
 from sonic_core.face.detect import Face, FaceDetector
 
-PORTRAIT = Path(__file__).parents[2] / "examples" / "portrait.jpg"
+PORTRAIT = Path(__file__).parents[2] / "web" / "samples" / "sonic_portrait.jpg"
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 from sonic_core.face.detect import FaceDetector
 from sonic_core.face.encoder import FaceEncoder
 
-PORTRAIT = Path(__file__).parents[2] / "examples" / "portrait.jpg"
+PORTRAIT = Path(__file__).parents[2] / "web" / "samples" / "sonic_portrait.jpg"
 
 
 def test_embeddings() -> None:
