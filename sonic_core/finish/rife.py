@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sonic_core.errors import ModelError
+from sonic_core.weights.read import load_into
 
 SCALES = (4, 2, 1)
 MULTIPLE = 32
@@ -37,11 +38,8 @@ class IFNet(nn.Module):
             raise ModelError("RIFE/flownet.pkl is not an IFNet HDv3 file; take the flownet.pkl of the Sonic release")
         with torch.device("meta"):
             network = cls(*weight.shape[:2])
-        try:
-            network.load_state_dict(own, assign=True)
-        except RuntimeError as error:
-            raise ModelError(f"RIFE/flownet.pkl is not IFNet HDv3: {error}") from error
-        return network.eval().requires_grad_(False)
+        load_into(network, own, "RIFE/flownet.pkl")
+        return network
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """(b, 3, h, w) frames in [0, 1], sides multiples of 32 -> (b, 3, h, w) the frame between them."""

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sonic_core.errors import ModelError
+from sonic_core.weights.read import load_into
 
 SAMPLES_PER_ROW = 320
 ROWS_PER_FRAME = 4
@@ -54,12 +55,13 @@ class AudioToToken(nn.Module):
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> "AudioToToken":
-        """Build with the sizes of the tensors."""
+        """Build with the sizes of the tensors. Raises ModelError when they are others."""
+        _require(state, "audio2token.pth", "proj1.weight", "proj3.bias", "norm.weight")
         (hidden, inputs), width = state["proj1.weight"].shape, len(state["norm.weight"])
         with torch.device("meta"):
             network = cls(inputs, hidden, len(state["proj3.bias"]) // width, width)
-        network.load_state_dict(state, assign=True)
-        return network.eval().requires_grad_(False)
+        load_into(network, state, "audio2token.pth")
+        return network
 
     @property
     def feature_size(self) -> int:
@@ -89,12 +91,13 @@ class AudioToBucket(nn.Module):
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> "AudioToBucket":
-        """Build with the sizes of the tensors."""
+        """Build with the sizes of the tensors. Raises ModelError when they are others."""
+        _require(state, "audio2bucket.pth", "proj1.weight", "proj3.bias")
         hidden, inputs = state["proj1.weight"].shape
         with torch.device("meta"):
             network = cls(inputs, hidden, len(state["proj3.bias"]))
-        network.load_state_dict(state, assign=True)
-        return network.eval().requires_grad_(False)
+        load_into(network, state, "audio2bucket.pth")
+        return network
 
     def feature_size(self, embedding: int) -> int:
         """Width of the features it was trained on, given that of the face embedding."""
@@ -106,6 +109,12 @@ class AudioToBucket(nn.Module):
         x = F.silu(self.proj1(x))
         x = F.silu(self.proj2(x))
         return self.proj3(x) * 16 + 16
+
+
+def _require(state: dict[str, Tensor], file: str, *names: str) -> None:
+    for name in names:
+        if name not in state:
+            raise ModelError(f"{file} does not fit: it lacks {name!r}; take the file of the release")
 
 
 def check_widths(tokens: AudioToToken, buckets: AudioToBucket, layers: int, width: int, embedding: int) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from sonic_core.errors import ModelError
+from sonic_core.weights.read import load_into
 
 SAMPLE_RATE = 16000
 FEATURE_RATE = 50
@@ -35,15 +35,13 @@ class WhisperFeatures(nn.Module):
         Raises:
             ModelError: the tensors are not those of an encoder of this configuration.
         """
-        whisper_config = WhisperConfig(**{k: v for k, v in config.items() if k != "torch_dtype"})
+        whisper_config = WhisperConfig.from_dict(config)
         prefix = "model.encoder." if "model.encoder.conv1.weight" in state else "encoder."
+        with torch.device("meta"):
+            encoder = WhisperEncoder(whisper_config)
         own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        encoder = WhisperEncoder(whisper_config)
-        try:
-            encoder.load_state_dict(own)
-        except RuntimeError as error:
-            raise ModelError(f"the whisper-tiny files do not fit their config.json: {error}") from error
-        return cls(encoder.eval().requires_grad_(False), whisper_config)
+        load_into(encoder, own, "the Whisper model")
+        return cls(encoder, whisper_config)
 
     def log_mel(self, speech: np.ndarray) -> Tensor:
         """(samples,) float32 at 16 kHz -> (pieces, 80, 3000), one piece for every 30 s begun."""

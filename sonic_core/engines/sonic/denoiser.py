@@ -47,11 +47,12 @@ class FrameConditions:
 class FeatureCache:
     """Deep features of every frame and branch, averaged over the windows they were made in.
 
-    They stand in for those of the next steps: `reuse` - 1 steps after each computed one.
+    They stand in for those of the next steps: `reuse` - 1 steps after each computed one. They stay on the device
+    when they take at most `keep_bytes` there, and wait in main memory otherwise.
     """
 
-    def __init__(self, frames: int, reuse: int, device: torch.device) -> None:
-        self.frames, self.reuse, self.device = frames, reuse, device
+    def __init__(self, frames: int, reuse: int, keep_bytes: int) -> None:
+        self.frames, self.reuse, self.keep_bytes = frames, reuse, keep_bytes
         self._kept: dict[int, Tensor] = {}
         self._steps = 0
         self._using = False
@@ -68,13 +69,16 @@ class FeatureCache:
 
     def get(self, frames: Tensor, branches: tuple[int, ...], weight: Tensor) -> Tensor:
         """Features of windows (w, f), branch after branch: (b * w, f, c, h, w)."""
-        return torch.cat([self._kept[branch][frames] for branch in branches]).to(weight)
+        windows = [self._kept[branch][frames.to(self._kept[branch].device)] for branch in branches]
+        return torch.cat(windows).to(weight)
 
     def put(self, parts: list[Tensor], frames: Tensor, branches: tuple[int, ...]) -> None:
         """Keep what a step made: parts (b, w_i, f, c, h, w) that together cover the windows (w, f)."""
-        features = torch.cat([part.to(self.device) for part in parts], dim=1)
+        size = sum(part.numel() * part.element_size() for part in parts)
+        device = parts[0].device if size <= self.keep_bytes else torch.device("cpu")
+        features = torch.cat([part.to(device) for part in parts], dim=1)
         for branch, values in zip(branches, features, strict=True):
-            self._kept[branch] = merge_windows(values, frames.to(self.device), self.frames)
+            self._kept[branch] = merge_windows(values, frames, self.frames)
 
 
 class WindowDenoiser:
@@ -119,9 +123,7 @@ class WindowDenoiser:
         pools = [ThreadPoolExecutor(max_workers=1) for _ in self._replicas]
         try:
             futures = [
-                pools[i % count].submit(
-                    self._denoise, self._replicas[i % count], noisy[b], sigma, frames[b], branches
-                )
+                pools[i % count].submit(self._denoise, self._replicas[i % count], noisy[b], sigma, frames[b], branches)
                 for i, b in enumerate(batches)
             ]
             return [self._finish(future.result(), frames[b]) for future, b in zip(futures, batches, strict=True)]

@@ -14,6 +14,7 @@ from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor, nn
 
 from sonic_core.errors import ModelError
+from sonic_core.weights.read import load_into
 
 logger = logging.getLogger(__name__)
 
@@ -49,16 +50,16 @@ class VideoAutoencoder(nn.Module):
         try:
             with torch.device("meta"):
                 network = AutoencoderKLTemporalDecoder(**settings)
-            network.load_state_dict(state, assign=True)
-        except (RuntimeError, TypeError) as error:
-            raise ModelError(f"the VAE files are not those of Stable Video Diffusion: {error}") from error
-        return cls(network.eval().requires_grad_(False)).set_dtype(torch.float32)
+        except TypeError as error:
+            raise ModelError(f"the VAE's config.json is not that of Stable Video Diffusion: {error}") from error
+        load_into(network, state, "the VAE of Stable Video Diffusion")
+        return cls(network)
 
-    def set_dtype(self, dtype: torch.dtype) -> "VideoAutoencoder":
-        """Put the decoder into `dtype` and the encoder into float32."""
-        self.network.decoder.to(dtype)
-        self.network.encoder.float()
-        self.network.quant_conv.float()
+    def place(self, device: torch.device, dtype: torch.dtype) -> "VideoAutoencoder":
+        """Put everything on `device`, the decoder into `dtype` and the encoder into float32."""
+        self.network.decoder.to(device, dtype)
+        self.network.encoder.to(device, torch.float32)
+        self.network.quant_conv.to(device, torch.float32)
         return self
 
     @torch.inference_mode()
@@ -83,6 +84,16 @@ class VideoAutoencoder(nn.Module):
     @property
     def _decoder_dtype(self) -> torch.dtype:
         return self.network.decoder.conv_in.weight.dtype
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a value while decoding."""
+        return self._decoder_dtype.itemsize
+
+    @property
+    def width(self) -> int:
+        """Channels of the decoder at full size."""
+        return int(self.network.config["block_out_channels"][0])
 
     def _decode(self, latents: Tensor) -> Tensor:
         latents = latents.to(self.network.decoder.conv_in.weight) / self.scaling_factor
@@ -110,7 +121,7 @@ def decode_chunks(decode: DecodeChunk, latents: Tensor, chunk: int, overlap: int
         frames = decode(latents[start : start + chunk])
         if held is not None:
             fade = torch.arange(1, overlap + 1, device=frames.device)[:, None, None, None] / (overlap + 1)
-            frames[:overlap] = torch.lerp(held, frames[:overlap], fade)
+            frames = torch.cat([torch.lerp(held, frames[:overlap], fade), frames[overlap:]])
         done = len(frames) if start + chunk >= len(latents) else len(frames) - overlap
         held = frames[done:].clone() if overlap else None
         yield frames[:done]

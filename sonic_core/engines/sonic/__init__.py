@@ -1,0 +1,48 @@
+"""The published Sonic model as an engine: exact by default, fast when asked.
+
+The heavy libraries are imported only when a model is loaded.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from sonic_core.engines.sonic.engine import SonicEngine
+
+
+def load(
+    folder: str | os.PathLike[str],
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    *,
+    svd: str | os.PathLike[str] | None = None,
+    latents_folder: str | os.PathLike[str] | None = "auto",
+    **execution: Any,
+) -> "SonicEngine":
+    """Load a model folder (`unet.pth`, `audio2token.pth`, `audio2bucket.pth`, `whisper-tiny/`, `RIFE/flownet.pkl`).
+
+    Args:
+        folder: the released layout; `.safetensors` twins are preferred.
+        device: where to compute.
+        dtype: of the UNet, the image encoder and the decoder; left out: float16 on a GPU, float32 on the CPU.
+        svd: a diffusers SVD-XT folder or an `svd_xt*.safetensors` file; left out: looked for near `folder`.
+        latents_folder: where sampled latents wait until they are decoded, so that a crash costs no sampling; "auto"
+            is the user's cache, None keeps none.
+        execution: fields of `options.Execution` (devices, compile, window_batch, keep_bytes).
+
+    Raises:
+        ModelError: a file is missing, damaged or does not fit.
+    """
+    from sonic_core.engines.sonic.checkpoint import read_networks
+    from sonic_core.engines.sonic.engine import SonicEngine
+    from sonic_core.engines.sonic.latents_file import default_folder
+    from sonic_core.engines.sonic.options import Execution
+
+    device = torch.device(device)
+    dtype = dtype or (torch.float32 if device.type == "cpu" else torch.float16)
+    networks, config = read_networks(Path(folder), Path(svd) if svd is not None else None, device, dtype)
+    kept = default_folder() if latents_folder == "auto" else Path(latents_folder) if latents_folder else None
+    return SonicEngine(networks, config, device, Execution(**execution), latents_folder=kept)

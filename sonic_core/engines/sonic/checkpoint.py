@@ -1,0 +1,160 @@
+"""From model files to networks in their place: which file makes which network, its sizes, its device and dtype.
+
+Sizes come from `config.json` when the folder has one, from the tensors where they tell, and are the released ones
+otherwise.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+from sonic_core.engines.sonic.conditions import Networks
+from sonic_core.engines.sonic.config import SonicConfig, UNetConfig, read_config
+from sonic_core.engines.sonic.unet import SonicUNet
+from sonic_core.engines.sonic.vae import RELEASED_CONFIG, VideoAutoencoder
+from sonic_core.errors import ModelError
+from sonic_core.finish.rife import IFNet
+from sonic_core.speech.hubert import SpeechEncoder
+from sonic_core.speech.tokens import AudioToBucket, AudioToToken, check_widths
+from sonic_core.speech.whisper import WhisperFeatures
+from sonic_core.weights.folder import SPEECH_FOLDERS, SVD_FILES, Found, find_files
+from sonic_core.weights.read import load_into, read_tensors
+from sonic_core.weights.svd_file import read_image_encoder, read_vae
+
+RELEASED_IMAGE_ENCODER: dict[str, Any] = {
+    "hidden_size": 1280,
+    "intermediate_size": 5120,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 16,
+    "patch_size": 14,
+    "image_size": 224,
+    "projection_dim": 1024,
+    "hidden_act": "gelu",
+}
+"""CLIP ViT-H/14 of Stable Video Diffusion, for a file that comes without its settings."""
+
+WEIGHT_FILES = ("diffusion_pytorch_model", "model", "pytorch_model")
+
+
+def read_networks(
+    folder: Path, svd: Path | None, device: torch.device, dtype: torch.dtype
+) -> tuple[Networks, SonicConfig]:
+    """Read a model folder.
+
+    Raises:
+        ModelError: a file is missing, damaged or does not fit; the text names it and the folder it belongs into.
+    """
+    found = find_files(folder, svd)
+    config = read_config(found.config) if found.config is not None else SonicConfig()
+    paths = {name: found.required(name, path, str(folder)) for name, path in found.networks.items()}
+    svd_path = found.required(f"{SVD_FILES} (or a diffusers SVD folder)", found.svd, f"{folder} or models/checkpoints")
+    speech_name = SPEECH_FOLDERS[found.audio_encoder]
+    speech_path = found.required(f"{speech_name}/config.json", found.speech, str(folder / speech_name))
+
+    tokens = AudioToToken.from_state(read_tensors(paths["audio2token.pth"])).to(device)
+    buckets = AudioToBucket.from_state(read_tensors(paths["audio2bucket.pth"])).to(device)
+    speech = speech_features(found, speech_path).to(device)
+    vae, image_encoder = read_svd(svd_path)
+    check_widths(tokens, buckets, speech.layers, speech.width, image_encoder.config.projection_dim)
+    unet = unet_from_state(config.unet, _placed(read_tensors(paths["unet.pth"]), device, dtype))
+    if tokens.tokens != config.unet.audio_tokens or tokens.width != config.unet.cross_attention_dim:
+        raise ModelError(
+            f"audio2token.pth makes {tokens.tokens} tokens of {tokens.width} values, unet.pth takes "
+            f"{config.unet.audio_tokens} of {config.unet.cross_attention_dim}; take both from one release"
+        )
+    rife = IFNet.from_state(read_tensors(found.rife)).to(device) if found.rife is not None else None
+    networks = Networks(
+        unet=unet,
+        vae=vae.place(device, dtype),
+        image_encoder=image_encoder.to(device, dtype),
+        speech=speech,
+        tokens=tokens,
+        buckets=buckets,
+        rife=rife,
+    )
+    return networks, config
+
+
+def unet_from_state(config: UNetConfig, state: dict[str, Tensor]) -> SonicUNet:
+    """Build the UNet around its tensors."""
+    with torch.device("meta"):
+        unet = SonicUNet(config)
+    load_into(unet, state, "unet.pth")
+    return unet
+
+
+def image_encoder_from_state(config: dict[str, Any], state: dict[str, Tensor]) -> CLIPVisionModelWithProjection:
+    """Build the CLIP image encoder around its tensors."""
+    with torch.device("meta"):
+        network = CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(config))
+    state = {name: value for name, value in state.items() if not name.endswith("position_ids")}
+    load_into(network, state, "the image encoder of Stable Video Diffusion")
+    for name, buffer in list(network.named_buffers()):
+        if buffer.is_meta:  # position_ids, which are counted and not stored
+            owner, _, leaf = name.rpartition(".")
+            network.get_submodule(owner).register_buffer(
+                leaf, torch.arange(buffer.shape[-1]).expand(buffer.shape), persistent=False
+            )
+    return network
+
+
+def read_svd(path: Path) -> tuple[VideoAutoencoder, CLIPVisionModelWithProjection]:
+    """The VAE and the image encoder from a diffusers folder or the single file."""
+    if path.is_file():
+        return (
+            VideoAutoencoder.from_state(RELEASED_CONFIG, read_vae(path)),
+            image_encoder_from_state(RELEASED_IMAGE_ENCODER, read_image_encoder(path)),
+        )
+    return (
+        VideoAutoencoder.from_state(*read_part(path / "vae")),
+        image_encoder_from_state(*read_part(path / "image_encoder")),
+    )
+
+
+def read_part(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """`config.json` and the weights of a diffusers or transformers folder; float16 files do as well."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{folder / 'config.json'} cannot be read ({error}); download it again") from error
+    names = [
+        f"{stem}{variant}.{suffix}"
+        for suffix in ("safetensors", "bin")
+        for variant in ("", ".fp16")
+        for stem in WEIGHT_FILES
+    ]
+    path = next((folder / name for name in names if (folder / name).is_file()), None)
+    if path is None:
+        raise ModelError(f"{folder} holds no weights; put its model.safetensors there")
+    return config, read_tensors(path)
+
+
+class HubertFeatures(nn.Module):
+    """All hidden states of HuBERT as the token networks take them."""
+
+    def __init__(self, encoder: SpeechEncoder) -> None:
+        super().__init__()
+        self.encoder, self.model = encoder, encoder.model
+        self.layers, self.width = encoder.layers, encoder.width
+
+    def forward(self, speech: np.ndarray) -> Tensor:
+        """(samples,) float32 at 16 kHz -> (rows, layers, width), a row for every hop that begins in the speech."""
+        reach = self.encoder.receptive_field - self.encoder.hop
+        return self.encoder.features(np.pad(speech, (0, reach)), all_layers=True)
+
+
+def speech_features(found: Found, folder: Path) -> WhisperFeatures | HubertFeatures:
+    """The speech encoder the bundle names."""
+    if found.audio_encoder == "hubert":
+        return HubertFeatures(SpeechEncoder.from_folder(folder))
+    return WhisperFeatures.from_state(*read_part(folder))
+
+
+def _placed(state: dict[str, Tensor], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Tensors on their device, one after the other, so that no second whole copy is ever made."""
+    return {name: state.pop(name).to(device, dtype) for name in list(state)}

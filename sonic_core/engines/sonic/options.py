@@ -1,0 +1,45 @@
+"""How a run is carried out, in two kinds that are kept apart: what leaves the result alone, and what does not."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Exact switches: they change time and memory, and the result only by rounding.
+
+    `devices` share the windows of a step (the first is where the engine was loaded). `compile` runs the UNet through
+    `torch.compile`: slow to start, then faster. `keep_bytes` caps what is kept between steps of the audio keys and
+    values. `window_batch` is None for what `plan_memory` finds.
+    """
+
+    devices: tuple[str, ...] = ()
+    compile: bool = False
+    window_batch: int | None = None
+    keep_bytes: int = 2**30
+
+
+@dataclass(frozen=True)
+class Approximations:
+    """Approximate switches: they save calls of the UNet and change the result. The defaults change nothing.
+
+    `schedule` and `solver` only pay with few steps. Guidance is applied inside `guidance_interval` of noise levels;
+    its direction is computed on every `guidance_refresh`-th step; deep features on every `feature_reuse`-th.
+    """
+
+    schedule: Literal["karras", "align_your_steps"] = "karras"
+    solver: Literal["euler", "dpmpp_2m"] = "euler"
+    guidance_interval: tuple[float, float] = (0.0, math.inf)
+    guidance_refresh: int = 1
+    feature_reuse: int = 1
+
+
+RELEASED = Approximations()
+
+FAST = Approximations(
+    schedule="align_your_steps",
+    solver="dpmpp_2m",
+    guidance_interval=(0.28, 100.0),
+)
+"""What the preset `fast` turns on; docs/performance.md has the error of each switch."""

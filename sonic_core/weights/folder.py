@@ -1,0 +1,106 @@
+"""Where the files of a Sonic model are: the model folder itself, and the places around it that users have them in.
+
+The model folder is ComfyUI's `models/sonic`, or any other with `unet.pth` in it. The VAE and the image encoder of
+Stable Video Diffusion XT are looked for there, beside it, and in ComfyUI's `models/checkpoints` and
+`models/diffusers`; a path given by hand comes first.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from sonic_core.errors import ModelError
+from sonic_core.weights.read import preferred
+
+REQUIRED = ("unet.pth", "audio2token.pth", "audio2bucket.pth")
+RIFE = "RIFE/flownet.pkl"
+SVD_FILES = "svd_xt*.safetensors"
+SPEECH_FOLDERS = {"whisper": "whisper-tiny", "hubert": "hubert"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Every file of a model, or None for one that is not there."""
+
+    folder: Path
+    networks: dict[str, Path | None]  # by their names in REQUIRED
+    audio_encoder: str  # a key of SPEECH_FOLDERS
+    speech: Path | None  # a transformers folder
+    rife: Path | None
+    svd: Path | None  # a diffusers folder or a single file
+    config: Path | None  # sizes other than the released ones
+
+    def required(self, what: str, path: Path | None, place: str) -> Path:
+        """`path`, or a ModelError that names the missing file and where it belongs."""
+        if path is None:
+            raise ModelError(
+                f"{what} is missing; put it into {place}, or run: "
+                f"python -m sonic_core models download --folder {self.folder}"
+            )
+        return path
+
+
+def find_files(folder: Path, svd: Path | None = None) -> Found:
+    """Look for all files of a model.
+
+    Raises:
+        ModelError: `bundle.json` cannot be read, or `svd` is neither an SVD folder nor a file.
+    """
+    if svd is not None and not (is_svd_folder(svd) or svd.is_file()):
+        raise ModelError(f"{svd} is neither a diffusers folder with vae and image_encoder nor an {SVD_FILES} file")
+    encoder = audio_encoder(folder)
+    nearby = (folder, folder.parent)
+    config = folder / "config.json"
+    return Found(
+        folder=folder,
+        networks={name: preferred(folder / name) for name in REQUIRED},
+        audio_encoder=encoder,
+        speech=next((path for near in nearby if _has_config(path := near / SPEECH_FOLDERS[encoder])), None),
+        rife=next((path for near in nearby if (path := preferred(near / RIFE)) is not None), None),
+        svd=svd or find_svd(folder),
+        config=config if config.is_file() else None,
+    )
+
+
+def audio_encoder(folder: Path) -> str:
+    """Which speech encoder a bundle was trained with: what `bundle.json` says, or Whisper.
+
+    Raises:
+        ModelError: the file is not JSON, or names an unknown encoder.
+    """
+    path = folder / "bundle.json"
+    if not path.is_file():
+        return "whisper"
+    try:
+        name = json.loads(path.read_text(encoding="utf-8")).get("audio_encoder", "whisper")
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
+        raise ModelError(f"{path} cannot be read as a JSON object: {error}") from error
+    if name not in SPEECH_FOLDERS:
+        raise ModelError(f"{path} asks for the audio encoder {name!r}; known are {', '.join(SPEECH_FOLDERS)}")
+    return str(name)
+
+
+def find_svd(folder: Path) -> Path | None:
+    """The nearest diffusers SVD folder, or else the nearest single file."""
+    models = folder.parent
+    folders = [folder, *_children(folder), *_children(models), *_children(models / "diffusers")]
+    files = [*_files(folder), *_files(models), *_files(models / "checkpoints")]
+    return next((path for path in folders if is_svd_folder(path)), next(iter(files), None))
+
+
+def is_svd_folder(path: Path) -> bool:
+    """Whether this is a diffusers folder with what is needed of Stable Video Diffusion."""
+    return _has_config(path / "vae") and _has_config(path / "image_encoder")
+
+
+def _has_config(folder: Path) -> bool:
+    return (folder / "config.json").is_file()
+
+
+def _children(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _files(folder: Path) -> list[Path]:
+    """Single SVD files in a folder and its subfolders, in order of their names."""
+    return sorted(folder.glob(SVD_FILES)) + sorted(folder.glob(f"*/{SVD_FILES}"))
