@@ -1,6 +1,6 @@
 """Similarities of the plane: fitting, inverting, applying, and cutting an aligned crop out of a picture.
 
-A similarity is a (2, 3) float matrix, as OpenCV takes it. Knows nothing of faces. Pixel centres lie on whole numbers.
+A similarity is a (2, 3) float matrix, as OpenCV takes it; all but `fit` take reflections too. Knows nothing of faces. Pixel centres lie on whole numbers.
 """
 
 from __future__ import annotations
@@ -26,8 +26,13 @@ def scale_of(matrix: np.ndarray) -> np.ndarray:
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:
-    linear = np.swapaxes(matrix[..., :2], -1, -2) / scale_of(matrix)[..., None, None] ** 2
+    linear = np.linalg.inv(matrix[..., :2])
     return np.concatenate([linear, -linear @ matrix[..., 2:]], -1)
+
+
+def unit_to_pixels(size: int) -> np.ndarray:
+    """Crop units (-1 to 1 over the crop) to the pixels of a crop, (2, 3)."""
+    return np.array([[size / 2, 0, (size - 1) / 2], [0, size / 2, (size - 1) / 2]])
 
 
 def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:

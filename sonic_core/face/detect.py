@@ -46,7 +46,7 @@ class FaceDetector:
     def __init__(self, folder: Path = WEIGHTS) -> None:
         tables = load_file(folder / "landmarks.safetensors")
         self._standard = tables.pop("standard").float().numpy()  # (478, 3) in crop units, -1 to 1
-        self._standard_pixels = align.apply(unit_to_pixels(LANDMARK_INPUT), self._standard)
+        self._standard_pixels = align.apply(align.unit_to_pixels(LANDMARK_INPUT), self._standard)
         self._landmarks = load_weights(LandmarkNet(), tables)
         self._detector = load_weights(DetectorNet(), load_file(folder / "detector.safetensors"))
 
@@ -148,13 +148,8 @@ class FaceDetector:
         with torch.inference_mode():
             units, logits = self._landmarks(to_pixels(crops))
             presence = torch.sigmoid(logits).numpy()
-        in_crop = align.apply(unit_to_pixels(LANDMARK_INPUT), units.numpy())
+        in_crop = align.apply(align.unit_to_pixels(LANDMARK_INPUT), units.numpy())
         return align.apply(align.invert(aims), in_crop).astype(np.float32), presence
-
-
-def unit_to_pixels(size: int) -> np.ndarray:
-    """Crop units (-1 to 1) to the pixels of a crop, (2, 3)."""
-    return np.array([[size / 2, 0, (size - 1) / 2], [0, size / 2, (size - 1) / 2]])
 
 
 def to_pixels(images: np.ndarray) -> torch.Tensor:

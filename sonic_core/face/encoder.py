@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from sonic_core.face import align, points
-from sonic_core.face.detect import WEIGHTS, Face, load_weights, to_pixels, unit_to_pixels
+from sonic_core.face.detect import WEIGHTS, Face, load_weights, to_pixels
 from sonic_core.face.nets import IDENTITY_INPUT, IdentityNet
 
 RIGID = list(points.RIGID)
@@ -27,7 +27,7 @@ class FaceEncoder:
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         tables = load_file(folder / "identity.safetensors")
-        self._standard = align.apply(unit_to_pixels(IDENTITY_INPUT), tables.pop("standard").float().numpy())
+        self._standard = align.apply(align.unit_to_pixels(IDENTITY_INPUT), tables.pop("standard").float().numpy())
         self._net = load_weights(IdentityNet(), tables)
 
     def encode(self, image: np.ndarray, face: Face) -> np.ndarray:

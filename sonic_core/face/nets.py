@@ -13,6 +13,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 LANDMARKS = 478
 LANDMARK_INPUT = 128
 DETECTOR_STRIDE = 8
+REGION_INPUT = 48
 IDENTITY_INPUT = 96
 IDENTITY_SIZE = 64
 
@@ -132,3 +133,25 @@ class IdentityNet(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """(n, 3, 96, 96) in [0, 1] -> (n, 64), unit length."""
         return nn.functional.normalize(self.embedding(self.trunk(pixels * 4 - 2).flatten(1)), dim=1)
+
+
+class RegionNet(nn.Module):
+    """Fine positions of the points of one region (the lips, an eye) from a close, upright crop of it."""
+
+    def __init__(self, points: int) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            ConvNorm(3, 16, stride=2),  # 24
+            ConvNorm(16, 32, stride=2),  # 12
+            Residual(32),
+            ConvNorm(32, 64, stride=2),  # 6
+            Residual(64),
+            ConvNorm(64, 96, stride=2),  # 3
+        )
+        self.hidden = nn.Linear(96 * 9, 160)
+        self.points = nn.Linear(160, points * 2)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(n, 3, 48, 48) in [0, 1] -> (n, points, 2) in crop units, -1 to 1."""
+        hidden = torch.relu(self.hidden(self.trunk(pixels * 4 - 2).flatten(1)))
+        return self.points(hidden).reshape(len(pixels), -1, 2)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sonic_core.face import align, points
-from sonic_core.face.detect import to_pixels, unit_to_pixels
+from sonic_core.face.detect import to_pixels
 from sonic_core.face.nets import IDENTITY_INPUT, IdentityNet
 from training.face import augment, data
 from training.face.landmarks import jitter
@@ -27,7 +27,7 @@ class Views:
             jitter(rng, loose=False), align.fit(self.faces.landmarks[index, list(points.RIGID), :2], self.target)
         )
         crop = align.cut(
-            self.faces.images[index], align.compose(unit_to_pixels(IDENTITY_INPUT), change), IDENTITY_INPUT
+            self.faces.images[index], align.compose(align.unit_to_pixels(IDENTITY_INPUT), change), IDENTITY_INPUT
         )
         if rng.random() < 0.5:
             crop = np.ascontiguousarray(crop[:, ::-1])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sonic_core.face import align, points
-from sonic_core.face.detect import to_pixels, unit_to_pixels
+from sonic_core.face.detect import to_pixels
 from sonic_core.face.nets import LANDMARK_INPUT, LANDMARKS, LandmarkNet
 from training.face import augment, data, warp
 
@@ -82,7 +82,7 @@ class Batches:
         rigid = list(points.RIGID)
         landmarks = self.faces.landmarks[index]
         to_unit = align.compose(change, align.fit(landmarks[rigid, :2], self.mean[rigid, :2]))
-        to_crop = align.compose(unit_to_pixels(LANDMARK_INPUT), to_unit)
+        to_crop = align.compose(align.unit_to_pixels(LANDMARK_INPUT), to_unit)
         return align.cut(self.faces.images[index], to_crop, LANDMARK_INPUT), align.apply(to_unit, landmarks)
 
     def face(self) -> tuple[np.ndarray, np.ndarray]:
@@ -177,7 +177,7 @@ def start(mean: np.ndarray, faces: data.Faces, components: int = 96) -> Landmark
     flat = torch.from_numpy(aligned.reshape(len(aligned), -1).astype(np.float32))
     _, s, v = torch.pca_lowrank(flat, components, niter=4)
     with torch.no_grad():
-        net.shape.weight.copy_((v * s / len(flat) ** 0.5))
+        net.shape.weight.copy_(v * s / len(flat) ** 0.5)
         net.shape.bias.copy_(torch.from_numpy(mean.reshape(-1)))
     return net
 
@@ -191,7 +191,7 @@ def figures(net: LandmarkNet, held: data.Faces, warped: data.Faces, mean: np.nda
         rng = np.random.default_rng(2)
         crops = [batches.crop(i, jitter(rng, loose=True)) for i in range(len(faces.images))]
         guess = net(to_pixels(np.stack([image for image, _ in crops])))[0].numpy()
-        first = _errors(guess, np.stack([target for _, target in crops]))
+        first = errors(guess, np.stack([target for _, target in crops]))
         second_crops, second_targets = [], []
         rng = np.random.default_rng(2)
         for i in range(len(faces.images)):
@@ -202,11 +202,11 @@ def figures(net: LandmarkNet, held: data.Faces, warped: data.Faces, mean: np.nda
             second_targets.append(target)
         refined = net(to_pixels(np.stack(second_crops)))[0].numpy()
         result[f"{name}first_pass"] = first["all"]
-        result |= {f"{name}{key}": value for key, value in _errors(refined, np.stack(second_targets)).items()}
+        result |= {f"{name}{key}": value for key, value in errors(refined, np.stack(second_targets)).items()}
     return {key: round(float(value), 3) for key, value in result.items()}
 
 
-def _errors(guess: np.ndarray, target: np.ndarray) -> dict[str, float]:
+def errors(guess: np.ndarray, target: np.ndarray) -> dict[str, float]:
     eyes = points.keypoints(target)[:, :2, :2]
     ocular = np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=-1)[:, None]
     error = np.linalg.norm(guess[..., :2] - target[..., :2], axis=-1) / ocular * 100
@@ -224,6 +224,7 @@ def _errors(guess: np.ndarray, target: np.ndarray) -> dict[str, float]:
         "lip_opening": np.abs(lips).mean() * 100,
         "lip_correlation": np.corrcoef(gap(guess, 13, 14) / height, gap(target, 13, 14) / height)[0, 1],
         "lid_opening": np.abs(lids).mean(),
+        "lid_correlation": np.corrcoef(gap(guess, 159, 145), gap(target, 159, 145))[0, 1],
     }
 
 

@@ -1,4 +1,4 @@
-"""Trains the face networks: `python -m training.face.train --data DIR --out DIR [--net landmarks|detector|identity]`.
+"""Trains the face networks: `python -m training.face.train --data DIR --out DIR [--net NET ...]`.
 
 DIR holds `faces/` and `grid_s1/`. Each net writes OUT/NET.pt every 100 steps and goes on from it when started again with
 the same OUT; held-out figures go to OUT/NET.log, one JSON line each. `--export FOLDER` writes float16 safetensors of the
@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from sonic_core.face.nets import DetectorNet, IdentityNet
-from training.face import data, detector, identity, landmarks
+from training.face import data, detector, identity, landmarks, regions
 
 SAVE_EVERY, LOG_EVERY = 100, 200
 
@@ -42,6 +43,16 @@ def prefetched(make: Callable[[], tuple[Tensor, ...]], depth: int = 3) -> Callab
     return lambda: tuple(torch.from_numpy(part) for part in queue.get())
 
 
+def running_average(averages: list[Tensor], currents: list[Tensor], count: Tensor) -> None:
+    """Exponential average over some 300 steps, shorter at first so that the first guesses are forgotten."""
+    share = max(1 / 300, 1 / (1 + 0.2 * int(count)))
+    for average, current in zip(averages, currents, strict=True):
+        if average.is_floating_point():
+            average.lerp_(current, share)
+        else:
+            average.copy_(current)
+
+
 def learning_rate(step: int, steps: int, peak: float) -> float:
     """Warm up over 200 steps, then a half cosine to 2 % of the peak."""
     return peak * min((step + 1) / 200, 0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * min(step / steps, 1.0)))))
@@ -57,9 +68,7 @@ def run(
     """Train `net`; returns its running average, which is what is measured and exported."""
     path = args.out / f"{name}.pt"
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.01, betas=(0.9, 0.98))
-    average = torch.optim.swa_utils.AveragedModel(
-        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.997), use_buffers=True
-    )
+    average = AveragedModel(net, multi_avg_fn=running_average, use_buffers=True)
     step = 0
     if path.exists():
         state = torch.load(path, weights_only=True)
@@ -158,7 +167,29 @@ def train_identity(args: argparse.Namespace) -> None:
         export(net, args.export / "identity.safetensors", {"standard": mean})
 
 
-TRAINERS = {"landmarks": train_landmarks, "detector": train_detector, "identity": train_identity}
+def train_region(args: argparse.Namespace, kind: str) -> None:
+    train, held, warped, _ = landmarks.datasets(args.data, args.out)
+    make, meet = regions.Crops(train, kind, seed=int(time.time())), regions.pairs(kind)
+    crops = prefetched(lambda: make(args.batch))
+    net = regions.start(kind, train).to(memory_format=torch.channels_last)
+    net = run(
+        kind,
+        net,
+        lambda net: regions.loss(net, meet, *crops()),
+        lambda net: regions.figures(net, kind, held, warped),
+        args,
+    )
+    if args.export:
+        export(net, args.export / f"{kind}.safetensors", {})
+
+
+TRAINERS = {
+    "landmarks": train_landmarks,
+    "detector": train_detector,
+    "mouth": lambda args: train_region(args, "mouth"),
+    "eye": lambda args: train_region(args, "eye"),
+    "identity": train_identity,
+}
 
 
 def main() -> None:
