@@ -5,9 +5,16 @@ RUN := $(VENV)/bin/python
 
 .PHONY: demo test lint format setup clean
 
-demo: setup
+demo: setup examples
 	mkdir -p out
-	$(RUN) -m sonic_core generate --image web/samples/sonic_portrait.jpg --audio web/samples/sonic_speech.flac --output out/demo.mp4
+	$(RUN) -m sonic_core generate --image examples/portrait.jpg --audio examples/speech.flac --output out/demo.mp4
+
+# Copied, and not in the repository: ComfyUI would look for the pack's workflow templates in a folder of this name.
+examples: web/samples
+	mkdir -p examples
+	cp web/samples/sonic_portrait.jpg examples/portrait.jpg
+	cp web/samples/sonic_speech.flac examples/speech.flac
+	touch examples
 
 test: setup
 	$(RUN) -m pytest
@@ -31,4 +38,4 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) out examples
