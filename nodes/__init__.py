@@ -11,6 +11,7 @@ from .interpolate import SonicInterpolate
 from .label import SonicLabel
 from .load_audio import SonicLoadAudio
 from .load_model import SonicLoadModel
+from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
 from .render_video import SonicRenderVideo
 from .sampler import SonicSampler
@@ -22,6 +23,7 @@ NODES: list[type[io.ComfyNode]] = [
     SonicSampler,
     SonicDecode,
     SonicInterpolate,
+    SonicPasteBack,
     SonicLabel,
     SonicRenderVideo,
     SonicClipToImages,

@@ -30,4 +30,5 @@ class SonicDecode(io.ComfyNode):
         portrait = prepared.portrait.image
         plan = model.plan(prepared.settings, (portrait.shape[1], portrait.shape[0]), latents.latents.seconds)
         clip = model.pipeline.engine.decode(latents.latents, prepared.settings).replaced(audio=prepared.audio)
-        return io.NodeOutput(Made(model.stages["decode"].behind(clip, plan.peak_bytes), prepared))
+        lazy = model.stages["decode"].behind(clip, plan.peak_bytes)
+        return io.NodeOutput(Made(lazy, prepared, model.pipeline))

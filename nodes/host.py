@@ -15,6 +15,7 @@ from comfy import model_management
 from comfy.utils import ProgressBar
 from PIL import Image
 from server import PromptServer
+
 from sonic_core.errors import InputError, NotEnoughMemoryError
 
 MODEL_FOLDER = "sonic"

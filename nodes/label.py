@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from comfy_api.latest import io
+
 from sonic_core.finish.label import CORNERS, LABELS, MIN_HEIGHT, MIN_SECONDS, VisibleLabel, label
 
 from .sockets import CATEGORY, ClipSocket, Made

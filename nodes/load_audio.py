@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from comfy_api.latest import io
+
 from sonic_core.errors import SonicError
 from sonic_core.media.audio import load_audio, trimmed
 from sonic_core.media.level import CHANNELS, TARGET_LUFS, amplified, normalised, pick_channel

@@ -6,6 +6,7 @@ from typing import Any
 
 from comfy import model_management
 from comfy_api.latest import io
+
 from sonic_core.pipeline import SonicPipeline
 
 from . import host, neighbours

@@ -10,6 +10,7 @@ import comfy.model_patcher
 import numpy as np
 import torch
 from comfy import model_management
+
 from sonic_core.clip import Clip
 from sonic_core.engines.base import MemoryPlan, Stage
 from sonic_core.pipeline import SonicPipeline
@@ -48,7 +49,7 @@ class Managed:
             model_management.load_models_gpu([self.patcher], memory_required=memory_bytes, force_full_load=True)
 
     def behind(self, clip: Clip, memory_bytes: int = 0) -> Clip:
-        """The clip, with the networks brought back whenever its frames are asked for: they may have been moved since."""
+        """The clip, with the networks brought back whenever its frames are asked for: they may have been moved."""
 
         def make() -> Iterator[np.ndarray]:
             self.to_device(memory_bytes)

@@ -1,4 +1,4 @@
-"""`SONIC_PreData` is also a node id of the ComfyUI_Sonic wrapper. Where both packs are installed, one log line says so."""
+"""`SONIC_PreData` is also a node id of the ComfyUI_Sonic wrapper. Where both are installed, one log line says so."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.latest import io
+
 from sonic_core.face.by_hand import box_of_mask, parse_box
 from sonic_core.face.draw import drawn
 from sonic_core.media.image import load_image
@@ -33,7 +34,7 @@ class SonicPreData(io.ComfyNode):
                     "duration",
                     default=0.0,
                     min=0.0,
-                    tooltip="0: exactly as long as the audio. Another length than the audio's is an error unless trim is on",
+                    tooltip="0: as long as the audio. A shorter one than the audio's is an error unless trim is on",
                 ),
                 setting("trim"),
                 setting(
@@ -48,7 +49,7 @@ class SonicPreData(io.ComfyNode):
                     "face_box",
                     default="",
                     placeholder="x1 y1 x2 y2",
-                    tooltip="The face by hand, where none is found: x1 y1 x2 y2 in pixels of the photo. Empty: find it.",
+                    tooltip="The face by hand, where none is found: x1 y1 x2 y2 in the photo's pixels. Empty: find it.",
                 ),
                 io.Mask.Input(
                     "face_mask",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from comfy_api.latest import InputImpl, io
+
 from sonic_core.media.video import FORMATS, QUALITIES, save_video
 
 from . import host

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
+
 from sonic_core.settings import PRESETS
 from sonic_core.settings import preset as settings_of_preset
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from comfy_api.latest import io
+
 from sonic_core.clip import Clip
 from sonic_core.engines.base import Latents
 from sonic_core.errors import InputError
-from sonic_core.pipeline import Prepared
+from sonic_core.pipeline import Prepared, SonicPipeline
 
 CATEGORY = "Sonic Studio"
 
@@ -37,10 +38,11 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Made:
-    """SONIC_CLIP: a lazy clip, and the inputs it was made from, which later stages look at."""
+    """SONIC_CLIP: a lazy clip, with the inputs and the pipeline it was made from, which later stages look at."""
 
     clip: Clip
     prepared: Prepared
+    pipeline: SonicPipeline
 
     def then(self, clip: Clip) -> Made:
         return replace(self, clip=clip)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.latest import io
+
 from sonic_core.settings import Settings
 
 LARGEST_SEED = 2**53 - 1  # the front end's numbers are doubles

@@ -110,9 +110,20 @@ class SonicPipeline:
     def finish(self, latents: Latents, prepared: Prepared) -> Clip:
         """Decode lazily, put the sound in, and paste the square back when framing is "photo"."""
         clip = self.engine.decode(latents, prepared.settings).replaced(audio=prepared.audio)
-        if prepared.settings.framing == "photo" and prepared.crop is not None:
-            clip = paste_back(clip, prepared.photo, prepared.crop)
-        return clip
+        return self.paste_back(clip, prepared) if prepared.settings.framing == "photo" else clip
+
+    def paste_back(self, clip: Clip, prepared: Prepared) -> Clip:
+        """The clip put back into the photo it was cut from; other people in the photo are left alone."""
+        if prepared.crop is None:
+            return clip
+        face = face_in_photo(prepared)
+        x, y = (np.array(face.box[:2]) + face.box[2:]) / 2
+        others = [
+            other.landmarks
+            for other in self.detector.detect(prepared.photo)
+            if not (other.box[0] <= x <= other.box[2] and other.box[1] <= y <= other.box[3])
+        ]
+        return paste_back(clip, prepared.photo, prepared.crop, prepared.portrait.image, face.landmarks, others)
 
     def save_video(
         self,

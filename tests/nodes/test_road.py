@@ -213,3 +213,21 @@ def test_a_label_is_drawn_and_recorded(nodes: dict[str, Any], model: Any, audio:
 def test_another_rate_keeps_the_length(nodes: dict[str, Any], clip: Any) -> None:
     resampled = nodes["SonicInterpolate"].execute(clip=clip, fps=50.0, method="repeat").args[0]
     assert (resampled.clip.frame_count, resampled.clip.fps) == (50, 50)
+
+
+def test_pasting_back_gives_the_size_of_the_photo(
+    nodes: dict[str, Any], model: Any, image: torch.Tensor, audio: dict[str, Any]
+) -> None:
+    predata = (
+        nodes["SONIC_PreData"].execute(model=model, image=image, audio=audio, **PREPARE | {"framing": "face"}).args[0]
+    )
+    latents = nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE).args[0]
+    square = nodes["SonicDecode"].execute(model=model, latents=latents).args[0]
+    assert square.clip.width == square.clip.height == 64
+    pasted = nodes["SonicPasteBack"].execute(clip=square).args[0]
+    assert (pasted.clip.width, pasted.clip.height) == (64, 96)
+    assert next(pasted.clip.frames()).shape == (96, 64, 3)
+
+
+def test_pasting_back_a_whole_photo_changes_nothing(nodes: dict[str, Any], clip: Any) -> None:
+    assert nodes["SonicPasteBack"].execute(clip=clip).args[0].clip is clip.clip
