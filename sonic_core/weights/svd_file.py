@@ -5,7 +5,7 @@ kind of module; tensors of the SVD UNet are neither renamed nor read.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -60,9 +60,19 @@ def read_vae(path: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{path} holds no Stable Video Diffusion VAE; give svd_xt.safetensors or svd_xt_1_1.safetensors"
         )
-    levels = 1 + max(int(m[1]) for name in names if (m := re.search(r"decoder\.up\.(\d+)\.", name)))
-    state = read_some(path, names)
-    renamed = {vae_name(name.removeprefix(VAE_PREFIX), levels): tensor for name, tensor in state.items()}
+    return rename_vae({name.removeprefix(VAE_PREFIX): tensor for name, tensor in read_some(path, names).items()})
+
+
+def rename_vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A VAE under Stability's names (`encoder.down...`, `decoder.up...`) under those of diffusers.
+
+    Raises:
+        ModelError: it is another autoencoder.
+    """
+    levels = [int(m[1]) for name in state if (m := re.search(r"decoder\.up\.(\d+)\.", name))]
+    if not levels or "decoder.conv_out.time_mix_conv.weight" not in state:
+        raise ModelError("the VAE is not that of Stable Video Diffusion; load svd_xt.safetensors for it")
+    renamed = {vae_name(name, 1 + max(levels)): tensor for name, tensor in state.items()}
     # Attention was a 1x1 convolution in the original and is a linear layer in diffusers.
     return {k: v[:, :, 0, 0] if ".attentions." in k and v.ndim == 4 else v for k, v in renamed.items()}
 

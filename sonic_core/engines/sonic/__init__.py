@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from sonic_core.engines.sonic.checkpoint import SvdParts
     from sonic_core.engines.sonic.engine import SonicEngine
 
 
@@ -19,6 +20,8 @@ def load(
     dtype: torch.dtype | None = None,
     *,
     svd: str | os.PathLike[str] | None = None,
+    svd_parts: "SvdParts | None" = None,
+    rest_device: torch.device | str | None = None,
     latents_folder: str | os.PathLike[str] | None = "auto",
     **execution: Any,
 ) -> "SonicEngine":
@@ -29,6 +32,8 @@ def load(
         device: where to compute.
         dtype: of the UNet, the image encoder and the decoder; left out: float16 on a GPU, float32 on the CPU.
         svd: a diffusers SVD-XT folder or an `svd_xt*.safetensors` file; left out: looked for near `folder`.
+        svd_parts: VAE and image encoder that a host has loaded already.
+        rest_device: where the weights are put now, by a host that moves them to `device` when they are needed.
         latents_folder: where sampled latents wait until they are decoded, so that a crash costs no sampling; "auto"
             is the user's cache, None keeps none.
         execution: fields of `options.Execution` (devices, compile, window_batch, keep_bytes).
@@ -43,6 +48,7 @@ def load(
 
     device = torch.device(device)
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.float16)
-    networks, config = read_networks(Path(folder), Path(svd) if svd is not None else None, device, dtype)
+    rest = torch.device(rest_device) if rest_device is not None else device
+    networks, config = read_networks(Path(folder), Path(svd) if svd is not None else None, rest, dtype, svd_parts)
     kept = default_folder() if latents_folder == "auto" else Path(latents_folder) if latents_folder else None
     return SonicEngine(networks, config, device, Execution(**execution), latents_folder=kept)

@@ -5,6 +5,8 @@ otherwise.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from sonic_core.speech.tokens import AudioToBucket, AudioToToken, check_widths
 from sonic_core.speech.whisper import WhisperFeatures
 from sonic_core.weights.folder import SPEECH_FOLDERS, SVD_FILES, Found, find_files
 from sonic_core.weights.read import load_into, read_tensors
-from sonic_core.weights.svd_file import read_image_encoder, read_vae
+from sonic_core.weights.svd_file import read_image_encoder, read_vae, rename_vae
 
 RELEASED_IMAGE_ENCODER: dict[str, Any] = {
     "hidden_size": 1280,
@@ -41,8 +43,19 @@ RELEASED_IMAGE_ENCODER: dict[str, Any] = {
 WEIGHT_FILES = ("diffusion_pytorch_model", "model", "pytorch_model")
 
 
+@dataclass(frozen=True)
+class SvdParts:
+    """Parts of Stable Video Diffusion that a host has loaded already, taken instead of those in files.
+
+    `vae` has the names of the single file without their prefix, `image_encoder` those of transformers.
+    """
+
+    vae: Mapping[str, Tensor] | None = None
+    image_encoder: Mapping[str, Tensor] | None = None
+
+
 def read_networks(
-    folder: Path, svd: Path | None, device: torch.device, dtype: torch.dtype
+    folder: Path, svd: Path | None, device: torch.device, dtype: torch.dtype, given: SvdParts | None = None
 ) -> tuple[Networks, SonicConfig]:
     """Read a model folder.
 
@@ -52,14 +65,13 @@ def read_networks(
     found = find_files(folder, svd)
     config = read_config(found.config) if found.config is not None else SonicConfig()
     paths = {name: found.required(name, path, str(folder)) for name, path in found.networks.items()}
-    svd_path = found.required(f"{SVD_FILES} (or a diffusers SVD folder)", found.svd, f"{folder} or models/checkpoints")
     speech_name = SPEECH_FOLDERS[found.audio_encoder]
     speech_path = found.required(f"{speech_name}/config.json", found.speech, str(folder / speech_name))
 
     tokens = AudioToToken.from_state(read_tensors(paths["audio2token.pth"])).to(device)
     buckets = AudioToBucket.from_state(read_tensors(paths["audio2bucket.pth"])).to(device)
     speech = speech_features(found, speech_path).to(device)
-    vae, image_encoder = read_svd(svd_path)
+    vae, image_encoder = read_svd(found, given or SvdParts())
     check_widths(tokens, buckets, speech.layers, speech.width, image_encoder.config.projection_dim)
     unet = unet_from_state(config.unet, _placed(read_tensors(paths["unet.pth"]), device, dtype))
     if tokens.tokens != config.unet.audio_tokens or tokens.width != config.unet.cross_attention_dim:
@@ -103,17 +115,25 @@ def image_encoder_from_state(config: dict[str, Any], state: dict[str, Tensor]) -
     return network
 
 
-def read_svd(path: Path) -> tuple[VideoAutoencoder, CLIPVisionModelWithProjection]:
-    """The VAE and the image encoder from a diffusers folder or the single file."""
+def read_svd(found: Found, given: SvdParts) -> tuple[VideoAutoencoder, CLIPVisionModelWithProjection]:
+    """The VAE and the image encoder: given, or from a diffusers folder or the single file."""
+    path = found.svd
+    if path is None and (given.vae is None or given.image_encoder is None):
+        place = f"{found.folder} or models/checkpoints"
+        path = found.required(f"{SVD_FILES} (or a diffusers SVD folder)", None, place)
+    if given.vae is not None:
+        vae = VideoAutoencoder.from_state(RELEASED_CONFIG, rename_vae(given.vae))
+    elif path is not None and path.is_file():
+        vae = VideoAutoencoder.from_state(RELEASED_CONFIG, read_vae(path))
+    else:
+        assert path is not None
+        vae = VideoAutoencoder.from_state(*read_part(path / "vae"))
+    if given.image_encoder is not None:
+        return vae, image_encoder_from_state(RELEASED_IMAGE_ENCODER, dict(given.image_encoder))
+    assert path is not None
     if path.is_file():
-        return (
-            VideoAutoencoder.from_state(RELEASED_CONFIG, read_vae(path)),
-            image_encoder_from_state(RELEASED_IMAGE_ENCODER, read_image_encoder(path)),
-        )
-    return (
-        VideoAutoencoder.from_state(*read_part(path / "vae")),
-        image_encoder_from_state(*read_part(path / "image_encoder")),
-    )
+        return vae, image_encoder_from_state(RELEASED_IMAGE_ENCODER, read_image_encoder(path))
+    return vae, image_encoder_from_state(*read_part(path / "image_encoder"))
 
 
 def read_part(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
