@@ -1,6 +1,7 @@
 """Similarities of the plane: fitting, inverting, applying, and cutting an aligned crop out of a picture.
 
-A similarity is a (2, 3) float matrix, as OpenCV takes it; all but `fit` take reflections too. Knows nothing of faces. Pixel centres lie on whole numbers.
+A similarity is a (2, 3) float matrix, as OpenCV takes it; all but `fit` take reflections too. Pixel centres lie on
+whole numbers. Knows nothing of faces.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """All integer geometry: the face's mask box, the square around a face, output sizes, the box of the whole head.
 
-Boxes are (x1, y1, x2, y2) in pixels, x2 and y2 exclusive; sizes are (width, height). The square, the resize and the mask
-follow the published Sonic to the pixel, rounding halves to even and clipping to the picture where it does.
+Boxes are (x1, y1, x2, y2) in pixels, x2 and y2 exclusive; sizes are (width, height). The square, the resize and the
+mask follow the published Sonic to the pixel, rounding halves to even and clipping to the picture where it does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Box = tuple[int, int, int, int]
 Size = tuple[int, int]
 
-# How far hair, ears and neck reach beyond the landmarks, as shares of the face's height: measured on the training crops.
+# How far hair, ears and neck reach beyond the landmarks, as shares of the face's height.
 HAIR_ABOVE, HEAD_ASIDE, NECK_BELOW = 0.38, 0.16, 0.06
 
 

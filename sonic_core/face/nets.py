@@ -86,7 +86,7 @@ class DetectorNet(nn.Module):
     """Where faces are: for every 8 x 8 px cell a presence logit, the log of the face's size, and three keypoints.
 
     Size is the geometric mean of the landmark box's sides, in cells. Keypoints (right eye, left eye, mouth) are offsets
-    from the cell's centre in units of that size. Three scales meet, so that faces from 18 px to the whole picture are seen.
+    from the cell's centre in units of that size. Three scales meet, for faces from 15 px to all of the picture.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""Names for groups of MediaPipe face-mesh landmarks, and the standard face they are laid on.
+"""Names for groups of MediaPipe face-mesh landmarks.
 
-Indices only: which landmark is which. Image-left comes first: "right eye" is the person's right, on the left of a photo.
+Indices only: which landmark is which. "Right" is the person's right, on the left of a photo.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The lips and the eyes once more, from close up: what speech and blinks move most must be measured best.
 
-Given landmarks that are roughly right, cuts an upright crop around the mouth and each eye, and replaces the lip, lid and
-iris points by what a small net reads there. One net reads both eyes, the left one mirrored. Knows nothing of detection.
+Says how to aim an upright crop at the mouth and at each eye, given landmarks that are roughly right; small nets read
+the lip, lid and iris points there. One net reads both eyes, the left one mirrored. Knows no pictures and no nets.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sonic_core.face import align, points
+from sonic_core.face import points
 
 EYES = (points.RIGHT_EYE, points.LEFT_EYE)
 MOUTH = (*points.OUTER_LIPS, *points.INNER_LIPS)

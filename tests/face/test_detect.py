@@ -21,8 +21,8 @@ def detector() -> FaceDetector:
 
 
 @pytest.fixture(scope="module")
-def photo() -> np.ndarray:
-    return cv2.cvtColor(cv2.imread(str(PORTRAIT)), cv2.COLOR_BGR2RGB)
+def photo(portrait_path: Path) -> np.ndarray:
+    return cv2.cvtColor(cv2.imread(str(portrait_path)), cv2.COLOR_BGR2RGB)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from sonic_core.face.encoder import FaceEncoder
 PORTRAIT = Path(__file__).parents[2] / "web" / "samples" / "sonic_portrait.jpg"
 
 
-def test_embeddings() -> None:
-    photo = cv2.cvtColor(cv2.imread(str(PORTRAIT)), cv2.COLOR_BGR2RGB)
+def test_embeddings(portrait_path: Path) -> None:
+    photo = cv2.cvtColor(cv2.imread(str(portrait_path)), cv2.COLOR_BGR2RGB)
     detector, encoder = FaceDetector(), FaceEncoder()
     face = detector.pick(photo)
     turned = cv2.warpAffine(

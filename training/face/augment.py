@@ -9,7 +9,21 @@ import cv2
 import numpy as np
 from skimage import data as samples
 
-SAMPLES = ("brick", "chelsea", "coffee", "coins", "grass", "gravel", "hubble_deep_field", "immunohistochemistry", "moon", "page", "retina", "rocket", "text")  # fmt: skip
+SAMPLES = (
+    "brick",
+    "chelsea",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "immunohistochemistry",
+    "moon",
+    "page",
+    "retina",
+    "rocket",
+    "text",
+)
 
 
 def backgrounds() -> list[np.ndarray]:
@@ -82,7 +96,7 @@ def occlude(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def photograph(image: np.ndarray, rng: np.random.Generator, coarsest: float = 0.22) -> np.ndarray:
-    """Random light, colour, focus, noise and compression; a share of the pictures loses resolution, to `coarsest` at most."""
+    """Random light, colour, focus, noise and compression; some pictures lose resolution, to `coarsest` at most."""
     size = image.shape[0]
     picked = rng.random(9) < np.array([0.9, 0.3, 0.1, 0.3, 0.35, 0.25, 0.35, 0.35, 0.06])
     light, side_light, grey, shadow, blur, small, noise, jpeg, drawing = picked

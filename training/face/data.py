@@ -1,9 +1,9 @@
 """The face crops, their landmarks, and which identities are held out.
 
 Reads `faces/` (256 px crops and landmarks.npz) and nothing else. Everything is kept in memory as uint8. Held out are
-10 % of the identities, chosen by a hash of the name, so that a face never moves from one side to the other. The London
-set shows most people twice (neutral and smiling); both pictures go to the same side, and its ten extra pictures, which may
-show the same people again, are left out. GRID is one speaker and is trained on.
+10 % of the identities, chosen by a hash of the name, so that a face never moves from one side to the other. The
+London set shows most people twice (neutral and smiling); both pictures go to the same side, and its ten extra
+pictures, which may show the same people again, are left out. GRID is one speaker and is trained on.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class Batches:
         return augment.photograph(self.crop(index, change)[0], rng)
 
     def __call__(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels (n, 3, 128, 128), landmarks (n, 478, 3) in crop units, presence (n,); without presence no landmarks."""
+        """Pixels (n, 3, 128, 128), landmarks (n, 478, 3) in crop units (zero without a face), presence (n,)."""
         images, targets = (
             np.zeros((size, LANDMARK_INPUT, LANDMARK_INPUT, 3), np.uint8),
             np.zeros((size, LANDMARKS, 3), np.float32),

@@ -35,7 +35,9 @@ class Crops:
         cos, sin = size * np.cos(angle), size * np.sin(angle)
         change = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]]])
         matrix = align.compose(change, regions.aim(region, landmarks))
-        crop = align.cut(self.faces.images[index], align.compose(align.unit_to_pixels(REGION_INPUT), matrix), REGION_INPUT)
+        crop = align.cut(
+            self.faces.images[index], align.compose(align.unit_to_pixels(REGION_INPUT), matrix), REGION_INPUT
+        )
         return crop, align.apply(matrix, landmarks[list(region.points), :2])
 
     def __call__(self, count: int) -> tuple[Tensor, Tensor]:
@@ -60,7 +62,10 @@ def mirror_order(kind: str) -> np.ndarray | None:
     if kind != "mouth":
         return None
     order = []
-    for ring in (points.OUTER_LIPS, points.INNER_LIPS):  # both run from the right corner below to the left, and back above
+    for ring in (
+        points.OUTER_LIPS,
+        points.INNER_LIPS,
+    ):  # both run from the right corner below to the left, and back above
         below, above = [*range(1, 10)], [*range(11, 20)]
         turned = [10, *below[::-1], 0, *above[::-1]]
         order += [row + len(order) // 20 * 20 for row in turned]
@@ -95,9 +100,17 @@ def figures(net: RegionNet, kind: str, held: data.Faces, warped: data.Faces) -> 
             made = [crops.one(i, region) for i in range(len(target))]
             read = net(to_pixels(np.stack([crop for crop, _ in made]))).numpy()
             truth = np.stack([marks for _, marks in made])
-            back = align.invert(align.fit(target[:, list(region.points), :2] * ([-1, 1] if region.mirrored else 1), truth))
+            back = align.invert(
+                align.fit(target[:, list(region.points), :2] * ([-1, 1] if region.mirrored else 1), truth)
+            )
             found = align.apply(back, read)
             guess[:, list(region.points), :2] = found * [-1, 1] if region.mirrored else found
-        keep = ("lips", "lip_opening", "lip_correlation") if kind == "mouth" else ("eyes", "lid_opening", "lid_correlation")
-        result |= {f"{name}{key}": round(float(value), 3) for key, value in errors(guess, target).items() if key in keep}
+        keep = (
+            ("lips", "lip_opening", "lip_correlation")
+            if kind == "mouth"
+            else ("eyes", "lid_opening", "lid_correlation")
+        )
+        result |= {
+            f"{name}{key}": round(float(value), 3) for key, value in errors(guess, target).items() if key in keep
+        }
     return result

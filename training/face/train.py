@@ -1,8 +1,8 @@
 """Trains the face networks: `python -m training.face.train --data DIR --out DIR [--net NET ...]`.
 
-DIR holds `faces/` and `grid_s1/`. Each net writes OUT/NET.pt every 100 steps and goes on from it when started again with
-the same OUT; held-out figures go to OUT/NET.log, one JSON line each. `--export FOLDER` writes float16 safetensors of the
-averaged weights for the package (sonic_core/face/weights).
+DIR holds `faces/` and `grid_s1/`. Each net writes OUT/NET.pt every 100 steps and goes on from it when started again
+with the same OUT; held-out figures go to OUT/NET.log, one JSON line each. `--export FOLDER` writes float16
+safetensors of the averaged weights for the package (sonic_core/face/weights).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """New expressions and poses from one photo: moves the landmarks and warps the pixels along.
 
-Opens and shuts the mouth with the real lip motion of GRID, paints a mouth's inside where the photo has none, lowers the
-lids and turns the head a little. The moved landmarks are the label of the warped picture. Knows nothing of crops and nets.
+Opens and shuts the mouth with the real lip motion of GRID, paints a mouth's inside where the photo has none, lowers
+the lids and turns the head a little. The moved landmarks are the label of the warped picture. Knows nothing of crops
+and nets.
 """
 
 from __future__ import annotations
