@@ -1,0 +1,205 @@
+"""Putting the moving face back into the photo it was cut from, at the photo's resolution.
+
+The engine sees a square around the head and gives small frames. Each frame is compared with the portrait the engine
+was given: flow between the two says where every bit of the photo went. From that come three things. Colours: where
+frame and photo show the same, their slow differences are the engine's drift and are taken away. Detail: what the
+photo has and the small portrait has not rides along with the motion. The seam: towards the edge of the head the
+motion fades out, not only the opacity, so frame and photo lie on one another there and nothing shows twice.
+A face that stands still gives back the photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from sonic_core.clip import Clip
+from sonic_core.errors import InputError
+from sonic_core.face.crop import HAIR_ABOVE, HEAD_ASIDE, Box
+from sonic_core.face.points import FACE_OVAL
+from sonic_core.finish.flow import FlowEstimator, pixel_grid, warp
+from sonic_core.finish.interpolate import visibility
+from sonic_core.finish.stream import Reach, mapped
+
+SEES = Reach(0, 0)
+FEATHER = 0.18  # width of the blend outside the head, in face heights
+JAW_BELOW = 0.16  # room below the chin for a jaw that drops, in face heights
+FEATHER_OTHERS = 0.1  # the same around other people's heads, which stay as they are in the photo
+DRIFT_REACH = 0.08  # standard deviation of what counts as a slow colour difference, as a share of the frame
+SAME_COLOUR = 0.08  # colours that differ by more than about this show different things, not drift
+LEAST_WEIGHT = 0.02  # of the overall drift where nothing comparable is near
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where the square sits in the photo and how it is blended; everything that is the same for every frame."""
+
+    crop: Box
+    photo: np.ndarray  # (h, w, 3) float32, the whole photo
+    portrait: np.ndarray  # (fh, fw, 3) float32, what the engine was given
+    detail: np.ndarray  # (ch, cw, 3) what the crop has and the enlarged portrait has not
+    cover: np.ndarray  # (ch, cw) opacity of the frame
+
+
+def paste_back(
+    clip: Clip,
+    photo: np.ndarray,
+    crop: Box,
+    portrait: np.ndarray | None = None,
+    face: np.ndarray | None = None,
+    others: Sequence[np.ndarray] = (),
+) -> Clip:
+    """The photo with the clip's face moving in it; as large as the photo.
+
+    `photo`: uint8 (h, w, 3), or with alpha (h, w, 4), which is laid over white as on loading; `crop`: the part the
+    clip shows; `portrait`: uint8, the crop as the engine got it (left out: resized here); `face`: its landmarks
+    (478, 2 or 3) in photo pixels, which shape the blend (left out: an oval); `others`: those of other people in the
+    photo, who are left alone. Raises InputError when the crop does not lie in the photo.
+    """
+    seat = make_seat(photo, crop, (clip.width, clip.height), portrait, face, others)
+    estimator = FlowEstimator(clip.height, clip.width)
+    still = estimator.prepare(seat.portrait)
+    height, width = seat.photo.shape[:2]
+    return mapped(clip, lambda _, frame: pasted(seat, frame, estimator, still), width=width, height=height)
+
+
+def make_seat(
+    photo: np.ndarray,
+    crop: Box,
+    size: tuple[int, int],
+    portrait: np.ndarray | None = None,
+    face: np.ndarray | None = None,
+    others: Sequence[np.ndarray] = (),
+) -> Seat:
+    """What `paste_back` prepares once. `size` is the clip's (width, height)."""
+    height, width = photo.shape[:2]
+    x1, y1, x2, y2 = crop
+    if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+        raise InputError(f"the crop {crop} does not lie in the photo of {width} x {height} pixels")
+    whole = photo[..., :3].astype(np.float32) / 255
+    if photo.shape[2] == 4:
+        alpha = photo[..., 3:].astype(np.float32) / 255
+        whole = whole * alpha + (1 - alpha)
+    inside = whole[y1:y2, x1:x2]
+    if portrait is None or portrait.shape[:2] != size[::-1]:
+        method = cv2.INTER_AREA if size[0] < x2 - x1 else cv2.INTER_LANCZOS4
+        given = cv2.resize(inside, size, interpolation=method).clip(0, 1)
+    else:
+        given = portrait.astype(np.float32) / 255
+    detail = inside - enlarged(given, frame_positions(inside.shape[:2], size))
+    return Seat(crop, whole, given, detail, cover_of(crop, (width, height), face, others))
+
+
+def pasted(seat: Seat, frame: np.ndarray, estimator: FlowEstimator, still: np.ndarray) -> np.ndarray:
+    """One frame (fh, fw, 3) in the photo: (h, w, 3)."""
+    x1, y1, x2, y2 = seat.crop
+    height, width = frame.shape[:2]
+    moving = estimator.prepare(frame)
+    there, back = estimator.between(still, moving), estimator.between(moving, still)
+    kept = estimator.enlarge(visibility(back, there)[..., None] * np.ones(2, np.float32))[..., 0]
+    kept = np.minimum(kept, 1)
+    back = estimator.enlarge(back)
+    even = frame + drift(seat.portrait, frame, back, kept)
+
+    positions = frame_positions((y2 - y1, x2 - x1), (width, height))
+    fading = cv2.resize(estimator.enlarge(there), (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
+    positions = positions + fading * (1 - seat.cover[..., None])
+    face = enlarged(even, positions)
+
+    origin = sample(back, positions) + positions  # where in the portrait this was
+    scale = np.array([(x2 - x1) / width, (y2 - y1) / height], np.float32)
+    in_crop = (origin + 0.5) * scale - 0.5
+    face += sample(seat.detail, in_crop) * sample(kept, positions)[..., None]
+
+    out = seat.photo.copy()
+    inside = out[y1:y2, x1:x2]
+    inside += (face - inside) * seat.cover[..., None]
+    np.clip(inside, 0, 1, out=inside)
+    return out
+
+
+def drift(portrait: np.ndarray, frame: np.ndarray, back: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """(fh, fw, 3) to add to the frame: the slow part of portrait minus frame, where both show the same."""
+    difference = warp(portrait, back) - frame
+    weight = kept * np.exp(-((np.abs(difference - np.median(difference, (0, 1))).max(-1) / SAME_COLOUR) ** 2))
+    sigma = DRIFT_REACH * min(frame.shape[:2])
+    overall = (difference * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1.0)
+    small = max(1, int(sigma / 4))  # slow things can be computed on a coarse grid
+    size = (max(8, frame.shape[1] // small), max(8, frame.shape[0] // small))
+    coarse = cv2.resize(np.dstack([difference * weight[..., None], weight]), size, interpolation=cv2.INTER_AREA)
+    coarse = cv2.GaussianBlur(coarse, (0, 0), sigma / small)
+    slow = (coarse[..., :3] + LEAST_WEIGHT * overall) / (coarse[..., 3:] + LEAST_WEIGHT)
+    return cv2.resize(slow.astype(np.float32), (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_CUBIC)
+
+
+def cover_of(crop: Box, photo: tuple[int, int], face: np.ndarray | None, others: Sequence[np.ndarray]) -> np.ndarray:
+    """(ch, cw) opacity of the frame: 1 on the head, fading outside it, 0 along sides that are not the photo's own."""
+    x1, y1, x2, y2 = crop
+    width, height = x2 - x1, y2 - y1
+    corner = np.array([x1, y1], np.float32)
+    if face is None:
+        tall = 0.62 * height
+        outline = np.array([[width / 2, height / 2]]) + tall * 0.6 * _circle() * [0.85, 1]
+    else:
+        tall = float(np.linalg.norm(face[10, :2] - face[152, :2]))
+        outline = head_outline(face) - corner
+    feather = FEATHER * tall
+    cover = faded(outline, (width, height), feather)
+    own = 1.0 if face is None else faded(face[list(FACE_OVAL), :2] - corner, (width, height), feather / 4)
+    for other in others:
+        shape = faded(head_outline(other) - corner, (width, height), FEATHER_OTHERS * tall)
+        cover = cover * (1 - shape * (1 - own))
+    x, y = (np.arange(n, dtype=np.float32) + 0.5 for n in (width, height))
+    far = np.float32(1e9)  # the photo's own border needs no blend
+    edge_x = np.minimum(x if x1 > 0 else far, width - x if x2 < photo[0] else far)
+    edge_y = np.minimum(y if y1 > 0 else far, height - y if y2 < photo[1] else far)
+    edge = np.minimum(edge_x[None], edge_y[:, None])
+    return (cover * smoothstep(edge / max(feather, 1))).astype(np.float32)
+
+
+def head_outline(landmarks: np.ndarray) -> np.ndarray:
+    """(k, 2) convex outline of hair, ears and chin, from the face's landmarks; it tilts with the head."""
+    oval = landmarks[list(FACE_OVAL), :2]
+    up = landmarks[10, :2] - landmarks[152, :2]
+    aside = np.array([-up[1], up[0]])
+    reach = [oval + up * HAIR_ABOVE, oval - up * JAW_BELOW, oval + aside * HEAD_ASIDE, oval - aside * HEAD_ASIDE]
+    return cv2.convexHull(np.concatenate(reach).astype(np.float32))[:, 0]
+
+
+def faded(outline: np.ndarray, size: tuple[int, int], feather: float) -> np.ndarray:
+    """(h, w): 1 inside an outline, falling to 0 `feather` pixels outside it."""
+    shape = np.zeros(size[::-1], np.uint8)
+    cv2.fillPoly(shape, [np.round(outline).astype(np.int32)], 1)
+    if not shape.any():
+        return np.zeros(size[::-1], np.float32)
+    distance = cv2.distanceTransform(1 - shape, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return smoothstep(1 - distance / max(feather, 1))
+
+
+def smoothstep(x: np.ndarray) -> np.ndarray:
+    x = x.clip(0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def frame_positions(crop: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """(ch, cw, 2): where in a frame of `size` (width, height) each pixel of the crop (height, width) lies."""
+    scale = np.array([size[0] / crop[1], size[1] / crop[0]], np.float32)
+    return (pixel_grid(*crop) + 0.5) * scale - 0.5
+
+
+def enlarged(frame: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    return sample(frame, positions, cv2.INTER_CUBIC)
+
+
+def sample(image: np.ndarray, positions: np.ndarray, method: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """`image` at positions (h, w, 2); beyond the border its edge is repeated."""
+    positions = positions.astype(np.float32)
+    return cv2.remap(image, positions[..., 0], positions[..., 1], method, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _circle(points: int = 64) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], -1)
