@@ -27,7 +27,7 @@ from sonic_core.engines.lite.warp import Grid, smoothstep, thin_plate
 
 PAIRS = 9  # of facing points between the corners of the mouth
 # How much of a movement of the inner edge each ring of the lip follows, from the outline inwards.
-RING_SHARE = np.float32([0.55, 0.7, 0.85, 1.0])
+RING_SHARE = np.array([0.55, 0.7, 0.85, 1.0], np.float32)
 UPPER_SHARE = 0.45  # of closing an open mouth is done by the upper lip
 SMILE = 0.06  # opening (share of face height) that a smile makes without lowering the jaw
 # A smile that shows teeth is relaxed by this share of what it is wider, and its corners higher, than at rest.
@@ -77,7 +77,7 @@ class Expression:
 def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> Expression:
     """The fields of a portrait with (478, 2) landmarks in px."""
     modes = _modes(fit, basis, points, face_height)
-    corners = np.float32([[STILL_BOX[i], STILL_BOX[j], 0.6] for i in (0, 2) for j in (1, 3)])
+    corners = np.array([[STILL_BOX[i], STILL_BOX[j], 0.6] for i in (0, 2) for j in (1, 3)], np.float32)
     box = fit.to_pixels(corners)[:, :2]
     grid = Grid.over((*box.min(0), *box.max(0)), max(2, round(face_height / 64)))
 
@@ -181,13 +181,13 @@ def _still_points() -> np.ndarray:
     x1, y1, x2, y2 = STILL_BOX
     across, along = np.linspace(x1, x2, 9), np.linspace(y1, y2, 12)
     rim = [(x, y) for x in across for y in (y1, y2)] + [(x, y) for y in along[1:-1] for x in (x1, x2)]
-    return np.float32([(x, y, 0.6) for x, y in rim])
+    return np.array([(x, y, 0.6) for x, y in rim], np.float32)
 
 
 def _window(queries: np.ndarray, fit: FaceFit) -> np.ndarray:
     """(q,) 1 in the face, 0 at the rim of the still box."""
-    middle = fit.to_pixels(np.float32([0, (STILL_BOX[1] + STILL_BOX[3]) / 2, 0.6]))[:2]
-    across = np.float32([fit.down[1], -fit.down[0]])
+    middle = fit.to_pixels(np.array([0, (STILL_BOX[1] + STILL_BOX[3]) / 2, 0.6], np.float32))[:2]
+    across = np.array([fit.down[1], -fit.down[0]], np.float32)
     offset = (queries - middle) / fit.scale
     sideways = np.abs(offset @ across) / STILL_BOX[2]
     upwards = np.abs(offset @ fit.down) / ((STILL_BOX[3] - STILL_BOX[1]) / 2)

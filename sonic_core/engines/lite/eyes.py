@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sonic_core.engines.lite.warp import smoothstep
+from sonic_core.engines.lite.warp import look_up, smoothstep
 
 MEETING = 0.18  # of the opening, from the lower lid: where the lids meet
 # In widths of the eye:
@@ -21,7 +21,7 @@ BAG = 0.30  # how far below the eye the lower lid's movement reaches
 RIM = 0.11  # the strip above the edge of the upper lid, with its lashes, that travels with it
 LASH = 0.02  # and the lashes' dark line below the edge
 FILL_ABOVE, FILL_BELOW = 0.16, 0.06  # what round the opening is lashes and shadow, no skin to fill from
-GLANCE = np.float32([0.42, 0.20])  # of the iris's radius: how far a glance of strength one moves it
+GLANCE = np.array([0.42, 0.20], np.float32)  # of the iris's radius: how far a glance of strength one moves it
 CURVE = 24  # samples along the eye
 
 
@@ -41,7 +41,7 @@ class Eye:
 
     def box(self) -> np.ndarray:
         """(4, 2) px corners of the part of the photo that a blink can change."""
-        down = np.float32([-self.across[1], self.across[0]])
+        down = np.array([-self.across[1], self.across[0]], np.float32)
         v = (self.upper.min() - 2 * RIM * self.width, self.lower.max() + BAG * self.width)
         return np.stack([self.corner + u * self.width * self.across + y * down for u in (-0.1, 1.1) for y in v])
 
@@ -50,7 +50,7 @@ def make_eye(photo: np.ndarray, upper: np.ndarray, lower: np.ndarray, iris: np.n
     """From the photo, (9, 2) lid points and (5, 2) iris points in px."""
     corner, width = upper[0], float(np.linalg.norm(upper[-1] - upper[0]))
     across = (upper[-1] - upper[0]) / width
-    down = np.float32([-across[1], across[0]])
+    down = np.array([-across[1], across[0]], np.float32)
 
     def along(points: np.ndarray) -> np.ndarray:
         return np.stack([(points - corner) @ across, (points - corner) @ down], -1)
@@ -95,7 +95,7 @@ def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glanc
 
     `source` (h, w, 2) says where in the photo each pixel of the region would come from with the eye as it is.
     """
-    down = np.float32([-eye.across[1], eye.across[0]])
+    down = np.array([-eye.across[1], eye.across[0]], np.float32)
     offset = source - eye.corner
     u, v = offset @ eye.across, offset @ down
     inside = np.clip(u / eye.width, 0, 1)
@@ -103,7 +103,7 @@ def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glanc
     row = np.zeros_like(at)
 
     def curve(values: np.ndarray) -> np.ndarray:
-        return cv2.remap(values[None].astype(np.float32), at, row, cv2.INTER_LINEAR)
+        return cv2.remap(values[None], at, row, cv2.INTER_LINEAR)
 
     upper, lower = curve(eye.upper), curve(eye.lower)
     lash = LASH * eye.width * smoothstep(np.minimum(inside, 1 - inside), 0.0, 0.15)
@@ -114,46 +114,38 @@ def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glanc
     # The lower lid: its movement dies out towards the cheek.
     rise = np.clip((lower + BAG * eye.width - v) / np.maximum(lower + BAG * eye.width - lower_now, 1), 0, 1)
     from_below = np.where(v > (upper_now + lower_now) / 2, v - (lower_now - lower) * smoothstep(rise, 0, 1), v)
-    skin = _sample(photo, _place(eye, u, from_below))
+    skin = look_up(photo, _place(eye, u, from_below), cubic=True)
     # The upper lid, over the eye and over where its lashes were; then the lashes where they are now.
-    started = smoothstep(np.float32(shut), 0.0, 0.25)
-    place = source - eye.lid_origin
-    over_eye = np.clip(upper_now + lash * shut - v + 0.5, 0, 1)
-    lid = np.maximum(smoothstep(v - upper, -FILL_ABOVE * eye.width, -0.3 * FILL_ABOVE * eye.width) * started, v > upper) * over_eye
-    lid *= smoothstep(drop, 0, 1)
-    skin = _mix(skin, _sample(eye.lid, place), lid)
-    rim = smoothstep(v, upper_now - RIM * eye.width, upper_now - 0.4 * RIM * eye.width) * over_eye * smoothstep(drop, 0, 1)
-    skin = _mix(skin, _sample(photo, _place(eye, u, v - drop)), rim)
+    begun, over_eye = smoothstep(drop, 0, 1), np.clip(upper_now + lash * shut - v + 0.5, 0, 1)
+    above = smoothstep(v - upper, -FILL_ABOVE * eye.width, -0.3 * FILL_ABOVE * eye.width)
+    lid = np.maximum(above * smoothstep(np.asarray(shut), 0.0, 0.25), v > upper)
+    skin = _mix(skin, look_up(eye.lid, source - eye.lid_origin, cubic=True), lid * over_eye * begun)
+    rim = smoothstep(v - upper_now, -RIM * eye.width, -0.4 * RIM * eye.width)
+    skin = _mix(skin, look_up(photo, _place(eye, u, v - drop), cubic=True), rim * over_eye * begun)
     opening = np.clip(v - upper_now - lash * shut + 0.5, 0, 1) * np.clip(lower_now - v + 0.5, 0, 1)
     if not opening.any():
         return np.clip(skin + 0.5, 0, 255).astype(np.uint8)
 
     # Eyeball: the iris and what is next to it follow the glance; the whites give way towards corners and lids.
-    shift = glance * GLANCE * eye.radius * np.float32([1, -1])
+    shift = glance * GLANCE * eye.radius * np.array([1, -1], np.float32)
     away = np.abs(u - eye.iris[0])
     corner = np.minimum(eye.iris[0], eye.width - eye.iris[0])
     sideways = smoothstep(away, max(corner, 1.3 * eye.radius), 0.9 * eye.radius)
     margin = np.minimum(v - upper, lower - v) / max(eye.radius, 1.0)
     vertical = smoothstep(margin, 0.0, 0.6) * sideways
     ball_u, ball_v = u - shift[0] * sideways, v - shift[1] * vertical
-    ball = _sample(photo, _place(eye, ball_u, ball_v))
+    ball = look_up(photo, _place(eye, ball_u, ball_v), cubic=True)
     # A closing lid shades the eye under it.
     shade = 1 - 0.35 * shut * smoothstep(v - upper_now, 0.25 * eye.width, 0.0)
     mixed = _mix(skin, ball * shade[..., None], opening)
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 
-def _sample(image: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """(h, w, 3) float32 values of an image at (h, w, 2) pixel coordinates."""
-    found = cv2.remap(image, at.astype(np.float32), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return found.astype(np.float32)
-
-
 def _mix(under: np.ndarray, over: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    return under + (over - under) * alpha[..., None].astype(np.float32)
+    return under + (over.astype(np.float32) - under) * alpha[..., None].astype(np.float32)
 
 
 def _place(eye: Eye, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """(h, w, 2) float32 pixel coordinates of (u, v) on the eye."""
-    down = np.float32([-eye.across[1], eye.across[0]])
+    down = np.array([-eye.across[1], eye.across[0]], np.float32)
     return (eye.corner + u[..., None] * eye.across + v[..., None] * down).astype(np.float32)

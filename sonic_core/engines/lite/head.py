@@ -13,11 +13,11 @@ import numpy as np
 from sonic_core.engines.lite.fit import FaceFit
 from sonic_core.engines.lite.warp import Grid, smoothstep, thin_plate
 
-PIVOT = np.float32([0.0, 1.5, 1.1])  # canonical: the top of the neck, below and behind the mouth
+PIVOT = np.array([0.0, 1.5, 1.1], np.float32)  # canonical: the top of the neck, below and behind the mouth
 EAR_DEPTH = 1.1
 CAMERA_DISTANCE = 5.0  # face heights; what a step towards the viewer magnifies
 # The head with its hair, as a canonical ellipse, and how far out (in its radii) it moves fully and not at all.
-CENTRE, RADII = np.float32([0.0, 0.55]), np.float32([1.75, 2.15])
+CENTRE, RADII = np.array([0.0, 0.55], np.float32), np.array([1.75, 2.15], np.float32)
 FULL, STILL = 0.8, 1.75
 MAX_DEGREES, MAX_SHIFT = 14.0, 0.12
 
@@ -48,8 +48,8 @@ class HeadField:
         self.shape = points.shape
 
         # Distance from the middle of the head in ellipse radii, in the face's own directions.
-        middle = fit.to_pixels(np.float32([*CENTRE, EAR_DEPTH / 2]))[:2]
-        across = np.float32([fit.down[1], -fit.down[0]])
+        middle = fit.to_pixels(np.array([*CENTRE, EAR_DEPTH / 2], np.float32))[:2]
+        across = np.array([fit.down[1], -fit.down[0]], np.float32)
         offset = flat - middle
         radii = RADII * fit.scale
         distance = np.hypot(offset @ across / radii[0], offset @ fit.down / radii[1])
@@ -67,7 +67,7 @@ class HeadField:
         x, y, z = np.clip(translation, -MAX_SHIFT, MAX_SHIFT)
         nearer = 1 / (1 + z / CAMERA_DISTANCE)
         moved = (self.solid @ turn[:, :2]) * np.float32(nearer) - self.solid[:, :2]
-        moved += np.float32([x, y]) * self.face_height
+        moved += np.array([x, y], np.float32) * self.face_height
         return np.ascontiguousarray((moved * self.weight).reshape(self.shape), np.float32)
 
 

@@ -24,6 +24,7 @@ from sonic_core.engines.lite.landmarks import (
     UPPER_INNER,
     UPPER_LIP,
 )
+from sonic_core.engines.lite.warp import look_up
 
 DENSITY = 2  # texture pixels in a photo pixel
 # The dental arch, canonical units: half its width, its depth, and its front compared to the lips.
@@ -32,7 +33,7 @@ ARCH_WIDTH, ARCH_DEPTH, BEHIND_LIPS = 0.47, 0.55, 0.10
 UPPER_TEETH = [(0.150, 0.185), (0.118, 0.165), (0.134, 0.180), (0.122, 0.150), (0.120, 0.140), (0.17, 0.13)]
 LOWER_TEETH = [(0.095, 0.16), (0.105, 0.16), (0.122, 0.17), (0.125, 0.145), (0.125, 0.14), (0.17, 0.13)]
 UPPER_EDGE, LOWER_EDGE = 0.022, 0.03  # how far below the line between the lips the teeth end, or begin
-IVORY = np.float32([1.0, 0.955, 0.87])
+IVORY = np.array([1.0, 0.955, 0.87], np.float32)
 SLIT = 0.10  # canonical units: an opening that is lit to its full depth
 OWN_TEETH_FROM = 0.02  # opening of the photo's mouth, in face heights, from which its inside is worth keeping
 
@@ -49,16 +50,18 @@ class Interior:
     down: np.ndarray  # (2,)
     unit: float  # px in a canonical unit
 
-    def draw(self, source: np.ndarray, jaw_shift: np.ndarray, above: np.ndarray, below: np.ndarray, gap: np.ndarray) -> np.ndarray:
+    def draw(
+        self, source: np.ndarray, jaw_shift: np.ndarray, above: np.ndarray, below: np.ndarray, gap: np.ndarray
+    ) -> np.ndarray:
         """float32 (h, w, 3) in [0, 255] for pixels that come from (h, w, 2) photo coordinates.
 
         `above` and `below` (h, w): px from the upper and from the lower lip's edge, `gap` px between them: little
         light falls into a narrow slit.
         """
-        corner = np.float32([self.x, self.y])
+        corner = np.array([self.x, self.y], np.float32)
         half = np.float32((DENSITY - 1) / 2)
-        skull = _look_up(self.skull, (source - corner) * DENSITY + half)
-        jaw = _look_up(self.jaw, (source - jaw_shift - corner) * DENSITY + half)
+        skull = look_up(self.skull, (source - corner) * DENSITY + half, zero_outside=True)
+        jaw = look_up(self.jaw, (source - jaw_shift - corner) * DENSITY + half, zero_outside=True)
         seen = jaw[..., :3] + self.dark * (1 - jaw[..., 3:])
         # The jaw lies in the shadow of the upper teeth.
         seen = skull[..., :3] + seen * (1 - skull[..., 3:])
@@ -68,13 +71,9 @@ class Interior:
         return self.dark + (seen * shade[..., None] - self.dark) * (0.15 + 0.85 * light * light * (3 - 2 * light))
 
 
-def _look_up(texture: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return cv2.remap(texture, at.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-
-
 def make_interior(fit: FaceFit, rest: np.ndarray, photo: np.ndarray, points: np.ndarray, height: float) -> Interior:
     """From the photo (uint8 RGB), its (478, 2) landmarks and face height in px."""
-    box = np.float32([[x, y, -0.1] for x in (-0.75, 0.75) for y in (1.15, 2.35)])
+    box = np.array([[x, y, -0.1] for x in (-0.75, 0.75) for y in (1.15, 2.35)], np.float32)
     corners = fit.to_pixels(box)[:, :2]
     low = np.floor(corners.min(0))
     size = np.ceil((corners.max(0) - low) * DENSITY).astype(int)
@@ -125,7 +124,7 @@ def _colours(photo: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndar
     cast = cheek / max(cheek.mean(), 1.0)
     tooth = np.clip(1.08 * bright * IVORY * (0.55 + 0.45 * cast / cast.max()), 0, 235)
     dark = np.clip(lip * [0.20, 0.11, 0.11], 6, 45)
-    tongue = np.clip(lip * 0.45 + bright * np.float32([0.36, 0.19, 0.19]), 0, 200)
+    tongue = np.clip(lip * 0.45 + bright * np.array([0.36, 0.19, 0.19], np.float32), 0, 200)
     return tooth.astype(np.float32), dark.astype(np.float32), tongue.astype(np.float32)
 
 
@@ -143,7 +142,7 @@ def _on_arch(place: np.ndarray, fit: FaceFit, level: float, front: float) -> tup
     arch = np.stack([ARCH_WIDTH * np.sin(angles), np.full(181, level), front + ARCH_DEPTH * (1 - np.cos(angles))], -1)
     arch = fit.to_pixels(arch)[:, :2]
     length = np.linalg.norm(fit.axes[1, :2])
-    across = np.float32([fit.down[1], -fit.down[0]])
+    across = np.array([fit.down[1], -fit.down[0]], np.float32)
     # Turned away, the far side of the arch folds back behind the front: keep what is in front.
     sideways = np.maximum.accumulate(arch @ across + np.arange(181) * 1e-4)
     angle = np.interp(place @ across, sideways, angles)
@@ -192,7 +191,7 @@ def _with_own_teeth(
     skull: np.ndarray, photo: np.ndarray, points: np.ndarray, place: np.ndarray, fit: FaceFit
 ) -> np.ndarray:
     """The skull layer with the inside of the photo's own mouth laid over it."""
-    own = cv2.remap(photo, place.astype(np.float32), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    own = look_up(photo, place, cubic=True)
     outline = np.concatenate([points[UPPER_INNER], points[LOWER_INNER][::-1]])
     mask = np.zeros(place.shape[:2], np.uint8)
     shifted = (outline - place[0, 0]) * DENSITY

@@ -34,7 +34,7 @@ from sonic_core.engines.lite.landmarks import (
     UPPER_INNER,
 )
 from sonic_core.engines.lite.layout import GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, MouthBasis
-from sonic_core.engines.lite.warp import Grid, smoothstep
+from sonic_core.engines.lite.warp import Grid, look_up, smoothstep
 
 if TYPE_CHECKING:
     from sonic_core.engines.base import Portrait
@@ -78,12 +78,9 @@ class Renderer:
         face, weights = self.expression, self.expression.weights(row)
         upper, lower = face.field(face.upper, weights), face.field(face.lower, weights)
         from_upper, from_lower = face.grid.invert(upper, upright), face.grid.invert(lower, upright)
-        lips = Lips(
-            *(self._carried(contour, field, turn) for contour, field in
-              ((face.upper_contour, upper), (face.lower_contour, lower))),
-            self.fit.down,
-            TOUCH * self.face_height,
-        )  # fmt: skip
+        upper_edge = self._carried(face.upper_contour, upper, turn)
+        lower_edge = self._carried(face.lower_contour, lower, turn)
+        lips = Lips(upper_edge, lower_edge, self.fit.down, TOUCH * self.face_height)
         above = lips.is_above(self.points)[..., None]
         source = self.grid.to_pixels(from_lower + above * (from_upper - from_lower))
 
@@ -91,7 +88,7 @@ class Renderer:
         x, y = self.grid.x, self.grid.y
         view = frame[y : y + self.grid.height, x : x + self.grid.width]
         source = source[: view.shape[0], : view.shape[1]]
-        view[:] = cv2.remap(self.skin, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        view[:] = look_up(self.skin, source, cubic=True)
         for eye, shut in zip(self.eyes, np.clip(row[LIDS], 0, 1), strict=True):
             if shut > 0.01 or np.abs(row[GAZE]).max() > 0.01:
                 self._draw_eye(eye, view, source, turn, shut, np.clip(row[GAZE], -1.2, 1.2))
@@ -122,7 +119,9 @@ class Renderer:
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
         return cv2.inpaint(self.photo, cv2.dilate(mask, kernel), 3, cv2.INPAINT_TELEA)
 
-    def _draw_eye(self, eye: Eye, view: np.ndarray, source: np.ndarray, turn: np.ndarray, shut: float, glance: np.ndarray) -> None:
+    def _draw_eye(
+        self, eye: Eye, view: np.ndarray, source: np.ndarray, turn: np.ndarray, shut: float, glance: np.ndarray
+    ) -> None:
         corners = eye.box().astype(np.float32)
         corners += self.grid.sample(turn, corners[None])[0]
         (x1, y1), (x2, y2) = self._inside(corners, view, 2)
@@ -155,8 +154,8 @@ class Renderer:
         pixels = np.stack([x + self.grid.x, y + self.grid.y], -1)
         above, below, gap, between = lips.distances(pixels)
         is_above = lips.is_above(pixels)[..., None]
-        skin = cv2.remap(self.skin, from_lower, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) * (1 - is_above)
-        skin += cv2.remap(self.skin, from_upper, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) * is_above
+        skin = look_up(self.skin, from_lower, cubic=True) * (1 - is_above)
+        skin += look_up(self.skin, from_upper, cubic=True) * is_above
         if self.crease > 0:
             line = np.exp(-(((above - below) / (0.012 * self.face_height)) ** 2)) * between
             skin *= (1 - CREASE * self.crease * line)[..., None]
@@ -172,7 +171,7 @@ class Lips:
 
     def __init__(self, upper: np.ndarray, lower: np.ndarray, down: np.ndarray, touch: float):
         self.upper, self.lower = upper, lower  # (m, 2) px in the frame, left to right
-        self.down, self.across = down, np.float32([down[1], -down[0]])
+        self.down, self.across = down, np.array([down[1], -down[0]], np.float32)
         # Edges as heights over the line across the mouth, at common places along it.
         along = [contour @ self.across for contour in (upper, lower)]
         self.left, self.right = min(a[0] for a in along), max(a[-1] for a in along)

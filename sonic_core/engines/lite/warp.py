@@ -50,18 +50,18 @@ class Grid:
     def sample(self, field: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Bilinear values of a (rows, columns, c) field at (..., h, w, 2) pixel coordinates; zero outside."""
         middle = (self.step - 1) / 2
-        at = (points - np.float32([self.x + middle, self.y + middle])) / np.float32(self.step)
-        return cv2.remap(field, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        at = (points - np.array([self.x + middle, self.y + middle], np.float32)) / np.float32(self.step)
+        return look_up(field, at, zero_outside=True)
 
     def invert(self, field: np.ndarray, points: np.ndarray, iterations: int = 6) -> np.ndarray:
         """The points x with `x + field(x) = points`: (h, w, 2) pixel coordinates."""
         # In units of the grid, so that the loop is nothing but looking up and subtracting.
-        corner = np.float32([self.x, self.y]) + np.float32((self.step - 1) / 2)
+        corner = np.array([self.x, self.y], np.float32) + np.float32((self.step - 1) / 2)
         target = (points - corner) / np.float32(self.step)
         field = field / np.float32(self.step)
         found = target
         for _ in range(iterations):
-            found = cv2.subtract(target, cv2.remap(field, found, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
+            found = target - look_up(field, found, zero_outside=True)
         return found * np.float32(self.step) + corner
 
     def to_pixels(self, values: np.ndarray) -> np.ndarray:
@@ -76,6 +76,16 @@ class Grid:
         pixels = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
         left, top = x1 - left * self.step, y1 - top * self.step
         return np.ascontiguousarray(pixels[top : top + y2 - y1, left : left + x2 - x1])
+
+
+def look_up(image: np.ndarray, at: np.ndarray, cubic: bool = False, zero_outside: bool = False) -> np.ndarray:
+    """Values of an image (H, W, c) at (h, w, 2) pixel coordinates: (h, w, c) of the image's type.
+
+    Outside the image its border goes on, or zero begins.
+    """
+    border = cv2.BORDER_CONSTANT if zero_outside else cv2.BORDER_REPLICATE
+    interpolation = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    return cv2.remap(image, at.astype(np.float32, copy=False), None, interpolation, borderMode=border)  # type: ignore[call-overload]
 
 
 def thin_plate(controls: np.ndarray, queries: np.ndarray, smoothing: float) -> np.ndarray:

@@ -1,0 +1,203 @@
+"""The renderer on a drawn face whose landmarks are known exactly, and on the example portrait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
+from sonic_core.engines.lite.layout import CHANNELS, GAZE, HEAD_ROTATION, LIDS, MouthBasis
+from sonic_core.engines.lite.renderer import Renderer
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+REST = np.zeros(CHANNELS, np.float32)
+
+
+@dataclass(frozen=True)
+class Face:
+    landmarks: np.ndarray
+
+
+@dataclass(frozen=True)
+class Portrait:
+    image: np.ndarray
+    face: Face
+
+
+def drawn(size: int = 256, centre: tuple[float, float] = (0.5, 0.45), face: float = 0.42) -> Portrait:
+    """A face with closed lips, white teeth nowhere, on a background of noise."""
+    scale = face * size / 3.1
+    landmarks = MouthBasis.load().rest * scale + np.float32([centre[0] * size, centre[1] * size, 0])
+    landmarks -= np.float32([0, 0.8 * scale, 0])
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.integers(40, 200, (size, size, 3)).astype(np.uint8), (0, 0), 1)
+    middle = landmarks[[10, 152]].mean(0)[:2]
+    radii = (int(1.35 * scale), int(1.75 * scale))
+    cv2.ellipse(image, tuple(middle.astype(int)), radii, 0, 0, 360, (205, 160, 140), -1)
+    for ring in (UPPER_LIP, LOWER_LIP):
+        outline = np.concatenate([landmarks[ring[0]], landmarks[ring[3]][::-1]])[:, :2]
+        cv2.fillPoly(image, [np.round(outline).astype(np.int32)], (170, 80, 80))
+    for eye in ((33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)):
+        cv2.fillPoly(image, [np.round(landmarks[list(eye), :2]).astype(np.int32)], (235, 235, 235))
+    for iris in (468, 473):
+        cv2.circle(image, tuple(np.round(landmarks[iris, :2]).astype(int)), int(0.12 * scale), (40, 30, 20), -1)
+    return Portrait(image, Face(landmarks.astype(np.float32)))
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Portrait:
+    return drawn()
+
+
+@pytest.fixture(scope="module")
+def renderer(portrait: Portrait) -> Renderer:
+    return Renderer(portrait)
+
+
+@pytest.fixture(scope="module")
+def smiling(portrait_path: Path) -> Portrait:
+    image = np.asarray(Image.open(portrait_path).convert("RGB"))
+    return Portrait(image, Face(np.load(FIXTURES / "portrait_landmarks.npy")))
+
+
+@pytest.fixture(scope="module")
+def smiling_renderer(smiling: Portrait) -> Renderer:
+    return Renderer(smiling)
+
+
+def with_(**channels: float) -> np.ndarray:
+    """A row of motion at rest but for `m0`.. (mouth) and `yaw`, `lids`, `gaze`."""
+    row = REST.copy()
+    for name, value in channels.items():
+        where = {"yaw": HEAD_ROTATION.start, "lids": LIDS, "gaze": GAZE.start}.get(name)
+        row[where if where is not None else int(name[1:])] = value
+    return row
+
+
+def dark_pixels_between_lips(frame: np.ndarray, portrait: Portrait) -> int:
+    lips = portrait.face.landmarks[np.concatenate([UPPER_LIP.ravel(), LOWER_LIP.ravel()]), :2]
+    (x1, y1), (x2, y2) = np.floor(lips.min(0)).astype(int), np.ceil(lips.max(0) + 20).astype(int)
+    return int((frame[y1:y2, x1:x2].max(-1) < 75).sum())
+
+
+def test_frames_have_the_size_and_type_of_the_photo(renderer: Renderer, portrait: Portrait):
+    frame = renderer.frame(REST)
+    assert frame.shape == portrait.image.shape
+    assert frame.dtype == np.uint8
+
+
+def test_chunks_are_floats_and_hold_every_frame(renderer: Renderer):
+    chunks = list(renderer.chunks(np.stack([with_(m0=i) for i in range(5)]), size=2))
+    assert [len(chunk) for chunk in chunks] == [2, 2, 1]
+    assert all(chunk.dtype == np.float32 and chunk.min() >= 0 and chunk.max() <= 1 for chunk in chunks)
+    assert np.array_equal(chunks[1][0], renderer.frame(with_(m0=2)).astype(np.float32) / np.float32(255))
+
+
+def test_a_closed_mouth_at_rest_is_the_photo(renderer: Renderer, portrait: Portrait):
+    difference = np.abs(renderer.frame(REST).astype(int) - portrait.image)
+    assert difference.mean() < 0.2
+    assert np.percentile(difference, 99.9) < 25
+
+
+def test_a_frame_does_not_depend_on_the_ones_before(portrait: Portrait, renderer: Renderer):
+    renderer.frame(with_(m0=4, yaw=5))
+    assert np.array_equal(renderer.frame(with_(m0=1)), Renderer(portrait).frame(with_(m0=1)))
+
+
+def test_the_background_is_untouched(renderer: Renderer, portrait: Portrait):
+    frame = renderer.frame(with_(m0=3, yaw=9, lids=1))
+    still = np.ones(frame.shape[:2], bool)
+    grid = renderer.grid
+    still[grid.y : grid.y + grid.height, grid.x : grid.x + grid.width] = False
+    assert still.sum() > 2000
+    assert np.array_equal(frame[still], portrait.image[still])
+    assert np.array_equal(frame[:, [0, -1]], portrait.image[:, [0, -1]])
+    assert not np.array_equal(frame, portrait.image)
+
+
+def test_the_mouth_opens_further_with_the_first_coefficient(renderer: Renderer, portrait: Portrait):
+    dark = [dark_pixels_between_lips(renderer.frame(with_(m0=amount)), portrait) for amount in (0, 1, 2, 3, 4)]
+    assert dark[0] < 5
+    assert dark == sorted(set(dark))
+
+
+def test_the_chin_follows_the_jaw(renderer: Renderer):
+    weights = renderer.expression.weights(with_(m0=4))
+    assert (weights @ renderer.expression.jaw) @ renderer.fit.down > 0.03 * renderer.face_height
+
+
+def test_an_opening_is_absolute(smiling_renderer: Renderer, renderer: Renderer):
+    """Motion at rest closes a smile, and an open mouth opens as wide whatever the photo's does."""
+    gaps = []
+    for one in (smiling_renderer, renderer):
+        face = one.expression
+        for row in (REST, with_(m0=4)):
+            weights = face.weights(row)
+            gaps.append((face.source_gap + weights @ face.measured).max() / one.face_height)
+    assert gaps[0] == pytest.approx(0, abs=1e-3)
+    assert gaps[2] == pytest.approx(0, abs=1e-3)
+    assert gaps[1] == pytest.approx(gaps[3], abs=0.02)
+
+
+def test_closing_a_smile_hides_its_teeth(smiling: Portrait, smiling_renderer: Renderer):
+    points = smiling.face.landmarks[:, :2]
+    outline = np.concatenate([points[UPPER_INNER], points[LOWER_INNER][::-1]])
+    mask = cv2.fillPoly(np.zeros(smiling.image.shape[:2], np.uint8), [np.round(outline).astype(np.int32)], 1) > 0
+
+    def white(frame: np.ndarray) -> int:
+        return int((frame[mask].min(-1) > 190).sum())
+
+    assert white(smiling.image) > 200
+    assert white(smiling_renderer.frame(REST)) < white(smiling.image) / 10  # what is left is the gloss on a lip
+
+
+def test_upper_teeth_stay_with_the_skull(smiling_renderer: Renderer):
+    """What is seen of the photo's own teeth is the same at two openings, where both lips leave it free."""
+    one, other = (smiling_renderer.frame(with_(m0=amount)).astype(int) for amount in (3.4, 4.0))
+    skull = smiling_renderer.interior
+    teeth = np.argwhere((skull.skull[..., :3].min(-1) > 200) & (skull.skull[..., 3] > 0.99)) / 2
+    x, y = (teeth[:, 1].mean() + skull.x, teeth[:, 0].mean() + skull.y)
+    part = np.s_[round(y) - 2 : round(y) + 3, round(x) - 12 : round(x) + 13]
+    assert one[part].mean() > 150
+    # More light falls into a wider mouth, but the pattern of the teeth stays where it is.
+    one, other = (frame[part] / frame[part].mean() for frame in (one, other))
+    assert np.abs(one - other).mean() < 0.04
+
+
+def test_shut_lids_hide_the_eyes(renderer: Renderer, portrait: Portrait):
+    iris = np.round(portrait.face.landmarks[468, :2]).astype(int)
+    assert portrait.image[iris[1], iris[0]].max() < 60
+    assert renderer.frame(with_(lids=1))[iris[1], iris[0]].min() > 60
+
+
+def test_a_glance_moves_the_iris_only(renderer: Renderer, portrait: Portrait):
+    frame, photo = renderer.frame(with_(gaze=1)).astype(int), renderer.frame(REST).astype(int)
+    changed = np.argwhere(np.abs(frame - photo).max(-1) > 40)
+    eyes = portrait.face.landmarks[[33, 133, 362, 263], :2]
+    assert len(changed) > 5
+    assert changed[:, 1].min() > eyes[:, 0].min() and changed[:, 1].max() < eyes[:, 0].max()
+    irises = portrait.face.landmarks[[468, 473]]
+    assert np.abs(changed[:, 0] - irises[:, 1].mean()).max() < 0.1 * renderer.face_height
+
+
+@pytest.mark.parametrize("centre", [(0.05, 0.4), (0.95, 0.5), (0.5, 0.05), (0.5, 0.98)])
+def test_a_face_at_the_edge_of_the_picture(centre: tuple[float, float]):
+    portrait = drawn(128, centre)
+    frame = Renderer(portrait).frame(with_(m0=4, yaw=-8, lids=0.7, gaze=-1))
+    assert frame.shape == portrait.image.shape
+
+
+def test_a_face_that_fills_the_picture():
+    portrait = drawn(160, (0.5, 0.5), 1.1)
+    frame = Renderer(portrait).frame(with_(m0=4, yaw=6, lids=1))
+    assert frame.shape == portrait.image.shape
+
+
+def test_extreme_motion_stays_finite(renderer: Renderer):
+    for value in (-50.0, 50.0):
+        assert renderer.frame(np.full(CHANNELS, value, np.float32)).dtype == np.uint8
