@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from sonic_core.finish.interpolate import METHODS, interpolate, load_rife
 
 from . import host
-from .model import Managed
+from .model import Managed, managed
 from .sockets import CATEGORY, ClipSocket, Made
 from .widgets import setting
 
@@ -40,5 +40,5 @@ class SonicInterpolate(io.ComfyNode):
         network = load_rife(path) if path is not None else None
         resampled = interpolate(clip.clip, fps, method, network)  # type: ignore[arg-type]
         if network is not None:
-            resampled = Managed([network]).behind(resampled)
+            resampled = Managed((managed(network),)).behind(resampled)
         return io.NodeOutput(clip.then(resampled))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from comfy import model_management
 from comfy_api.latest import io
 
@@ -68,14 +69,24 @@ class SonicLoadModel(io.ComfyNode):
         cls, model: str, precision: str, compile: bool, vae: Any = None, clip_vision: Any = None
     ) -> io.NodeOutput:
         path = host.model_path(model)
-        options: dict[str, Any] = {}
-        if path != host.BUNDLED:
-            options = {"compile": compile}
-            if vae is not None:
-                options["vae"] = vae.first_stage_model.state_dict()
-            if clip_vision is not None:
-                options["image_encoder"] = clip_vision.model.state_dict()
+        if path == host.BUNDLED:
+            return io.NodeOutput(SonicModel.of(SonicPipeline.from_pretrained(path, "cpu")))
+        from sonic_core.engines.sonic.checkpoint import SvdParts  # heavy, and lite does without
+
+        parts = SvdParts(
+            vae=None if vae is None else on_cpu(vae.first_stage_model),
+            image_encoder=None if clip_vision is None else on_cpu(clip_vision.model),
+        )
         pipeline = SonicPipeline.from_pretrained(
-            path, model_management.unet_offload_device(), host.compute_dtype(precision), **options
+            path,
+            model_management.get_torch_device(),
+            host.compute_dtype(precision),
+            compile=compile,
+            svd_parts=parts,
+            rest_device=model_management.unet_offload_device(),
         )
         return io.NodeOutput(SonicModel.of(pipeline))
+
+
+def on_cpu(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}

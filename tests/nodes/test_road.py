@@ -72,7 +72,7 @@ def test_the_networks_are_brought_back_for_decoding(
         model_management, "load_models_gpu", lambda models, memory_required, force_full_load: asked.append(models[0])
     )
     next(clip.clip.chunks())
-    assert asked[0].model.networks[0] is engine.network
+    assert asked[0].model.network is engine.network
 
 
 def test_progress_moves_and_shows_a_picture(
