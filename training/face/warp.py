@@ -79,6 +79,32 @@ def close_lids(points: np.ndarray, amount: float) -> np.ndarray:
     return moved
 
 
+def held_apart(points: np.ndarray, gap: float = 0.35) -> np.ndarray:
+    """Landmarks (k, 2+) px whose shut lips and lids keep a hair's breadth, upper above lower.
+
+    Where they coincide, Delaunay would tie the skin above to the lower lid and show the eye through.
+    """
+    down = points[152, :2] - points[10, :2]
+    down = down / np.linalg.norm(down)
+    spread = points[:, :2].copy()
+    for upper, lower in P.LIP_PAIRS + P.RIGHT_LID_PAIRS + P.LEFT_LID_PAIRS:
+        missing = gap - (spread[lower] - spread[upper]) @ down
+        if missing > 0:
+            spread[upper] -= missing / 2 * down
+            spread[lower] += missing / 2 * down
+    return spread
+
+
+def blink(image: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Pull the lids from source to target (478, 2+) over eyeballs that stay, and show only where the lids are open."""
+    skin = warp(image, source[:468], target[:468])
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    for eye in (P.RIGHT_EYE, P.LEFT_EYE):
+        cv2.fillPoly(mask, [np.round(target[list(eye), :2] * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    opened = mask[..., None].astype(np.float32) / 255
+    return (skin * (1 - opened) + image * opened).astype(np.uint8)
+
+
 def turn(points: np.ndarray, yaw: float, pitch: float) -> np.ndarray:
     """Turn the head by angles in degrees about a point behind the face."""
     centre = points[list(P.FACE_OVAL)].mean(0)
@@ -89,14 +115,15 @@ def turn(points: np.ndarray, yaw: float, pitch: float) -> np.ndarray:
 
 
 def warp(image: np.ndarray, source: np.ndarray, target: np.ndarray, step: int = 2) -> np.ndarray:
-    """Move the pixels of image (256, 256, 3) so that the landmarks go from source to target (478, 2+)."""
+    """Move the pixels of image (256, 256, 3) so that the landmarks go from source to target (k, 2+)."""
     centre, reach = source[:, :2].mean(0), np.ptp(source[:, 1]) * 1.05
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     ring = centre + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
     edge = np.array([[x, y] for x in (-64, SIZE + 64) for y in (-64, SIZE + 64)])
     fixed = np.concatenate([ring, edge])
     grid = np.stack(np.meshgrid(*[np.arange(0, SIZE + step, step)] * 2), -1)
-    jitter = np.random.default_rng(0).normal(0, 1e-3, (478, 2))  # shut lips coincide, which Delaunay dislikes
+    target = held_apart(target)
+    jitter = np.random.default_rng(0).normal(0, 1e-3, (len(target), 2))  # Delaunay dislikes points in rows
     inverse = LinearNDInterpolator(
         np.concatenate([target[:, :2] + jitter, fixed]), np.concatenate([source[:, :2], fixed])
     )
@@ -160,10 +187,13 @@ def variant(
         source_gap = np.linalg.norm(points[13, :2] - points[14, :2])
         target_gap = np.linalg.norm(target[13, :2] - target[14, :2])
         opened = bool(target_gap > 1.5 and (source_gap < 3 or target_gap > 2 * source_gap or rng.random() < 0.4))
-    if rng.random() < 0.45:
-        target = close_lids(target, rng.choice([1.0, rng.uniform(0.1, 1.0)], p=[0.5, 0.5]))
     if rng.random() < 0.7:
         target = turn(target, float(np.clip(rng.normal(0, 7), -14, 14)), float(np.clip(rng.normal(0, 5), -10, 10)))
     target = target.astype(np.float32)
     picture = warp(image, points, target)
-    return (paint_mouth(picture, target, rng) if opened else picture), target
+    if opened:
+        picture = paint_mouth(picture, target, rng)
+    if rng.random() < 0.45:
+        shut = close_lids(target, rng.choice([1.0, rng.uniform(0.1, 1.0)], p=[0.4, 0.6]))
+        picture, target = blink(picture, target, shut), shut
+    return picture, target
