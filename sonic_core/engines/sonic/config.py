@@ -17,18 +17,27 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """Constructor settings of the UNet; the names are those of the published `config.json`."""
+    """Constructor settings of the UNet; the names are those of the published `config.json`.
+
+    Where a file gives one number for all levels, it stands for each.
+    """
 
     in_channels: int = 8
     out_channels: int = 4
     block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
     addition_time_embed_dim: int = 256
     projection_class_embeddings_input_dim: int = 768
-    layers_per_block: int = 2
+    layers_per_block: tuple[int, ...] = (2, 2, 2, 2)
     cross_attention_dim: int = 1024
-    transformer_layers_per_block: int = 1
+    transformer_layers_per_block: tuple[int, ...] = (1, 1, 1, 1)
     num_attention_heads: tuple[int, ...] = (5, 10, 20, 20)
     audio_tokens: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("layers_per_block", "transformer_layers_per_block", "num_attention_heads"):
+            value = getattr(self, name)
+            if isinstance(value, int):
+                object.__setattr__(self, name, (value,) * len(self.block_out_channels))
 
 
 @dataclass(frozen=True)

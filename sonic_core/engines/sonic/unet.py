@@ -151,10 +151,12 @@ class Level(nn.Module):
 class SonicUNet(nn.Module):
     """Predicts v for windows of video latents."""
 
+    memory_format = torch.channels_last
+
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        widths, depth = config.block_out_channels, config.layers_per_block
+        widths, layers = config.block_out_channels, config.layers_per_block
         embed = 4 * widths[0]
         last = len(widths) - 1
 
@@ -163,7 +165,7 @@ class SonicUNet(nn.Module):
                 widths[level],
                 config.num_attention_heads[level],
                 config.cross_attention_dim,
-                config.transformer_layers_per_block,
+                config.transformer_layers_per_block[level],
             )
 
         self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
@@ -175,10 +177,10 @@ class SonicUNet(nn.Module):
             before = widths[max(level - 1, 0)]
             self.down_blocks.append(
                 Level(
-                    channels=[(before, width)] + [(width, width)] * (depth - 1),
+                    channels=[(before, width)] + [(width, width)] * (layers[level] - 1),
                     embed=embed,
                     eps=1e-6 if level < last else 1e-5,
-                    attentions=[transformer(level) for _ in range(depth)] if level < last else [],
+                    attentions=[transformer(level) for _ in range(layers[level])] if level < last else [],
                     resampler=Downsample(width) if level < last else None,
                     resampler_name="downsamplers",
                 )
@@ -187,14 +189,14 @@ class SonicUNet(nn.Module):
         self.up_blocks = nn.ModuleList()
         for level in reversed(range(len(widths))):
             width, below, above = widths[level], widths[min(level + 1, last)], widths[max(level - 1, 0)]
-            inputs = [below] + [width] * depth
-            skips = [width] * depth + [above]
+            inputs = [below] + [width] * layers[level]
+            skips = [width] * layers[level] + [above]
             self.up_blocks.append(
                 Level(
                     channels=[(a + b, width) for a, b in zip(inputs, skips, strict=True)],
                     embed=embed,
                     eps=1e-6,
-                    attentions=[transformer(level) for _ in range(depth + 1)] if level < last else [],
+                    attentions=[transformer(level) for _ in range(layers[level] + 1)] if level < last else [],
                     resampler=Upsample(width) if level > 0 else None,
                     resampler_name="upsamplers",
                 )
@@ -237,7 +239,7 @@ class SonicUNet(nn.Module):
         """
         frames = latents.shape[1]
         run = _Run(self.embed_conditions(timestep, scalars), frames, context)
-        x = self.conv_in(latents.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        x = self.conv_in(latents.flatten(0, 1).contiguous(memory_format=self.memory_format))
         skips = [x]
         top = self.down_blocks[0]
         x = run.down(top, x, skips, level=0)

@@ -1,0 +1,56 @@
+"""FLOPs and peak memory of one full-size UNet call, ours and the plain way, counted on the meta device.
+
+    python benchmarks/flops.py [--side 64] [--frames 25]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.plain_unet import plain  # noqa: E402
+from benchmarks.shapes import RELEASED, call_inputs, clip_context, random_tokens, random_unet, window_context  # noqa: E402
+from benchmarks.trace import flops, peak_bytes  # noqa: E402
+from sonic_core.engines.sonic.unet import SonicUNet  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=64, help="latent pixels a side")
+    parser.add_argument("--frames", type=int, default=25)
+    args = parser.parse_args()
+    unet = random_unet(RELEASED, "meta", torch.float16)
+    side, frames = args.side, args.frames
+    tokens = random_tokens(RELEASED, frames, 8 * side, "meta")
+    inputs = call_inputs(RELEASED, frames, side, "meta", torch.float16)
+    kept = clip_context(unet, tokens, side, frames)
+    report("ours", lambda: ours(unet, inputs, kept, frames))
+    report("ours, deep features reused", lambda: shallow(unet, inputs, kept, frames, side))
+    report("once a clip", lambda: clip_context(unet, tokens, side, frames))
+    report("plain", lambda: plain_call(unet, inputs, tokens, frames))
+
+
+def ours(unet: SonicUNet, inputs: tuple, kept, frames: int):  # type: ignore[no-untyped-def]
+    return unet(*inputs, window_context(kept, frames))
+
+
+def shallow(unet: SonicUNet, inputs: tuple, kept, frames: int, side: int):  # type: ignore[no-untyped-def]
+    deep = torch.empty(3, frames, RELEASED.block_out_channels[1], side // 2, side // 2, device="meta", dtype=torch.float16)
+    return unet.forward_cached(*inputs, window_context(kept, frames), deep)
+
+
+def plain_call(unet: SonicUNet, inputs: tuple, tokens, frames: int):  # type: ignore[no-untyped-def]
+    image = tokens.image.expand(3, frames, 1, -1).half()
+    audio = tokens.audio.expand(3, *tokens.audio.shape).half()
+    return plain(unet).call(*inputs, image, audio, tokens.mask.half())
+
+
+def report(name: str, call) -> None:  # type: ignore[no-untyped-def]
+    print(f"{name:<28} {flops(call) / 1e12:8.2f} TFLOP   {peak_bytes(call) / 2**30:6.2f} GiB peak beside the weights")
+
+
+if __name__ == "__main__":
+    main()
