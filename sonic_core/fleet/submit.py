@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sonic_core.errors import InputError, MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
-    from sonic_core.fleet.comfyui import Graph
+    from sonic_core.fleet.comfyui import Graph, OutputFile
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows" / "api"
 MAX_BYTES = 10 * 2**20
@@ -55,13 +55,17 @@ def run(args: argparse.Namespace) -> int:
         fill(graph, IMAGE_INPUTS, server.upload(args.image), "photo")
         fill(graph, AUDIO_INPUTS, server.upload(args.audio), "sound")
         made = server.run(graph, lambda fraction, _: bar.update(round(fraction * 100), 100))
-        videos = [file for file in made if file.filename.lower().endswith(VIDEO_SUFFIXES)]
-        if not videos:
-            raise InputError(f"workflow {args.workflow!r} made no video; add Save Video to it")
-        saved = next((file for file in videos if file.type == "output"), videos[-1])
-        server.download(saved, args.output)
+        server.download(main_video(made), args.output)
     sys.stdout.write(f"{args.output}\n")
     return 0
+
+
+def main_video(made: list[OutputFile]) -> OutputFile:
+    """The video to fetch: a saved one if there is one, else the last preview. Raises InputError without any."""
+    videos = [file for file in made if file.filename.lower().endswith(VIDEO_SUFFIXES)]
+    if not videos:
+        raise InputError("the workflow made no video; add Save Video to it")
+    return next((file for file in videos if file.type == "output"), videos[-1])
 
 
 def load_graph(workflow: str) -> Graph:
@@ -97,11 +101,15 @@ def set_input(graph: Graph, assignment: str) -> None:
     """Apply "name=value" to every widget of that name; the value takes the type of the one it replaces."""
     name, equals, text = assignment.partition("=")
     widgets = [
-        node["inputs"] for node in graph.values() if name in node["inputs"] and not isinstance(node["inputs"][name], list)
+        node["inputs"]
+        for node in graph.values()
+        if name in node["inputs"] and not isinstance(node["inputs"][name], list)
     ]
     if not equals or not widgets:
         known = {key for node in graph.values() for key, value in node["inputs"].items() if not isinstance(value, list)}
-        raise SettingsError(f"--set {assignment!r} names no input; give name=value with one of {', '.join(sorted(known))}")
+        raise SettingsError(
+            f"--set {assignment!r} names no input; give name=value with one of {', '.join(sorted(known))}"
+        )
     for inputs in widgets:
         inputs[name] = _like(inputs[name], text, assignment)
 

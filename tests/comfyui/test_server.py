@@ -1,0 +1,143 @@
+"""The pack on a real server: both workflows, caching, cancelling, errors, and what the front end asks for."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import pytest
+
+from sonic_core.fleet.comfyui import ComfyUIError
+from sonic_core.fleet.submit import main_video
+
+from .conftest import PACK, ROOT, Server
+
+NODES = [path.stem for path in sorted((ROOT / "web" / "docs").glob("*.md"))]
+SECONDS = 2.0
+
+
+def graph_of(name: str, **changes: Any) -> dict[str, Any]:
+    """A bundled workflow in API format, its sound cut to SECONDS, with widgets changed by name."""
+    graph = json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    for node in graph.values():
+        if node["class_type"] == "SonicLoadAudio":
+            node["inputs"]["trim"] = SECONDS
+        for widget in node["inputs"].keys() & changes.keys():
+            node["inputs"][widget] = changes[widget]
+    return dict(graph)
+
+
+def messages(record: dict[str, Any]) -> dict[str, Any]:
+    return dict(record["status"]["messages"])
+
+
+def test_the_server_knows_every_node(server: Server) -> None:
+    known = httpx.get(f"{server.url}/object_info", timeout=60).json()
+    assert set(NODES) <= known.keys()
+    assert {known[name]["category"] for name in NODES} == {"Sonic Studio"}
+    assert {known[name]["python_module"] for name in NODES} == {f"custom_nodes.{PACK}"}
+
+
+def test_importing_the_pack_is_quick(server: Server) -> None:
+    seconds = re.search(rf"([\d.]+) seconds: .*{PACK}", server.log.read_text())
+    assert seconds is not None and float(seconds[1]) < 1.5
+
+
+def test_templates_help_pages_and_words_are_served(server: Server) -> None:
+    templates = httpx.get(f"{server.url}/workflow_templates").json()[PACK]
+    assert {"sonic_fast", "sonic_high_quality"} <= set(templates)
+    for name in templates:
+        for suffix in ("json", "jpg"):
+            assert httpx.get(f"{server.url}/api/workflow_templates/{PACK}/{name}.{suffix}").status_code == 200
+    for node in NODES:
+        assert httpx.get(f"{server.url}/extensions/{PACK}/docs/{node}.md").status_code == 200
+    words = httpx.get(f"{server.url}/i18n").json()
+    assert set(NODES) <= words["zh"]["nodeDefs"].keys()
+
+
+@pytest.mark.parametrize("name", ["sonic_fast", "sonic_high_quality"])
+def test_a_workflow_makes_the_video(server: Server, tmp_path: Path, name: str) -> None:
+    made = server.client.run(graph_of(name))
+    path = server.client.download(main_video(made), tmp_path / "video.mp4")
+    with av.open(str(path)) as container:
+        metadata = dict(container.metadata)
+        stream = container.streams.video[0]
+        assert stream.average_rate == 25
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert len(container.streams.audio) == 1
+    assert len(frames) == SECONDS * 25
+    assert json.loads(metadata["AIGC"])["Label"] == "1"
+    height, width = frames[0].shape[:2]
+    corner = (slice(height * 4 // 5, height), slice(width // 2, width))
+    written = np.abs(frames[0][corner].astype(int) - frames[-1][corner]) > 60
+    assert written.mean() > 0.001, "the label stands in the first two seconds"
+    face = (slice(height // 4, height * 3 // 4), slice(width // 4, width * 3 // 4))
+    moved = [np.abs(frame[face].astype(int) - frames[0][face]).mean() for frame in frames]
+    assert max(moved) > 1, "the face moves"
+
+
+def test_a_second_run_loads_and_computes_only_what_changed(server: Server) -> None:
+    graph = graph_of("sonic_fast", seed=11)
+    server.run(graph)
+    repeated = messages(server.run(graph))
+    assert set(repeated["execution_cached"]["nodes"]) == set(graph)
+    other = graph_of("sonic_fast", seed=12)
+    cached = set(messages(server.run(other))["execution_cached"]["nodes"])
+    loaded = {node for node, made in other.items() if made["class_type"].startswith(("SonicLoad", "SONIC_PreData"))}
+    assert loaded <= cached
+
+
+def test_cancelling_stops_it_soon(server: Server) -> None:
+    graph = graph_of("sonic_high_quality", seed=21)
+    for node in graph.values():
+        if node["class_type"] == "SonicLoadAudio":
+            node["inputs"]["trim"] = 0.0
+    cancelled = 0.0
+
+    def stop(fraction: float, working: str | None) -> None:
+        nonlocal cancelled
+        if working is not None and graph[working]["class_type"] == "SonicRenderVideo":
+            cancelled = time.monotonic()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        server.client.run(graph, stop)
+    while server.client.waiting():
+        time.sleep(0.05)
+    assert time.monotonic() - cancelled < 3
+    left = list((server.base / "temp").rglob(".*.mp4"))
+    assert not left, "no half file stays"
+
+
+BAD = {
+    "no face": ({"face_box": "0 0 40 40"}, "looks like a face"),
+    "not a box": ({"face_box": "1 2 3"}, "give four numbers"),
+    "no such face": ({"face_index": 7}, "face 7 was asked for"),
+    "longer than the sound": ({"duration": 99.0}, "the audio is 2.00 s long"),
+    "released model without files": ({"model": "sonic"}, "unet.pth"),
+    "outside the input folder": ({"audio": "../../secret.wav"}, "upload it or choose one"),
+    "a missing sound": ({"audio": "gone.wav"}, "upload it or choose one"),
+    "an unknown model": ({"model": "sonic/none"}, "sonic/none"),
+    "an unknown preset": ({"preset": "turbo"}, "turbo"),
+    "steps out of range": ({"inference_steps": 1000}, "1000"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_input_is_said_in_one_sentence(server: Server, case: str) -> None:
+    changes, text = BAD[case]
+    graph = graph_of("sonic_fast", **copy.deepcopy(changes))
+    for node in graph.values():  # a typed value, not the link from the sound
+        for name, value in changes.items():
+            if name in node["inputs"]:
+                node["inputs"][name] = value
+    with pytest.raises(ComfyUIError, match=re.escape(text)) as caught:
+        server.client.run(graph)
+    assert "\n" not in str(caught.value)
