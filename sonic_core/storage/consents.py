@@ -7,6 +7,7 @@ objects. Knows the table only.
 import time
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
@@ -35,8 +36,7 @@ class Consent:
     revoked: float | None = None
 
 
-def record_consent(
-    engine: Engine,
+def make_consent(
     user: str,
     *,
     subject: str,
@@ -47,7 +47,7 @@ def record_consent(
     voice: bool = True,
     expires: float | None = None,
 ) -> Consent:
-    """Stores a consent given now. Raises InputError where it covers nothing or says nothing."""
+    """A consent given now, not stored yet. Raises InputError where it covers nothing or says nothing."""
     check_id(user, "user")
     if not face or not voice:
         raise InputError("The consent must cover both the face and the voice that the video will show.")
@@ -58,9 +58,14 @@ def record_consent(
     now = time.time()
     if expires is not None and expires <= now:
         raise InputError("The consent has expired already.")
-    consent = Consent(
+    return Consent(
         f"consent-{uuid.uuid4().hex}", user, subject, subject_is_user, face, voice, purpose, sources, now, expires
     )
+
+
+def record_consent(engine: Engine, user: str, **said: Any) -> Consent:
+    """Makes a consent (see `make_consent`) and stores it."""
+    consent = make_consent(user, **said)
     with engine.begin() as connection:
         connection.execute(insert(consents).values(**vars(consent)))
     return consent

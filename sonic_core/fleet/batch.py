@@ -1,0 +1,218 @@
+"""Many videos from a CSV file or a folder, in this process or by the queue; can be stopped and run again.
+
+CSV columns: image, audio, optionally output, and any setting (preset, label, seed, ...); paths are relative to the
+file. A folder: pairs of the same name, or one picture and many recordings. A row's job id is made of what it says
+and of its files, so a second run goes on where the first one stopped. `report.csv` says what became of each row.
+"""
+
+import csv
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sonic_core.errors import InputError, SonicError
+from sonic_core.fleet.engines import Engine
+from sonic_core.fleet.request import parse_settings, sha256_of, store_files, submit
+from sonic_core.fleet.sweeper import Queue, QueueError, publish
+from sonic_core.fleet.worker import Worker
+from sonic_core.settings import Settings
+from sonic_core.storage.consents import record_consent
+from sonic_core.storage.jobs import FINAL, Job
+from sonic_core.storage.keys import sanitize_name
+from sonic_core.storage.ledger import Ledger
+from sonic_core.storage.profiles import Stores
+from sonic_core.storage.store import StorageError
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+_SOUNDS = (".wav", ".mp3", ".flac", ".m4a", ".ogg", ".aac")
+_MAX_ROWS = 100_000
+_MAX_VIDEO_BYTES = 16 << 30
+_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One video to make. `output` is a file name below the batch's output folder."""
+
+    image: Path
+    audio: Path
+    output: str
+    settings: dict[str, Any]
+
+
+def read_rows(source: Path) -> list[Row]:
+    """Rows of a CSV file or a folder. Raises InputError or SettingsError that names the line."""
+    if source.is_dir():
+        rows = list(_folder_rows(source))
+    elif source.is_file():
+        rows = list(_csv_rows(source))
+    else:
+        raise InputError(f"There is no {str(source)!r}; give a CSV file or a folder.")
+    if not rows:
+        raise InputError(f"{str(source)!r} names no videos to make.")
+    names = [row.output for row in rows]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"Two rows would write {twice!r}; give them different outputs.")
+    return rows
+
+
+def _csv_rows(source: Path) -> Iterator[Row]:
+    with open(source, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = {"image", "audio"} - set(reader.fieldnames or ())
+        if missing:
+            raise InputError(f"{str(source)!r} has no column {' and '.join(sorted(missing))}.")
+        for number, line in enumerate(reader, 2):
+            if number > _MAX_ROWS:
+                raise InputError(f"{str(source)!r} has more than {_MAX_ROWS} rows.")
+            if None in line:
+                raise InputError(f"Line {number} of {str(source)!r} has more fields than the header.")
+            image, audio = (source.parent / (line.pop(name) or "") for name in ("image", "audio"))
+            output = line.pop("output", None) or f"{audio.stem}-{number - 1}.mp4"
+            try:
+                settings = parse_settings({name: typed(name, text) for name, text in line.items() if text})
+            except SonicError as error:
+                raise type(error)(f"Line {number} of {str(source)!r}: {error}") from None
+            yield Row(image, audio, sanitize_name(output), settings)
+
+
+def typed(name: str, text: str) -> Any:
+    """A setting's text as the setting's type."""
+    setting = Settings.__dataclass_fields__.get(name)
+    if setting is None or "options" in setting.metadata:
+        return text
+    if isinstance(setting.default, bool):
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower(), text)
+    try:
+        if name == "face_box":
+            return [float(number) for number in text.split()]
+        return int(text) if isinstance(setting.default, int) else float(text)
+    except ValueError:
+        return text  # the settings' own check says what is wrong
+
+
+def _folder_rows(source: Path) -> Iterator[Row]:
+    files = sorted(path for path in source.iterdir() if path.is_file())
+    pictures = {path.stem: path for path in files if path.suffix.lower() in _PICTURES}
+    sounds = [path for path in files if path.suffix.lower() in _SOUNDS]
+    for sound in sounds:
+        picture = next(iter(pictures.values())) if len(pictures) == 1 else pictures.get(sound.stem)
+        if picture is None:
+            raise InputError(f"There is no picture of the name of {sound.name!r} in {str(source)!r}.")
+        yield Row(picture, sound, sanitize_name(f"{sound.stem}.mp4"), parse_settings({}))
+
+
+class Batch:
+    """A batch between its source and its output folder."""
+
+    def __init__(self, ledger: Ledger, stores: Stores, source: Path, output: Path, user: str, purpose: str):
+        self.ledger, self.stores, self.source, self.output = ledger, stores, source, output
+        self.user, self.purpose = user, purpose
+        self.rows = read_rows(source)
+
+    def run_here(self, engine: Engine) -> int:
+        """Makes the videos in this process, one after another. 0 when all are there."""
+        worker = Worker(self.ledger, self.stores, engine, name=f"batch-{sha(str(self.output.resolve()))[:12]}")
+        return self._run(lambda job: worker.run_one(job.id))
+
+    def run_queued(self, queue: Queue | None) -> int:
+        """Puts the jobs into the queue and waits for workers, fetching each video when it is done."""
+
+        def announce(job: Job) -> None:
+            if queue is not None and job.published is None:
+                try:
+                    publish(self.ledger, queue, job.id)
+                except QueueError as error:
+                    sys.stderr.write(f"The broker does not answer ({error}); the sweeper will publish.\n")
+
+        return self._run(announce, in_order=False)
+
+    @cached_property
+    def _consent(self) -> str:
+        consent = record_consent(
+            self.ledger.engine, self.user, subject="batch", subject_is_user=False, purpose=self.purpose, sources=[]
+        )
+        return consent.id
+
+    def _run(self, start: Any, in_order: bool = True) -> int:
+        self.output.mkdir(parents=True, exist_ok=True)
+        results: dict[str, dict[str, Any]] = {}
+        waiting: dict[str, Row] = {}
+        for row in self.rows:
+            try:
+                job = self._submit(row)
+            except (SonicError, OSError) as error:
+                results[row.output] = {"state": "failed", "error": str(error)}
+                continue
+            if job.state not in FINAL:
+                start(job)
+                job = self.ledger.get(job.id)
+            if in_order and job.state not in FINAL:  # a retry after backoff is for the next run
+                results[row.output] = {"state": job.state, "job": job.id, "error": job.error}
+            elif job.state in FINAL:
+                results[row.output] = self._collect(row, job)
+            else:
+                waiting[job.id] = row
+            self._report(results)
+        while waiting:
+            time.sleep(_POLL_SECONDS)
+            for job_id in list(waiting):
+                job = self.ledger.get(job_id)
+                if job.state in FINAL:
+                    row = waiting.pop(job_id)
+                    results[row.output] = self._collect(row, job)
+                    self._report(results)
+        done = sum(result["state"] == "done" for result in results.values())
+        sys.stdout.write(f"{done} of {len(self.rows)} videos made; see {self.output / 'report.csv'}\n")
+        return 0 if done == len(self.rows) else 1
+
+    def _submit(self, row: Row) -> Job:
+        for path in (row.image, row.audio):
+            if not path.is_file():
+                raise InputError(f"There is no file {str(path)!r}.")
+        said = json.dumps([row.output, row.settings, sha256_of(row.image), sha256_of(row.audio)], sort_keys=True)
+        job_id = "b-" + sha(f"{self.user}\n{said}")[:40]
+        known = self.ledger.find(job_id)
+        if known is not None:
+            return self.ledger.retry(job_id) if known.state in ("failed", "cancelled") else known
+        materials = store_files(self.stores, self.user, job_id, row.image, row.audio)
+        job, _ = submit(
+            self.ledger, job_id=job_id, user=self.user, materials=materials, consent_id=self._consent,
+            settings=row.settings, batch=sanitize_name(self.source.stem),
+        )  # fmt: skip
+        return job
+
+    def _collect(self, row: Row, job: Job) -> dict[str, Any]:
+        result = {"state": job.state, "job": job.id, "error": job.error, "seconds": sum(job.timings.values())}
+        target = self.output / row.output
+        if job.state == "done" and job.output is not None:
+            try:
+                if not target.exists() or target.stat().st_size != job.output["size"]:
+                    crc = int(job.output["crc64"])
+                    self.stores.outputs.get(job.output["key"], target, max_bytes=_MAX_VIDEO_BYTES, crc64=crc)
+            except StorageError as error:
+                result.update(state="failed", error=str(error))
+        return result
+
+    def _report(self, results: dict[str, dict[str, Any]]) -> None:
+        temporary = self.output / ".report.csv"
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["output", "state", "job", "seconds", "image", "audio", "error"])
+            for row in self.rows:
+                got = results.get(row.output, {"state": "waiting"})
+                seconds = f"{got['seconds']:.1f}" if got.get("seconds") else ""
+                writer.writerow([row.output, got["state"], got.get("job", ""), seconds, row.image, row.audio,
+                                 got.get("error") or ""])  # fmt: skip
+        temporary.replace(self.output / "report.csv")
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

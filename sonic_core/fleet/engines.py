@@ -1,0 +1,103 @@
+"""What a worker makes videos with: the library in this process, or a ComfyUI server.
+
+An engine is a function of a Task; it reports its stages through `task.on_step`, which raises to stop it. Knows
+no ledger and no store.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sonic_core.errors import InputError
+from sonic_core.fleet.request import make_settings
+
+
+class OnStage(Protocol):
+    """Progress: a stage's name and the whole job's share done, 0 to 1. Raising from it stops the job."""
+
+    def __call__(self, stage: str, fraction: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """One video to make: local inputs, the job's stored settings, where the MP4 goes."""
+
+    job_id: str
+    image: Path
+    audio: Path
+    settings: dict[str, Any]
+    output: Path
+    on_step: OnStage
+
+
+Engine = Callable[[Task], dict[str, float]]  # returns seconds per stage
+
+
+def core_engine(model: str = "lite", device: str | None = None) -> Engine:
+    """SonicPipeline in this process; the model is loaded with the first job and stays."""
+    loaded: list[Any] = []
+
+    def make(task: Task) -> dict[str, float]:
+        from sonic_core.finish.label import VisibleLabel, label
+        from sonic_core.pipeline import SonicPipeline
+
+        if not loaded:
+            task.on_step("loading", 0.0)
+            loaded.append(SonicPipeline.from_pretrained(model, device=device))
+        pipe = loaded[0]
+
+        def sampling(done: int, total: int, preview: object = None) -> None:
+            task.on_step("sampling", 0.5 * done / max(total, 1))
+
+        clip = pipe(str(task.image), str(task.audio), make_settings(task.settings), on_step=sampling)
+        language = task.settings.get("label", "none")
+        visible = VisibleLabel(text=language) if language != "none" else None
+        clip = label(clip, visible, job_id=task.job_id)
+        pipe.save_video(
+            clip, task.output, on_frame=lambda done, total: task.on_step("rendering", 0.5 + 0.5 * done / max(total, 1))
+        )
+        return {name: round(seconds, 3) for name, seconds in pipe.seconds.items()}
+
+    return make
+
+
+def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
+    """Drives a ComfyUI server through its HTTP API. Its queue is in memory; the lease stays with the worker."""
+
+    def make(task: Task) -> dict[str, float]:
+        from sonic_core.fleet.comfyui import ComfyUI
+        from sonic_core.fleet.submit import AUDIO_INPUTS, IMAGE_INPUTS, VIDEO_SUFFIXES, fill, load_graph
+
+        graph = load_graph(workflow)
+        apply_settings(graph, task.settings)
+        with ComfyUI(server) as client:
+            task.on_step("uploading", 0.0)
+            folder = f"sonic-{task.job_id}"
+            fill(graph, IMAGE_INPUTS, client.upload(task.image, folder), "photo")
+            fill(graph, AUDIO_INPUTS, client.upload(task.audio, folder), "sound")
+            made = client.run(graph, lambda fraction, _: task.on_step("generating", 0.9 * fraction))
+            videos = [file for file in made if file.filename.lower().endswith(VIDEO_SUFFIXES)]
+            if not videos:
+                raise InputError(f"The workflow {workflow!r} made no video; add Save Video to it.")
+            task.on_step("fetching", 0.9)
+            client.download(next((f for f in videos if f.type == "output"), videos[-1]), task.output)
+        return {}
+
+    return make
+
+
+def apply_settings(graph: dict[str, dict[str, Any]], settings: dict[str, Any]) -> None:
+    """Sets the widgets of the workflow that carry a setting's name. A setting without a widget is an error."""
+    for name, value in settings.items():
+        if name in ("preset", "label"):
+            continue  # said by the choice of the workflow
+        widgets = [
+            node["inputs"]
+            for node in graph.values()
+            if name in node["inputs"] and not isinstance(node["inputs"][name], list)
+        ]
+        if not widgets:
+            raise InputError(f"The workflow of this ComfyUI worker has no input {name!r}; leave the setting out.")
+        for inputs in widgets:
+            inputs[name] = value

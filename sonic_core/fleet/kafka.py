@@ -1,0 +1,111 @@
+"""Kafka as an entrance: consume, insert once by id, commit. Jobs do not live in Kafka, only their announcement.
+
+A message is JSON: `{"id", "user", "image": key, "audio": key, "consent": id, "settings": {...}, "webhook": url}`.
+The same message twice is one job. What can never become a job goes to the topic `<topic>-refused` with its reason;
+while the ledger or the store do not answer, the consumer waits and commits nothing.
+"""
+
+import json
+import logging
+import threading
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer
+from sqlalchemy.exc import DBAPIError
+
+from sonic_core.errors import InputError, SonicError
+from sonic_core.fleet.request import find_objects, submit
+from sonic_core.fleet.sweeper import Queue, QueueError, publish
+from sonic_core.fleet.webhooks import check_webhook
+from sonic_core.storage.ledger import Ledger
+from sonic_core.storage.profiles import Stores
+from sonic_core.storage.store import ObjectNotFound, StorageError
+
+logger = logging.getLogger(__name__)
+
+_MAX_MESSAGE = 64 << 10
+_WAIT_SECONDS = 2.0
+
+
+def consume(
+    ledger: Ledger,
+    stores: Stores,
+    queue: Queue | None,
+    brokers: str,
+    topic: str,
+    group: str,
+    stop: threading.Event,
+    **options: Any,
+) -> None:
+    """Takes messages until `stop` is set. `options` go to librdkafka (TLS, SASL)."""
+    settings = {"bootstrap.servers": brokers, **options}
+    consumer = Consumer({**settings, "group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest"})
+    refused = Producer(settings)
+    consumer.subscribe([topic])
+    try:
+        while not stop.is_set():
+            message = consumer.poll(0.2)
+            if message is None:
+                continue
+            error = message.error()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    logger.warning("kafka: %s", error.str())
+                continue
+            while not stop.is_set() and not _handle(ledger, stores, queue, message, refused, topic):
+                stop.wait(_WAIT_SECONDS)
+            else:
+                if not stop.is_set():
+                    consumer.commit(message=message, asynchronous=False)
+    finally:
+        refused.flush(5)
+        consumer.close()
+
+
+def _handle(
+    ledger: Ledger, stores: Stores, queue: Queue | None, message: Message, refused: Producer, topic: str
+) -> bool:
+    """Whether the message has been dealt with and may be committed."""
+    try:
+        job, new = accept(ledger, stores, message.value() or b"")
+    except (DBAPIError, StorageError) as error:
+        if not isinstance(error, ObjectNotFound):
+            logger.warning("kafka: waiting, for the ledger or the store do not answer (%s)", type(error).__name__)
+            return False
+        reason = str(error)
+    except SonicError as error:
+        reason = str(error)
+    else:
+        if new and queue is not None:
+            try:
+                publish(ledger, queue, job.id)
+            except QueueError as error:
+                logger.warning("job %s waits in the ledger: the broker does not answer (%s)", job.id, error)
+        return True
+    logger.warning("kafka: a message was refused: %s", reason)
+    refused.produce(f"{topic}-refused", message.value(), key=message.key(), headers={"reason": reason.encode()})
+    refused.flush(5)
+    return True
+
+
+def accept(ledger: Ledger, stores: Stores, body: bytes) -> Any:
+    """(job, whether it is new) from a message's body. Raises SonicError kinds."""
+    if len(body) > _MAX_MESSAGE:
+        raise InputError(f"The message has {len(body)} bytes; at most {_MAX_MESSAGE} are accepted.")
+    try:
+        given = json.loads(body)
+    except ValueError:
+        given = None
+    names = ("id", "user", "image", "audio", "consent")
+    if not isinstance(given, dict) or not all(isinstance(given.get(name), str) for name in names):
+        raise InputError(f"The message is not a JSON object with the texts {', '.join(names)}.")
+    if given.get("webhook"):
+        check_webhook(str(given["webhook"]))
+    known = ledger.find(given["id"])
+    if known is not None and known.user == given["user"]:
+        return known, False
+    materials = find_objects(stores, given["user"], given["image"], given["audio"])
+    return submit(
+        ledger, job_id=given["id"], user=given["user"], materials=materials, consent_id=given["consent"],
+        settings=given.get("settings") or {}, webhook=given.get("webhook") or None,
+    )  # fmt: skip

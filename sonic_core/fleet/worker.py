@@ -1,0 +1,210 @@
+"""A worker: take a job, download, generate, upload, finish by compare-and-set; renew the lease meanwhile.
+
+It may die at any moment. Whatever it leaves behind is repaired by others: the lease runs out and the job is
+queued again, and objects of attempts that did not win are deleted (`sweeper.py`). Knows the ledger, the stores
+and an engine function; no broker.
+"""
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sonic_core.errors import SonicError
+from sonic_core.fleet.engines import Engine, Task
+from sonic_core.fleet.request import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, record
+from sonic_core.storage.jobs import Job
+from sonic_core.storage.keys import output_key, sanitize_name
+from sonic_core.storage.ledger import Ledger
+from sonic_core.storage.profiles import Stores
+from sonic_core.storage.store import ObjectNotFound, StorageError
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 30.0
+_STALE_FOLDER_SECONDS = 24 * 3600.0
+
+
+class JobStopped(Exception):
+    """The job is no longer this worker's to do: it was cancelled, or its lease is lost."""
+
+
+class Lease:
+    """Renews a job's lease from a thread while its `with` block runs; `report` raises once the lease is gone."""
+
+    def __init__(self, ledger: Ledger, job: Job, seconds: float):
+        self._ledger, self._job, self._seconds = ledger, job, seconds
+        self._progress, self._stage = 0.0, "starting"
+        self._ended = threading.Event()
+        self.stopped: str | None = None  # "cancel" or "lost"
+        self._thread = threading.Thread(target=self._renew, name=f"lease-{job.id}", daemon=True)
+
+    def __enter__(self) -> "Lease":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def report(self, stage: str, fraction: float) -> None:
+        self._stage, self._progress = stage, min(max(fraction, 0.0), 1.0)
+        if self.stopped:
+            raise JobStopped(self.stopped)
+
+    def _renew(self) -> None:
+        from sqlalchemy.exc import DBAPIError
+
+        held_until = time.monotonic() + self._seconds
+        while not self._ended.wait(self._seconds / 4) and self.stopped is None:
+            try:
+                beat = self._ledger.heartbeat(
+                    self._job.id, self._job.attempt, self._seconds, self._progress, self._stage
+                )
+            except DBAPIError as error:
+                logger.warning("job %s: the ledger did not answer a heartbeat (%s)", self._job.id, type(error).__name__)
+                beat = "held" if time.monotonic() < held_until else "lost"
+            else:
+                held_until = time.monotonic() + self._seconds
+            if beat != "held":
+                self.stopped = beat
+
+
+class Worker:
+    """Does one job at a time. `engine` makes the video; `name` says who holds a lease."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        stores: Stores,
+        engine: Engine,
+        *,
+        engine_name: str = "core",
+        name: str | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+    ):
+        self.ledger, self.stores, self.engine = ledger, stores, engine
+        self.engine_name = engine_name
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.lease_seconds = lease_seconds
+        self.job_id: str | None = None  # what it works on
+        self._folder = Path(tempfile.gettempdir()) / "sonic-work"
+
+    def run_one(self, job_id: str | None = None) -> Job | None:
+        """Takes and carries out one job (the given one, if it may be taken); None when there is none to take."""
+        job = self.ledger.claim(self.name, self.lease_seconds, job_id)
+        if job is None:
+            return None
+        self.job_id = job.id
+        logger.info("job %s: attempt %d", job.id, job.attempt)
+        try:
+            self._carry_out(job)
+        except JobStopped as stop:
+            self.ledger.fail(job.id, job.attempt, "cancelled", retry=False)
+            logger.info("job %s: attempt %d stopped (%s)", job.id, job.attempt, stop)
+        except StorageError as error:
+            missing = isinstance(error, ObjectNotFound)  # a missing input does not come back by waiting
+            self.ledger.fail(job.id, job.attempt, str(error), retry=not missing)
+        except SonicError as error:
+            self.ledger.fail(job.id, job.attempt, str(error), retry=False)
+        except Exception as error:  # the outermost frame of a job: whatever went wrong must reach the ledger
+            logger.exception("job %s: attempt %d failed", job.id, job.attempt)
+            self.ledger.fail(job.id, job.attempt, f"{type(error).__name__} in the worker; see its log.", retry=True)
+        finally:
+            self.job_id = None
+            self._discard_unless_won(job)
+        return self.ledger.get(job.id)
+
+    def run(self, stop: threading.Event, poll_seconds: float = 1.0) -> None:
+        """Leases jobs from the ledger, oldest first, until `stop` is set."""
+        self.clean_old_folders()
+        while not stop.is_set():
+            if self.run_one() is None:
+                stop.wait(poll_seconds)
+
+    def say_alive(self) -> None:
+        """Tells the ledger that this worker lives, and what it works on."""
+        self.ledger.worker_seen(self.name, self.engine_name, self.job_id)
+
+    def clean_old_folders(self) -> None:
+        """Removes what killed workers left on the disk a day or more ago."""
+        for folder in self._folder.glob("*"):
+            try:
+                if time.time() - folder.stat().st_mtime > _STALE_FOLDER_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+            except FileNotFoundError:
+                continue  # another worker was quicker
+
+    def _carry_out(self, job: Job) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        timings: dict[str, float] = {}
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as folder,
+            Lease(self.ledger, job, self.lease_seconds) as lease,
+        ):
+            with timed(timings, "download"):
+                image, audio = self._download(job, Path(folder), lease)
+            output = Path(folder) / "video.mp4"
+            with timed(timings, "generate"):
+                task = Task(job.id, image, audio, job.settings, output, lease.report)
+                timings.update(self.engine(task))
+            lease.report("uploading", 0.99)
+            with timed(timings, "upload"):
+                made = self.stores.outputs.put(
+                    output_key(job.user, job.id, job.attempt, "video.mp4"),
+                    output,
+                    content_type="video/mp4",
+                    disposition=f'inline; filename="{sanitize_name(job.id)}.mp4"',
+                    on_step=lambda done, total, preview=None: lease.report("uploading", 0.99),
+                )
+            if not self.ledger.finish(job.id, job.attempt, record(made), timings):
+                raise JobStopped("overtaken at the end")
+
+    def _download(self, job: Job, folder: Path, lease: Lease) -> tuple[Path, Path]:
+        paths = []
+        for name, limit in (("image", MAX_IMAGE_BYTES), ("audio", MAX_AUDIO_BYTES)):
+            lease.report("downloading", 0.0)
+            source = job.inputs[name]
+            path = folder / f"{name}{Path(source['key']).suffix[:16]}"
+            crc = int(source["crc64"]) if source.get("crc64") else None
+            self.stores.inputs.get(source["key"], path, max_bytes=limit, crc64=crc, on_step=_stopping(lease))
+            paths.append(path)
+        return paths[0], paths[1]
+
+    def _discard_unless_won(self, job: Job) -> None:
+        """Deletes this attempt's object unless the ledger names it as the result.
+
+        Asked of the ledger and not remembered: the answer to our own `finish` may have been lost.
+        """
+        key = output_key(job.user, job.id, job.attempt, "video.mp4")
+        output = self.ledger.get(job.id).output
+        if output is not None and output["key"] == key:
+            return
+        try:
+            self.stores.outputs.delete(key)
+        except StorageError as error:
+            logger.warning("job %s: an unwanted result was not deleted (%s); the sweeper will", job.id, error)
+
+
+class timed:
+    """Notes the seconds of a `with` block under a name."""
+
+    def __init__(self, timings: dict[str, float], name: str):
+        self._timings, self._name = timings, name
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._timings[self._name] = round(time.perf_counter() - self._start, 3)
+
+
+def _stopping(lease: Lease) -> Callable[..., Any]:
+    return lambda done, total, preview=None: lease.report("downloading", 0.0)

@@ -1,0 +1,93 @@
+"""Fixtures of the fleet tests: a ledger in SQLite, a folder store, small real inputs, a stub engine."""
+
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sqlalchemy")
+
+from sonic_core.fleet.request import Materials, store_files, submit
+from sonic_core.storage.consents import record_consent
+from sonic_core.storage.database import open_database
+from sonic_core.storage.folder import FolderStore
+from sonic_core.storage.jobs import new_job_id
+from sonic_core.storage.ledger import Ledger
+from sonic_core.storage.profiles import Stores
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self):
+        self.now = 1_800_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(open_database(f"sqlite:///{tmp_path}/ledger.sqlite"), Clock())
+    yield ledger
+    ledger.engine.dispose()
+
+
+@pytest.fixture
+def stores(tmp_path):
+    store = FolderStore(tmp_path / "objects", base_url="http://testserver")
+    return Stores(store, store, 600)
+
+
+@pytest.fixture
+def portrait(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "portrait.png"
+    Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def speech(tmp_path):
+    path = tmp_path / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1), file.setsampwidth(2), file.setframerate(16000)
+        file.writeframes(bytes(16000))
+    return path
+
+
+@pytest.fixture
+def consent(ledger):
+    return record_consent(ledger.engine, "u", subject="s", subject_is_user=True, purpose="a greeting", sources=[])
+
+
+@pytest.fixture
+def add_job(ledger, stores, portrait, speech, consent):
+    def add(job_id=None, settings=None, **options) -> str:
+        job_id = job_id or new_job_id()
+        materials: Materials = store_files(stores, "u", job_id, portrait, speech)
+        submit(
+            ledger,
+            job_id=job_id,
+            user="u",
+            materials=materials,
+            consent_id=consent.id,
+            settings=settings or {},
+            **options,
+        )
+        return job_id
+
+    return add
+
+
+def stub_engine(task):
+    """Writes a file that names the job; no video."""
+    task.on_step("rendering", 0.5)
+    assert task.image.stat().st_size and task.audio.stat().st_size
+    task.output.write_bytes(f"video of {task.job_id}".encode())
+    return {"render": 0.01}
