@@ -18,6 +18,7 @@ COMMANDS = (
     "sonic_core.doctor",
     "sonic_core.storage.commands",
     "sonic_core.fleet.submit",
+    "sonic_core.fleet.commands",
 )
 
 
