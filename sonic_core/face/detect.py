@@ -1,8 +1,9 @@
 """Finds faces in a picture and lays 478 landmarks on each (MediaPipe's topology), on the CPU.
 
-A detector net sees the whole picture small and names eyes and mouths; a landmark net then sees an upright crop of each
-face, twice, and also says whether it is a face at all. Knows pictures, not files, crops for engines, or identities.
-`training/face` made the nets; docs/model-card-lite.md has their figures.
+A detector net sees the whole picture small and names eyes and mouths; a landmark net then sees an upright crop of
+each face, three times, and also says whether it is a face at all; region nets read lips and eyes again from close up.
+Knows pictures, not files, crops for engines, or identities. `training/face` made the nets; docs/model-card-lite.md
+has their figures.
 """
 
 from __future__ import annotations
@@ -18,12 +19,22 @@ from safetensors.torch import load_file
 from torch import nn
 
 from sonic_core.errors import NoFaceError
-from sonic_core.face import align, points
-from sonic_core.face.nets import DETECTOR_STRIDE, LANDMARK_INPUT, DetectorNet, LandmarkNet, fuse
+from sonic_core.face import align, points, regions
+from sonic_core.face.nets import (
+    DETECTOR_STRIDE,
+    LANDMARK_INPUT,
+    REGION_INPUT,
+    DetectorNet,
+    LandmarkNet,
+    RegionNet,
+    fuse,
+)
 
 WEIGHTS = Path(__file__).parent / "weights"
-SHORT_SIDE, LONG_SIDE = 192, 768  # of the picture the detector sees
-LIKELY, CERTAIN = 0.3, 0.5  # detector presence to look closer, landmark presence to believe it
+SHORT_SIDE, LONG_SIDE = 224, 896  # of the picture the detector sees
+LIKELY, CERTAIN = 0.3, 0.6  # detector presence to look closer, landmark presence to believe it
+HARDLY = 0.05  # presence at first look, badly aimed, below which no second look is worth it
+LOOKS = 3
 SMALLEST_PICTURE = 16
 MOST_FACES = 24
 FEWEST_SURE = 0.1  # presence below which even a hand-given box holds no face
@@ -41,7 +52,7 @@ class Face:
 
 
 class FaceDetector:
-    """The two nets, loaded once. Safe to share: nothing changes after loading."""
+    """The nets, loaded once. Safe to share: nothing changes after loading."""
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         tables = load_file(folder / "landmarks.safetensors")
@@ -49,6 +60,10 @@ class FaceDetector:
         self._standard_pixels = align.apply(align.unit_to_pixels(LANDMARK_INPUT), self._standard)
         self._landmarks = load_weights(LandmarkNet(), tables)
         self._detector = load_weights(DetectorNet(), load_file(folder / "detector.safetensors"))
+        self._regions = {
+            region.net: load_weights(RegionNet(len(region.points)), load_file(folder / f"{region.net}.safetensors"))
+            for region in regions.REGIONS[:1]
+        }
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """Every face in image (h, w, 3) uint8 RGB, largest first; an empty list when there is none."""
@@ -57,11 +72,13 @@ class FaceDetector:
         aims = self._propose(image)
         if not len(aims):
             return []
-        first, sure = self._look(image, aims)
-        first = first[sure > LIKELY]
-        if not len(first):
-            return []
-        found, sure = self._look(image, self._aim(first))
+        found, sure = self._look(image, aims)
+        for _ in range(LOOKS - 1):  # each look aims the next
+            found = found[sure > HARDLY]
+            if not len(found):
+                return []
+            found, sure = self._look(image, self._aim(found))
+        found = self._sharpen([image] * len(found), found)
         faces = [_face(marks, score) for marks, score in zip(found, sure, strict=True) if score > CERTAIN]
         return _without_doubles(faces)
 
@@ -97,14 +114,14 @@ class FaceDetector:
             shown = ", ".join(f"{v:g}" for v in (x1, y1, x2, y2))
             raise NoFaceError(f"nothing in the box {shown} looks like a face; give a box that fits one closely")
         found, sure = self._look(image, self._aim(again[best : best + 1]))
-        return _face(found[0], float(sure[0]))
+        return _face(self._sharpen([image], found)[0], float(sure[0]))
 
     def track(self, frame: np.ndarray, previous: Face) -> Face:
         """The same face in the next frame (h, w, 3) uint8; see `track_all`."""
         return self.track_all([frame], previous)[0]
 
     def track_all(self, frames: Sequence[np.ndarray], previous: Face) -> list[Face]:
-        """The face `previous` in frames that follow it closely, without searching: one pass of the landmark net a frame.
+        """The face `previous` in frames that follow it closely, without searching: one look a frame.
 
         All frames are cropped alike, around `previous`, which keeps still points still; so give a second of video or
         less at a time, and go on from the last face. A `score` below 0.5 says that the face has left.
@@ -112,6 +129,7 @@ class FaceDetector:
         aim = self._aim(previous.landmarks[None])
         crops = np.stack([align.cut(frame, aim[0], LANDMARK_INPUT) for frame in frames])
         found, sure = self._read(crops, np.repeat(aim, len(crops), 0))
+        found = self._sharpen(frames, found)
         return [_face(marks, float(score)) for marks, score in zip(found, sure, strict=True)]
 
     def _propose(self, image: np.ndarray) -> np.ndarray:
@@ -133,7 +151,9 @@ class FaceDetector:
         ratio = np.array([width, height]) / size
         keys = ((keys + 0.5) * DETECTOR_STRIDE) * ratio - 0.5
         target = points.keypoints(self._standard_pixels)[:, :2]
-        return align.fit(keys, np.broadcast_to(target, keys.shape))
+        aims = align.fit(keys, np.broadcast_to(target, keys.shape))
+        side = LANDMARK_INPUT / np.maximum(align.scale_of(aims), 1e-6)  # of the crop, in px of the picture
+        return aims[(side > 8) & (side < 4 * max(height, width))]
 
     def _aim(self, landmarks: np.ndarray) -> np.ndarray:
         """The upright crops (k, 2, 3) for faces whose landmarks (k, 478, 3) are roughly known."""
@@ -150,6 +170,18 @@ class FaceDetector:
             presence = torch.sigmoid(logits).numpy()
         in_crop = align.apply(align.unit_to_pixels(LANDMARK_INPUT), units.numpy())
         return align.apply(align.invert(aims), in_crop).astype(np.float32), presence
+
+    def _sharpen(self, images: Sequence[np.ndarray], landmarks: np.ndarray) -> np.ndarray:
+        """Lips, lids and irises read again from close up, one face of each of n images: (n, 478, 3) -> the same."""
+        sharp = landmarks.copy()
+        for region in regions.REGIONS[:1]:
+            aims = align.compose(align.unit_to_pixels(REGION_INPUT), regions.aim(region, landmarks))
+            crops = [align.cut(image, one, REGION_INPUT) for image, one in zip(images, aims, strict=True)]
+            with torch.inference_mode():
+                units = self._regions[region.net](to_pixels(np.stack(crops))).numpy()
+            read = align.apply(align.unit_to_pixels(REGION_INPUT), units)
+            sharp[:, list(region.points), :2] = align.apply(align.invert(aims), read)
+        return sharp
 
 
 def to_pixels(images: np.ndarray) -> torch.Tensor:

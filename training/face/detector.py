@@ -13,8 +13,8 @@ from sonic_core.face.detect import to_pixels
 from sonic_core.face.nets import DETECTOR_STRIDE, DetectorNet
 from training.face import augment, data
 
-SCENE = 192
-SMALLEST, LARGEST = 0.07, 1.0  # face size as a share of the scene
+SCENE = 224
+SMALLEST, LARGEST = 0.06, 1.0  # face size as a share of the scene
 
 
 def size_of(landmarks: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ class Scenes:
         return (scene * (1 - alpha) + layer * alpha).astype(np.uint8)
 
     def scene(self) -> tuple[np.ndarray, np.ndarray]:
-        """A picture (192, 192, 3) uint8 and its faces, (k, 5, 2): box corners, right eye, left eye, mouth."""
+        """A picture (224, 224, 3) uint8 and its faces, (k, 5, 2): box corners, right eye, left eye, mouth."""
         rng = self.rng
         scene = augment.background(self.pictures, SCENE, rng)
         for _ in range(int(rng.choice([0, 1, 2], p=[0.6, 0.25, 0.15]))):
