@@ -68,8 +68,8 @@ def _head(data: Path, count: int, clip: int) -> np.ndarray:
     track = np.concatenate([track, track[::-1]] * (count // len(track) + 1))[:count]
     head = np.stack([track[:, 3] / 18, track[:, 4] / 18, np.radians(track[:, 2])], -1)  # 18 cm is a face height
     head = head - head.mean(0)
-    kernel = np.hanning(7)[1:-1]  # the tracker's own noise out of it: the truth should be smooth
-    padded = np.pad(head, ((2, 2), (0, 0)), mode="edge")
+    kernel = np.exp(-0.5 * (np.arange(-8, 9) / 2.5) ** 2)  # the tracker's own noise out of it: the truth is smooth
+    padded = np.pad(head, ((8, 8), (0, 0)), mode="edge")
     return np.stack([np.convolve(padded[:, i], kernel / kernel.sum(), "valid") for i in range(3)], -1).clip(-0.06, 0.06)
 
 

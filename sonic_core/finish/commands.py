@@ -1,0 +1,163 @@
+"""The commands `align`, `inspect`, `evaluate` and `finish`, for any video file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from sonic_core.clip import Clip
+from sonic_core.errors import SettingsError
+from sonic_core.finish.canvas import MODES, canvas, parse_size
+from sonic_core.finish.inspection import inspect
+from sonic_core.finish.interpolate import METHODS, interpolate, load_rife
+from sonic_core.finish.label import LABELS, RECORD_KEY, VisibleLabel, label
+from sonic_core.finish.smooth import smooth
+from sonic_core.finish.track import FaceTracker
+from sonic_core.media.image import load_image
+from sonic_core.media.remux import CONTAINER_KEYS, remux
+from sonic_core.media.video import open_video, save_video
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the four commands to the command line."""
+    parser = _command(subparsers, "align", run_align, "measure, and with --output mend, the offset of lips and sound")
+    parser.add_argument("--output", type=Path, help="write the aligned video here")
+    parser.add_argument("--wanted", type=float, default=0.0, metavar="S", help="seconds the lips shall come later (0)")
+    parser.add_argument("--move", choices=("sound", "frames"), default="sound", help="what to move (sound)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+    _command(subparsers, "inspect", run_inspect, "show what a video carries: streams, metadata, AI label, credentials")
+
+    parser = _command(subparsers, "evaluate", run_evaluate, "report a talking video's quality")
+    parser.add_argument("--portrait", type=Path, help="the photo it was made from, for likeness")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw lip opening and speech over time")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+    parser = _command(subparsers, "finish", run_finish, "smooth, resample, frame and label a video")
+    parser.add_argument("--output", type=Path, required=True, help="the finished video, .mp4")
+    parser.add_argument("--smooth", type=float, default=0.0, metavar="0..1", help="take out jitter and flicker (0)")
+    parser.add_argument("--fps", type=float, help="frames a second (as they are)")
+    parser.add_argument("--interpolation", choices=METHODS, default="auto", help="how frames between are made (auto)")
+    parser.add_argument("--rife", type=Path, help="flownet.pkl of the Sonic release")
+    parser.add_argument("--canvas", metavar="SIZE", help="9:16, 16:9, 1:1, 4:5 or like 1080x1920")
+    parser.add_argument("--canvas-mode", choices=MODES, default="blur", help="what fills the canvas (blur)")
+    parser.add_argument(
+        "--label", metavar="TEXT", help=f"write it into the picture: {', '.join(LABELS)}, or the text itself"
+    )
+    parser.add_argument("--label-always", action="store_true", help="for the whole video, not its first two seconds")
+    parser.add_argument("--no-record", action="store_true", help="leave out the AIGC record (the video is not AI-made)")
+    parser.add_argument("--sign", action="store_true", help="sign with C2PA, self-made unless a certificate is given")
+    parser.add_argument("--certificate", type=Path, help="PEM chain to sign with")
+    parser.add_argument("--key", type=Path, help="PEM private key of the certificate")
+
+
+def _command(subparsers: argparse._SubParsersAction, name: str, run, text: str) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.add_argument("video", type=Path)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run_align(args: argparse.Namespace) -> int:
+    from sonic_core.finish.lip_align import measure, moved_sound, shifted
+
+    clip = open_video(args.video)
+    found = measure(clip)
+    late = found.offset - args.wanted
+    if args.output and found.trusted:
+        if args.move == "sound" and clip.audio is not None:
+            remux(args.video, args.output, moved_sound(clip.audio, late))
+        else:
+            save_video(_without_container_keys(shifted(clip, late, "frames")), args.output)
+    elif args.output:
+        remux(args.video, args.output)
+    values = {**asdict(found), "trusted": found.trusted, "corrected": bool(args.output and found.trusted)}
+    if args.json:
+        _print_json(values)
+    else:
+        how = "late" if found.offset >= 0 else "early"
+        lines = [f"offset {found.offset:+.3f} s (lips {how}), confidence {found.confidence:.2f}"]
+        if not found.trusted:
+            lines.append("too uncertain to correct" + (": copied as it is" if args.output else ""))
+        sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def run_inspect(args: argparse.Namespace) -> int:
+    _print_json(inspect(args.video))
+    return 0
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    from sonic_core.finish.evaluate import evaluate
+    from sonic_core.finish.lip_align import speech_opening
+
+    heard: list[np.ndarray] = []
+
+    def listener(speech: np.ndarray, frames: int) -> np.ndarray:
+        heard.append(speech_opening(speech, frames))
+        return heard[-1]
+
+    clip = open_video(args.video)
+    portrait = load_image(args.portrait) if args.portrait else None
+    report, tracks = evaluate(clip, portrait, listener=listener)
+    if args.plot:
+        from sonic_core.finish.plot import plot
+
+        sound = (np.zeros(0, np.float32), 16000) if clip.audio is None else (clip.audio.mono(), clip.audio.rate)
+        expected = heard[0] if heard else np.full(1, np.nan)
+        plot(args.plot, tracks.opening, float(clip.fps), expected, 25, *sound, title=args.video.name)
+    if args.json:
+        _print_json(asdict(report))
+    else:
+        width = max(map(len, asdict(report)))
+        for name, value in asdict(report).items():
+            sys.stdout.write(f"{name.replace('_', ' '):{width}}  {'-' if value is None else value}\n")
+    return 0
+
+
+def run_finish(args: argparse.Namespace) -> int:
+    if (args.certificate is None) != (args.key is None):
+        raise SettingsError("a certificate and its key go together; give --certificate and --key, or neither")
+    clip = _without_container_keys(open_video(args.video))
+    clip = smooth(clip, args.smooth)
+    if args.fps is not None:
+        network = load_rife(args.rife) if args.rife else None
+        clip = interpolate(clip, args.fps, args.interpolation, network)
+    if args.canvas:
+        face = _face_box(clip) if args.canvas_mode == "fill" else None
+        clip = canvas(clip, parse_size(args.canvas), args.canvas_mode, face)
+    if not args.no_record:
+        visible = VisibleLabel(args.label, None if args.label_always else 2.0) if args.label else None
+        kept = clip.metadata.get(RECORD_KEY)
+        clip = label(clip, visible)
+        if kept is not None:  # a record that is there says more than a new one
+            clip = clip.replaced(metadata={**clip.metadata, RECORD_KEY: kept})
+    save_video(clip, args.output)
+    if args.sign or args.certificate:
+        from sonic_core.finish.provenance import load_credentials, sign
+
+        sign(args.output, args.output, load_credentials(args.certificate, args.key) if args.certificate else None)
+    return 0
+
+
+def _without_container_keys(clip: Clip) -> Clip:
+    return clip.replaced(metadata={k: v for k, v in clip.metadata.items() if k not in CONTAINER_KEYS})
+
+
+def _face_box(clip: Clip) -> tuple[float, float, float, float] | None:
+    """The face in the first frame, None when there is none."""
+    landmarks = FaceTracker()(next(clip.frames()))
+    if landmarks is None:
+        return None
+    (x1, y1), (x2, y2) = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    return float(x1), float(y1), float(x2), float(y2)
+
+
+def _print_json(values: dict) -> None:
+    sys.stdout.write(json.dumps(values, ensure_ascii=False, indent=2) + "\n")

@@ -1,0 +1,223 @@
+"""Measuring by how much lips come after (or before) the sound, and putting it right.
+
+How far the lips are open in the frames is compared with how far the speech implies them to be: the mean answer of the
+bundled motion model, which never saw the frames. The shift at which both agree best is the offset; how unlikely that
+agreement would be by chance is the confidence. Nothing is cut off at the end, whichever of the two is moved.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from sonic_core.clip import Audio, Clip
+from sonic_core.engines.lite.layout import FPS, MOUTH, MouthBasis
+from sonic_core.errors import InputError, SettingsError
+from sonic_core.face.points import LIP_PAIRS
+from sonic_core.finish.interpolate import sampled
+from sonic_core.finish.stream import Reach
+from sonic_core.finish.track import FaceTracker, Tracker, face_height, lip_gap
+from sonic_core.media.audio import speech_waveform
+
+logger = logging.getLogger(__name__)
+
+SEES = Reach(0, 1)  # to resample; measuring looks through the whole clip once and keeps a number a frame
+
+RATE = 200  # Hz at which the two tracks are compared
+FARTHEST = 0.6  # seconds of offset that are looked for
+SLOW = 1.2  # seconds; slower changes (posture, loudness of a sentence) are taken out of both tracks
+SHORTEST = 1.0  # seconds of usable track
+TRUSTED = 0.95  # confidence from which on the offset is corrected
+QUIET = 10 ** (-50 / 20)  # RMS of sound that is silence
+LEAST_FACES = 0.5  # share of frames in which a face must be seen
+LAG = 0.0  # seconds by which the bundled model's lips lead real ones: see docs/finishing.md
+
+# Mono 16 kHz speech (samples,) and a number of 25 fps frames -> how far the lips should be open in each (frames,)
+Listener = Callable[[np.ndarray, int], np.ndarray]
+Move = Literal["sound", "frames"]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """`offset`: seconds by which the lips come after the sound (negative: before). `confidence`: 0 to 1, the chance
+    that this is no accident. `correlation`: of lips and speech at that offset. `faces`: share of frames with a face."""
+
+    offset: float
+    confidence: float
+    correlation: float
+    faces: float
+
+    @property
+    def trusted(self) -> bool:
+        return self.confidence >= TRUSTED
+
+
+def measure(
+    clip: Clip, new_tracker: Callable[[], Tracker] = FaceTracker, listener: Listener | None = None
+) -> Alignment:
+    """The offset of a clip with sound. Raises InputError when it has none."""
+    openings = lip_openings(clip, new_tracker())
+    return compare(openings, clip, listener or speech_opening)
+
+
+def compare(openings: np.ndarray, clip: Clip, listener: Listener) -> Alignment:
+    """The offset between measured lip openings (n,), NaN where there was no face, and the clip's sound."""
+    if clip.audio is None:
+        raise InputError("the video has no sound to align the lips with; give one that has")
+    faces = float(np.isfinite(openings).mean())
+    sound = clip.audio.mono()
+    if faces < LEAST_FACES or len(sound) == 0 or np.sqrt(np.mean(sound**2)) < QUIET:
+        return Alignment(0.0, 0.0, 0.0, faces)
+    speech = speech_waveform(clip.audio, 16000)
+    expected = listener(speech, max(1, math.ceil(len(speech) / 16000 * FPS)))
+    return match(openings, float(clip.fps), expected, faces)
+
+
+def lip_openings(clip: Clip, tracker: Tracker) -> np.ndarray:
+    """(n,) distance of the inner lips as a share of the face's height; NaN where there is no face."""
+    gaps, heights = [], []
+    for frame in clip.frames():
+        landmarks = tracker(frame)
+        gaps.append(math.nan if landmarks is None else lip_gap(landmarks))
+        heights.append(math.nan if landmarks is None else face_height(landmarks))
+    if not np.isfinite(heights).any():
+        return np.full(len(gaps), math.nan)
+    return np.array(gaps) / np.nanmedian(heights)  # one height for all: the chin moves with the mouth
+
+
+@lru_cache(maxsize=1)
+def _motion_model():
+    from sonic_core.engines.lite.motion import MotionModel
+
+    return MotionModel.from_folder()
+
+
+def speech_opening(speech: np.ndarray, frames: int) -> np.ndarray:
+    """(frames,) the lip opening that speech implies, as a share of the face's height: one step of the bundled model.
+
+    Denoising from the highest noise level in one step gives the mean over all motions that fit the speech.
+    """
+    model = _motion_model()
+    latents = model.sample(model.listen(speech, frames), steps=1, seed=0, guidance=1.0, solver="euler").numpy()
+    basis = MouthBasis.load()
+    points = basis.rest + basis.displacement(latents[:, MOUTH])
+    pairs = np.array(LIP_PAIRS)
+    gap = np.linalg.norm(points[:, pairs[:, 0], :2] - points[:, pairs[:, 1], :2], axis=-1).mean(-1)
+    return gap / np.linalg.norm(basis.rest[10, :2] - basis.rest[152, :2])
+
+
+def match(seen: np.ndarray, seen_fps: float, expected: np.ndarray, faces: float = 1.0) -> Alignment:
+    """Where two tracks agree best: lips seen (n,) at `seen_fps` and lips expected (m,) at 25 fps."""
+    end = min((len(seen) - 1) / seen_fps, (len(expected) - 1) / FPS)
+    if end < SHORTEST or np.isfinite(seen).sum() < 2:
+        return Alignment(0.0, 0.0, 0.0, faces)
+    known = np.isfinite(seen)
+    times = np.arange(0, end, 1 / RATE)
+    # A frame shows the middle of its time and so does a row of the model: both start half a frame in.
+    a = np.interp(times, (np.flatnonzero(known) + 0.5) / seen_fps, seen[known])
+    b = np.interp(times, (np.arange(len(expected)) + 0.5) / FPS, expected)
+    a, b = without_slow(a), without_slow(b)
+    if min(a.std(), b.std()) < 1e-6:
+        return Alignment(0.0, 0.0, 0.0, faces)
+    lags = np.arange(-round(FARTHEST * RATE), round(FARTHEST * RATE) + 1)
+    curve = np.array([correlation_at(a, b, lag) for lag in lags])
+    best = int(curve.argmax())
+    inside = 0 < best < len(lags) - 1
+    peak = vertex(curve[best - 1 : best + 2]) if inside else 0.0
+    confidence = significance(float(curve[best]), a, b) if inside else 0.0
+    return Alignment(float((lags[best] + peak) / RATE) - LAG, confidence, float(curve[best]), faces)
+
+
+def without_slow(track: np.ndarray) -> np.ndarray:
+    """The track minus its running mean over SLOW seconds."""
+    half = round(SLOW * RATE / 2)
+    window = np.hanning(2 * half + 3)[1:-1]
+    weights = np.convolve(np.ones_like(track), window, "same") if len(track) >= len(window) else None
+    if weights is None:
+        return track - track.mean()
+    return track - np.convolve(track, window, "same") / weights
+
+
+def correlation_at(seen: np.ndarray, expected: np.ndarray, lag: int) -> float:
+    """Pearson's correlation of seen[t + lag] with expected[t] where both exist."""
+    a, b = (seen[lag:], expected[: len(expected) - lag]) if lag >= 0 else (seen[:lag], expected[-lag:])
+    if len(a) < 2 or a.std() < 1e-9 or b.std() < 1e-9:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def vertex(three: np.ndarray) -> float:
+    """Where the parabola through values at -1, 0, 1 has its top, when the middle one is the highest."""
+    bend = three[0] - 2 * three[1] + three[2]
+    return 0.0 if bend >= 0 else float(0.5 * (three[0] - three[2]) / bend)
+
+
+def significance(peak: float, a: np.ndarray, b: np.ndarray) -> float:
+    """The chance that the highest of all correlations looked at would be lower if the tracks had nothing in common.
+
+    Neighbouring samples say much the same, so the number of independent ones is Bartlett's: n / (1 + 2 sum ra rb).
+    """
+    if peak <= 0:
+        return 0.0
+    shared = float((autocorrelation(a) * autocorrelation(b))[1:].sum())
+    independent = max(4.0, len(a) / max(1.0, 1 + 2 * shared))
+    z = math.atanh(min(peak, 0.999)) * math.sqrt(independent - 3)
+    below = 0.5 * (1 + math.erf(z / math.sqrt(2)))
+    tries = max(1.0, 2 * FARTHEST * RATE * independent / len(a))
+    return below**tries
+
+
+def autocorrelation(track: np.ndarray) -> np.ndarray:
+    """(n,) of a track without mean, by FFT; 1 at lag 0."""
+    centred = track - track.mean()
+    spectrum = np.abs(np.fft.rfft(centred, 2 * len(centred))) ** 2
+    raw = np.fft.irfft(spectrum)[: len(centred)]
+    return raw / raw[0]
+
+
+def corrected(clip: Clip, found: Alignment, wanted: float = 0.0, move: Move = "frames") -> Clip:
+    """The clip with its lips `wanted` seconds after the sound; the clip itself when the measurement is not trusted."""
+    if not found.trusted:
+        logger.warning(
+            "the lips could not be aligned: offset %.3f s at a confidence of %.2f only; the clip is left as it is",
+            found.offset,
+            found.confidence,
+        )
+        return clip
+    return shifted(clip, found.offset - wanted, move)
+
+
+def shifted(clip: Clip, late: float, move: Move = "frames") -> Clip:
+    """The clip with lips that were `late` seconds (negative: early) brought to their sound.
+
+    frames: each shows another time of the video, the first or last picture standing in where there is none; sound:
+    it is moved, silence coming in. The clip grows where something would drop off its end.
+    """
+    if move not in ("sound", "frames"):
+        raise SettingsError(f"what to move is {move!r}; choose sound or frames")
+    if not (math.isfinite(late) and abs(late) <= 10):
+        raise SettingsError(f"the offset to correct is {late} s; give at most 10 s")
+    if move == "sound":
+        moved = None if clip.audio is None else moved_sound(clip.audio, late)
+        count = clip.frame_count
+        if late > 0 and moved is not None:
+            count = max(count, math.ceil(round(min(moved.seconds, clip.seconds + late) * clip.fps, 6)))
+        return sampled(clip, lambda k: k, "repeat", frame_count=count, audio=moved)
+    step = late * float(clip.fps)
+    count = clip.frame_count + (math.ceil(round(-step, 6)) if late < 0 else 0)
+    return sampled(clip, lambda k: k + step, "auto", frame_count=count)
+
+
+def moved_sound(audio: Audio, late: float) -> Audio:
+    """Sound that starts `late` seconds later, after silence, or earlier, its first part cut; its end is kept."""
+    count = round(abs(late) * audio.rate)
+    if late >= 0:
+        return Audio(np.pad(audio.samples, ((0, 0), (count, 0))), audio.rate)
+    count = min(count, audio.samples.shape[1] - 1)
+    return Audio(np.ascontiguousarray(np.pad(audio.samples[:, count:], ((0, 0), (0, count)))), audio.rate)

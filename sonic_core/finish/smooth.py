@@ -1,0 +1,241 @@
+"""Taking jitter, flicker and noise out of a clip while speech stays as it is.
+
+Optical flow from frame to frame says how every bit of the picture moves; its path over the frames before and after is
+smoothed (a polynomial of degree 2 through the window, so nods and turns pass) and the picture is moved onto it. Lips,
+jaw and eyes have no say in that and ride along with the face around them, so an opening mouth stays as open and as
+fast. Brightness is levelled to its mean over a longer past, the grain averaged with the neighbours along the motion.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from sonic_core.clip import Clip
+from sonic_core.errors import SettingsError
+from sonic_core.face.points import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from sonic_core.finish.flow import FlowEstimator, disagreement, warp
+from sonic_core.finish.stream import Reach, Window, single_frames, stage, windows
+from sonic_core.finish.track import FaceTracker, Tracker
+
+SEES = Reach(5, 5)
+DEGREE = 2
+TAPER = 2.75  # frames, standard deviation of the window; passes 91 % of a motion of 2 Hz at 25 fps
+LEVEL_BEFORE = 50  # frames whose brightness (not pixels) is remembered
+
+SPREAD = 0.1  # how far around motion is averaged, as a share of the face's height (or the short side)
+AGREEMENT = 0.5  # pixels by which flow may miss on its way back
+TEXTURE = 4.0  # grey levels of local contrast that make flow trustworthy
+CUT = 0.12  # a mean difference after following the motion that means another scene
+SMALLEST_MOVE = 0.03  # pixels; moving the picture by less only softens it
+MOST_NOISE = 0.05
+
+JAW = tuple(FACE_OVAL[12:25])  # the oval below the mouth corners
+LEVEL_SIDE = 96  # side of the copies brightness is measured on
+
+
+@dataclass
+class Seen:
+    """A frame and what was measured on it when it came in."""
+
+    frame: np.ndarray
+    small: np.ndarray  # uint8 grey, for flow
+    live: np.ndarray  # (h, w) small: 1 on lips, jaw and eyes
+    tall: float  # face height in small pixels
+    level: np.ndarray  # (3,) log brightness relative to the first frame
+    is_cut: bool  # another scene than the frame before
+    to_previous: np.ndarray | None  # flow, small
+    from_previous: np.ndarray | None
+
+
+def smooth(clip: Clip, strength: float = 1.0, new_tracker: Callable[[], Tracker] = FaceTracker) -> Clip:
+    """The clip without jitter, flicker and noise; `strength` from 0 (the clip itself) to 1.
+
+    `new_tracker` makes what finds the face, once a pass; without a face the whole picture is treated alike.
+    Raises SettingsError for another strength.
+    """
+    if not 0 <= strength <= 1:
+        raise SettingsError(f"smoothing strength is {strength}; give a value from 0 to 1")
+    if strength == 0:
+        return clip
+
+    def frames() -> Iterator[np.ndarray]:
+        estimator = FlowEstimator(clip.height, clip.width)
+        levels: deque[np.ndarray] = deque(maxlen=LEVEL_BEFORE)
+        for window in windows(observed(clip, estimator, new_tracker()), SEES):
+            if window.here.is_cut:
+                levels.clear()
+            levels.append(window.here.level)
+            yield smoothed(window, list(levels), estimator, strength)
+
+    return stage(clip, frames)
+
+
+def observed(clip: Clip, estimator: FlowEstimator, tracker: Tracker) -> Iterator[Seen]:
+    """Every frame with its flow, face and brightness."""
+    before: Seen | None = None
+    landmarks: np.ndarray | None = None
+    for frame in single_frames(clip):
+        found = tracker(frame)
+        landmarks = found if found is not None else landmarks
+        before = observe(frame, before, landmarks, estimator)
+        yield before
+
+
+def observe(frame: np.ndarray, before: Seen | None, landmarks: np.ndarray | None, estimator: FlowEstimator) -> Seen:
+    small = estimator.prepare(frame)
+    live, tall = live_parts(landmarks, estimator)
+    seen = Seen(frame, small, live, tall, np.zeros(3, np.float32), False, None, None)
+    if before is None:
+        return seen
+    forward, backward = estimator.between(before.small, small), estimator.between(small, before.small)
+    difference = np.abs(warp(before.small, backward).astype(np.float32) - small).mean() / 255
+    if difference > CUT:
+        seen.is_cut = True
+        return seen
+    seen.from_previous, seen.to_previous = forward, backward
+    seen.level = before.level + brightening(before.frame, frame, backward, live)
+    return seen
+
+
+def live_parts(landmarks: np.ndarray | None, estimator: FlowEstimator) -> tuple[np.ndarray, float]:
+    """Mask (h, w) of what speaks and blinks, at the small size, and the face's height there."""
+    width, height = estimator.small
+    mask = np.zeros((height, width), np.float32)
+    if landmarks is None:
+        return mask, float(min(width, height))
+    scale = np.array([width / estimator.size[0], height / estimator.size[1]])
+    points = (landmarks[:, :2] + 0.5) * scale - 0.5
+    tall = float(np.linalg.norm(points[10] - points[152]))
+    for part in ((*OUTER_LIPS, *JAW), RIGHT_EYE, LEFT_EYE):
+        hull = cv2.convexHull(points[list(part)].astype(np.float32))
+        cv2.fillPoly(mask, [np.round(hull).astype(np.int32)], 1.0)
+    reach = max(1, round(0.05 * tall))
+    wide = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
+    return np.asarray(cv2.GaussianBlur(wide, (0, 0), max(0.5, 0.02 * tall))), tall
+
+
+def brightening(before: np.ndarray, here: np.ndarray, backward: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """(3,) log of how much brighter a frame is than the one before, channel by channel; the median along the motion."""
+    size = (LEVEL_SIDE, LEVEL_SIDE)
+    old, new = (cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (before, here))
+    shrink = np.array([LEVEL_SIDE / live.shape[1], LEVEL_SIDE / live.shape[0]], np.float32)
+    old = warp(old, cv2.resize(backward, size, interpolation=cv2.INTER_AREA) * shrink)
+    ratio = np.log((new + 0.02) / (old + 0.02))
+    usable = (
+        (cv2.resize(live, size) < 0.5) & (np.minimum(old, new).min(-1) > 0.03) & (np.maximum(old, new).max(-1) < 0.97)
+    )
+    return np.median(ratio[usable], 0) if usable.sum() > 50 else np.zeros(3, np.float32)
+
+
+def smoothed(window: Window[Seen], levels: list[np.ndarray], estimator: FlowEstimator, strength: float) -> np.ndarray:
+    """The frame in the middle of a window, levelled, denoised and moved onto its smooth path."""
+    here = window.here
+    past, future = same_scene(window)
+    target = np.mean([*levels, *(seen.level for seen in future)], 0)
+    out = levelled(here, target, strength)
+    neighbours = [(future[0], future[0].from_previous)] if future else []
+    neighbours += [(past[-1], here.to_previous)] if past else []
+    out = denoised(
+        out, [(levelled(seen, target, strength), flow) for seen, flow in neighbours], here, estimator, strength
+    )
+    move = correction(past, here, future) * strength
+    if np.abs(move).max() > SMALLEST_MOVE:
+        out = warp(out, estimator.enlarge(-move), cv2.INTER_LANCZOS4)
+    return out.clip(0, 1)
+
+
+def same_scene(window: Window[Seen]) -> tuple[list[Seen], list[Seen]]:
+    """The neighbours of a window's frame up to the next cut on either side."""
+    future: list[Seen] = []
+    for seen in window.after:
+        if seen.is_cut:
+            break
+        future.append(seen)
+    past: list[Seen] = []
+    for seen, following in zip(reversed(window.before), [window.here, *reversed(window.before)], strict=False):
+        if following.is_cut:
+            break
+        past.insert(0, seen)
+    return past, future
+
+
+def levelled(seen: Seen, target: np.ndarray, strength: float) -> np.ndarray:
+    return seen.frame * np.exp((target - seen.level) * strength).astype(np.float32)
+
+
+def denoised(
+    frame: np.ndarray,
+    neighbours: list[tuple[np.ndarray, np.ndarray | None]],
+    here: Seen,
+    estimator: FlowEstimator,
+    strength: float,
+) -> np.ndarray:
+    """The frame averaged with its neighbours along the flow to them, where they differ by noise only."""
+    if not neighbours:
+        return frame
+    allowed = cv2.resize(1 - here.live, (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_LINEAR)
+    total, weights = frame.copy(), np.ones(frame.shape[:2], np.float32)
+    for neighbour, flow in neighbours:
+        assert flow is not None  # frames of one scene have flow between them
+        moved = warp(neighbour, estimator.enlarge(flow), cv2.INTER_CUBIC)
+        difference = np.abs(moved - frame).mean(-1)
+        noise = min(float(np.median(difference)), MOST_NOISE)
+        local = cv2.blur(difference, (5, 5))
+        weight = strength * allowed * np.exp(-((local / (1.5 * noise + 1e-4)) ** 2))
+        total += moved * weight[..., None]
+        weights += weight
+    return total / weights[..., None]
+
+
+def correction(past: list[Seen], here: Seen, future: list[Seen]) -> np.ndarray:
+    """(h, w, 2) small pixels by which to move what is at each place of the frame to bring it onto its smooth path."""
+    offsets = [*range(-len(past), 0), 0, *range(1, len(future) + 1)]
+    weights = dict(zip(offsets, polynomial_weights(tuple(offsets)), strict=True))
+    move = np.zeros((*here.small.shape, 2), np.float32)
+    trust = np.zeros(here.small.shape, np.float32)
+    for sign, chain in ((1, flows_onward(future)), (-1, flows_backward(past, here))):
+        path = np.zeros_like(move)
+        for step, (flow, return_flow) in enumerate(chain, 1):
+            path = path + warp(flow, path)
+            move += weights[sign * step] * path
+            if step == 1:
+                trust += np.exp(-((disagreement(flow, return_flow) / AGREEMENT) ** 2))
+    contrast = cv2.blur(cv2.morphologyEx(here.small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)), (5, 5))
+    trust = trust * np.minimum(contrast / TEXTURE, 1) ** 2 * (1 - here.live) + 1e-4
+    return spread(move, trust, SPREAD * here.tall)
+
+
+def flows_onward(future: list[Seen]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """From each frame to the next: (flow, the flow back)."""
+    return [(seen.from_previous, seen.to_previous) for seen in future]  # type: ignore[misc]
+
+
+def flows_backward(past: list[Seen], here: Seen) -> list[tuple[np.ndarray, np.ndarray]]:
+    """From each frame to the one before, from here on back: (flow, the flow back)."""
+    onward = [*past[1:], here] if past else []
+    return [(seen.to_previous, seen.from_previous) for seen in reversed(onward)]  # type: ignore[misc]
+
+
+def spread(values: np.ndarray, trust: np.ndarray, sigma: float) -> np.ndarray:
+    """Values (h, w, c) averaged around, trusted ones counting more. On a coarse grid: the result is smooth anyway."""
+    shrink = max(1, int(sigma / 3))
+    height, width = trust.shape
+    size = (max(4, width // shrink), max(4, height // shrink))
+    together = np.asarray(np.dstack([values * trust[..., None], trust]), np.float32)
+    both = cv2.GaussianBlur(cv2.resize(together, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / shrink)
+    return cv2.resize(both[..., :-1] / both[..., -1:], (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+@lru_cache(maxsize=256)
+def polynomial_weights(offsets: tuple[int, ...]) -> np.ndarray:
+    """Weights (n,) with which values at `offsets` give, at 0, the polynomial fitted to them; nearer ones count more."""
+    degree = DEGREE if min(-offsets[0], offsets[-1]) >= DEGREE else 0 if len(offsets) < 4 else 1
+    taper = np.exp(-0.25 * (np.array(offsets) / TAPER) ** 2)
+    powers = np.vander(np.array(offsets, np.float64), degree + 1, increasing=True)
+    return (np.linalg.pinv(powers * taper[:, None])[0] * taper).astype(np.float32)

@@ -1,0 +1,96 @@
+"""Following one face through a video: landmarks frame by frame, steady, with the face found again when it is lost.
+
+Only the largest face is followed. What the landmarks are used for is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from sonic_core.face.detect import CERTAIN, Face, FaceDetector
+from sonic_core.face.points import LIP_PAIRS, RIGID
+
+# A frame (h, w, 3) float32 -> landmarks (478, 3) in its pixels, or None where there is no face.
+Tracker = Callable[[np.ndarray], np.ndarray | None]
+
+SIDE = 640  # larger frames are tracked on a copy with this short side
+WANDERING = 0.04  # share of the face's height by which it may move before the crop it is seen in follows
+SEARCH_EVERY = 5  # frames between searches while there is no face
+
+
+@lru_cache(maxsize=1)
+def shared_detector() -> FaceDetector:
+    return FaceDetector()
+
+
+class FaceTracker:
+    """A `Tracker` with memory; make a new one for every pass through a clip.
+
+    The face is seen in the same crop until it has moved: a crop that followed every frame would add its own tremble.
+    """
+
+    def __init__(self, detector: FaceDetector | None = None) -> None:
+        self.detector = detector or shared_detector()
+        self.anchor: Face | None = None
+        self.missed = 0
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray | None:
+        picture, scale = shrunk(frame)
+        face = self._follow(picture) or self._search(picture)
+        if face is None:
+            return None
+        return rescaled(face.landmarks, 1 / scale)
+
+    def _follow(self, picture: np.ndarray) -> Face | None:
+        if self.anchor is None:
+            return None
+        face = self.detector.track(picture, self.anchor)
+        if face.score < CERTAIN:
+            self.anchor, self.missed = None, 0
+            return None
+        rigid = list(RIGID)
+        moved = np.linalg.norm(face.landmarks[rigid, :2] - self.anchor.landmarks[rigid, :2], axis=-1).mean()
+        if moved > WANDERING * face_height(face.landmarks):
+            self.anchor = self.detector.track(picture, face)
+            return self.anchor
+        return face
+
+    def _search(self, picture: np.ndarray) -> Face | None:
+        self.missed += 1
+        if self.missed % SEARCH_EVERY != 1:
+            return None
+        faces = self.detector.detect(picture)
+        self.anchor = faces[0] if faces else None
+        return self.anchor
+
+
+def shrunk(frame: np.ndarray) -> tuple[np.ndarray, float]:
+    """uint8 copy of a frame with at most SIDE on the short side, and its scale."""
+    picture = (frame * 255 + 0.5).astype(np.uint8)
+    scale = min(1.0, SIDE / min(frame.shape[:2]))
+    if scale == 1:
+        return picture, 1.0
+    size = round(frame.shape[1] * scale), round(frame.shape[0] * scale)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), scale
+
+
+def rescaled(landmarks: np.ndarray, scale: float) -> np.ndarray:
+    """Landmarks in a picture `scale` times as large; pixel centres lie on whole numbers."""
+    moved = landmarks * np.float32(scale)
+    moved[:, :2] += (scale - 1) / 2
+    return moved
+
+
+def face_height(landmarks: np.ndarray) -> float:
+    """Forehead to chin, in pixels."""
+    return float(np.linalg.norm(landmarks[10, :2] - landmarks[152, :2]))
+
+
+def lip_gap(landmarks: np.ndarray) -> float:
+    """Distance between the inner lips in pixels: the mean over the pairs that meet when the mouth is shut."""
+    pairs = np.array(LIP_PAIRS)
+    return float(np.linalg.norm(landmarks[pairs[:, 0], :2] - landmarks[pairs[:, 1], :2], axis=-1).mean())
