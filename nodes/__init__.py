@@ -7,14 +7,17 @@ from comfy_api.latest import ComfyExtension, io
 from . import host, neighbours
 from .clip_to_images import SonicClipToImages
 from .decode import SonicDecode
+from .evaluate import SonicEvaluate
 from .interpolate import SonicInterpolate
 from .label import SonicLabel
+from .lip_align import SonicLipAlign
 from .load_audio import SonicLoadAudio
 from .load_model import SonicLoadModel
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
 from .render_video import SonicRenderVideo
 from .sampler import SonicSampler
+from .smooth import SonicSmooth
 
 NODES: list[type[io.ComfyNode]] = [
     SonicLoadModel,
@@ -22,11 +25,14 @@ NODES: list[type[io.ComfyNode]] = [
     SonicPreData,
     SonicSampler,
     SonicDecode,
+    SonicLipAlign,
+    SonicSmooth,
     SonicInterpolate,
     SonicPasteBack,
     SonicLabel,
     SonicRenderVideo,
     SonicClipToImages,
+    SonicEvaluate,
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from comfy.utils import ProgressBar
 from PIL import Image
 from server import PromptServer
 
+from sonic_core.clip import Clip
 from sonic_core.errors import InputError, NotEnoughMemoryError
 
 MODEL_FOLDER = "sonic"
@@ -73,6 +74,19 @@ def stepper() -> Callable[..., None]:
         bar.update_absolute(done, total, None if preview is None else ("JPEG", picture(preview), PREVIEW_SIDE))
 
     return on_step
+
+
+def watched(clip: Clip) -> Clip:
+    """The clip, moving the node's progress bar as its frames are taken, and raising when the user cancels."""
+
+    def make() -> Iterator[np.ndarray]:
+        on_step, done = stepper(), 0
+        for chunk in clip.make():
+            yield chunk
+            done += len(chunk)
+            on_step(done, clip.frame_count)
+
+    return clip.replaced(make=make)
 
 
 def picture(frame: np.ndarray) -> Image.Image:

@@ -32,17 +32,19 @@ class SonicPreData(io.ComfyNode):
                 io.Audio.Input("audio", tooltip="The speech, up to 30 minutes."),
                 setting(
                     "duration",
+                    "0: as long as the audio. A shorter one than the audio's is an error unless trim is on",
                     default=0.0,
                     min=0.0,
-                    tooltip="0: as long as the audio. A shorter one than the audio's is an error unless trim is on",
                 ),
                 setting("trim"),
-                setting(
+                io.Combo.Input(
                     "framing",
                     options=["whole", "face"],
-                    tooltip="For the face put back into the photo choose face and add Sonic: Paste Back",
+                    default="whole",
+                    tooltip="whole: the whole photo. face: a square around the head; "
+                    "Sonic: Paste Back puts it back into the photo.",
                 ),
-                setting("min_resolution", tooltip="512 is what the models were made for"),
+                setting("min_resolution", "512 is what the models were made for"),
                 setting("expand_ratio", slider=True),
                 setting("face_index"),
                 io.String.Input(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from comfy_api.latest import io
+
 from sonic_core.finish.smooth import smooth
 
 from .sockets import CATEGORY, ClipSocket, Made

@@ -12,17 +12,13 @@ LARGEST_SEED = 2**53 - 1  # the front end's numbers are doubles
 SLIDER = io.NumberDisplay.slider
 
 
-def setting(name: str, *, tooltip: str = "", slider: bool = False, **changes: Any) -> io.Input:
-    """The widget of a setting. `tooltip` follows the setting's own text; `changes` replace what it says."""
+def setting(name: str, tooltip: str = "", *, slider: bool = False, **changes: Any) -> io.Input:
+    """The widget of a setting. `tooltip` follows the setting's own text; `changes` replace its range or default."""
     field = Settings.__dataclass_fields__[name]
-    text = field.metadata["text"][:1].upper() + field.metadata["text"][1:]
-    text = f"{text}. {tooltip}".strip() if tooltip else f"{text}."
-    if "options" in field.metadata:
-        return io.Combo.Input(
-            name, options=list(changes.get("options", field.metadata["options"])), default=field.default, tooltip=text
-        )
+    text = field.metadata["text"].partition("; left out")[0]  # a widget cannot be; `tooltip` says what stands for it
+    text = " ".join(f"{part.removesuffix('.')}." for part in (text[:1].upper() + text[1:], tooltip) if part)
     if isinstance(field.default, bool):
-        return io.Boolean.Input(name, default=field.default, tooltip=text)
+        return io.Boolean.Input(name, default=field.default, tooltip=text, **changes)
     low, high, step = (field.metadata[key] for key in ("low", "high", "step"))
     values = {"min": low, "max": high, "step": step, "default": field.default} | changes
     display = SLIDER if slider else None

@@ -68,14 +68,14 @@ def talking(
     """Photo and sound to a video: prepare, sample, decode, the finishing stages in a row, render, save."""
     nodes = {
         "model": Node("SonicLoadModel", (0, -330), (360, 150)),
-        "photo": Node("LoadImage", (0, -60), (360, 340), {"image": "portrait.jpg"}),
-        "sound": Node("SonicLoadAudio", (0, 400), (360, 290), {"audio": "speech.flac"}),
+        "photo": Node("LoadImage", (0, -60), (360, 340), {"image": "sonic_portrait.jpg"}),
+        "sound": Node("SonicLoadAudio", (0, 400), (360, 290), {"audio": "sonic_speech.flac"}),
         "prepare": Node(
             "SONIC_PreData",
             (440, -60),
             (360, 340),
             prepare,
-            {"model": ("model", 0), "image": ("photo", 0), "audio": ("sound", 0), "duration": ("sound", 1)},
+            {"model": ("model", 0), "image": ("photo", 0), "audio": ("sound", 0)},
         ),
         "seen": Node("PreviewImage", (440, 400), (360, 290), {}, {"images": ("prepare", 1)}),
         "sample": Node(

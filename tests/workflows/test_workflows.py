@@ -1,0 +1,135 @@
+"""The bundled workflows: as generated, valid for the nodes' schemas, and laid out to be read."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+TITLE = 30  # height of a node's title bar, above its place
+SLOT = 20
+Point = tuple[float, float]
+
+
+def canvas(name: str) -> dict[str, Any]:
+    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def api(name: str) -> dict[str, Any]:
+    return json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def test_files_are_what_the_generators_make(info: dict[str, Any]) -> None:
+    import make_node_pages
+    import make_workflows
+
+    for path, text in (make_workflows.rendered() | make_node_pages.rendered()).items():
+        assert path.read_text(encoding="utf-8") == text, f"run tools/make_*.py: {path.name} is older than its source"
+
+
+def test_both_are_there_under_names_of_ours() -> None:
+    assert {"sonic_fast", "sonic_high_quality"} <= set(NAMES)
+    assert all(name.startswith("sonic_") for name in NAMES)
+    assert sorted(path.stem for path in (ROOT / "workflows" / "api").glob("*.json")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_widgets_and_links_fit_the_schemas(name: str, info: dict[str, dict[str, Any]]) -> None:
+    graph = api(name)
+    for node in graph.values():
+        if node["class_type"] not in info:
+            continue
+        schema = info[node["class_type"]]
+        known = {**schema["input"]["required"], **schema["input"].get("optional", {})}
+        assert set(schema["input"]["required"]) <= set(node["inputs"]) <= set(known)
+        for key, value in node["inputs"].items():
+            kind, options = known[key]
+            if isinstance(value, list):
+                source = graph[value[0]]["class_type"]
+                if source in info:
+                    assert info[source]["output"][value[1]] == kind
+            elif kind == "COMBO":
+                assert value in options["options"] or "audio_upload" in options
+            elif kind in ("INT", "FLOAT"):
+                assert options["min"] <= value <= options["max"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_canvas_and_client_run_the_same_graph(name: str) -> None:
+    drawn = {str(node["id"]): node for node in canvas(name)["nodes"] if node["type"] != "MarkdownNote"}
+    queued = api(name)
+    assert {key: node["type"] for key, node in drawn.items()} == {key: n["class_type"] for key, n in queued.items()}
+    links = {
+        (str(target), drawn[str(target)]["inputs"][slot]["name"]): [str(source), out]
+        for _, source, out, target, slot, _ in canvas(name)["links"]
+    }
+    queued_links = {
+        (key, input_name): value
+        for key, node in queued.items()
+        for input_name, value in node["inputs"].items()
+        if isinstance(value, list)
+    }
+    assert links == queued_links
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_with_the_bundled_model_and_samples(name: str) -> None:
+    widgets = {node["class_type"]: node["inputs"] for node in api(name).values()}
+    assert widgets["SonicLoadModel"]["model"] == "lite"
+    for file in (widgets["LoadImage"]["image"], widgets["SonicLoadAudio"]["audio"]):
+        assert (ROOT / "web" / "samples" / file).is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nodes_do_not_overlap_and_lie_in_their_groups(name: str) -> None:
+    workflow = canvas(name)
+    boxes = {node["id"]: box_of(node) for node in workflow["nodes"]}
+    for (first, a), (second, b) in combinations(boxes.items(), 2):
+        apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+        assert apart, f"nodes {first} and {second} overlap"
+    groups = [(x, y, x + w, y + h) for x, y, w, h in (group["bounding"] for group in workflow["groups"])]
+    for node in workflow["nodes"]:
+        if node["type"] != "MarkdownNote":
+            x1, y1, x2, y2 = boxes[node["id"]]
+            assert sum(g[0] <= x1 and g[1] <= y1 and x2 <= g[2] and y2 <= g[3] for g in groups) == 1, node["type"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_wires_cross(name: str) -> None:
+    workflow = canvas(name)
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    wires = [(end(nodes[s], "outputs", o), end(nodes[t], "inputs", i), s, o) for _, s, o, t, i, _ in workflow["links"]]
+    for (a, b, source, out), (c, d, other, other_out) in combinations(wires, 2):
+        if (source, out) != (other, other_out):
+            assert not crossing(a, b, c, d), f"wires cross: {a}-{b} and {c}-{d}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_has_a_thumbnail(name: str) -> None:
+    with Image.open(ROOT / "workflows" / f"{name}.jpg") as picture:
+        assert min(picture.size) >= 256 and max(picture.size) <= 1024
+
+
+def box_of(node: dict[str, Any]) -> tuple[float, float, float, float]:
+    (x, y), (width, height) = node["pos"], node["size"]
+    return x, y - TITLE, x + width, y + height
+
+
+def end(node: dict[str, Any], side: str, slot: int) -> Point:
+    """Where a wire ends: sockets stand below one another, those of widgets beside their widgets."""
+    sockets = [index for index, entry in enumerate(node[side]) if "widget" not in entry]
+    row = sockets.index(slot)
+    return node["pos"][0] + (node["size"][0] if side == "outputs" else 0), node["pos"][1] + (row + 0.7) * SLOT
+
+
+def crossing(a: Point, b: Point, c: Point, d: Point) -> bool:
+    def turn(p: Point, q: Point, r: Point) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0

@@ -1,0 +1,171 @@
+"""Writes the nodes' help pages (`web/docs`) and the English words (`locales/en/nodeDefs.json`) from their schemas.
+
+    python tools/make_node_pages.py
+
+Chinese words are written by hand in `locales/zh/nodeDefs.json`; the Chinese pages are made from them. What a page says
+beyond its tables is in TIPS below. A test compares the files with what this makes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import stand_in
+
+ROOT = stand_in.ROOT
+HEADINGS = {
+    "en": ("Inputs", "Name", "Meaning", "Range", "Usually", "Outputs"),
+    "zh": ("输入", "名称", "含义", "范围", "默认值", "输出"),
+}
+
+# Node -> what to know beyond the tables, in English and Chinese.
+TIPS: dict[str, tuple[str, str]] = {
+    "SonicLoadModel": (
+        "`lite` needs nothing else. For `sonic` put `unet.pth`, `audio2token.pth`, `audio2bucket.pth` and the folder "
+        "`whisper-tiny` into `models/sonic` (or a folder named in `extra_model_paths.yaml` under `sonic`), and "
+        "`svd_xt.safetensors` into `models/checkpoints`; a missing file is named in the error. A folder inside "
+        "`models/sonic` that holds a `unet.pth` of its own appears in the list as well. The model is loaded once and "
+        "stays between runs; ComfyUI decides when it is on the GPU.",
+        "`lite` 不需要其他文件。使用 `sonic` 时，把 `unet.pth`、`audio2token.pth`、`audio2bucket.pth` 和 "
+        "`whisper-tiny` 文件夹放进 `models/sonic`（或 `extra_model_paths.yaml` 中 `sonic` 所指的文件夹），"
+        "把 `svd_xt.safetensors` 放进 `models/checkpoints`；缺少的文件会在错误信息中指出。"
+        "`models/sonic` 内自带 `unet.pth` 的子文件夹也会出现在列表中。模型只加载一次，多次运行之间保留；何时放到 GPU 由 ComfyUI 决定。",
+    ),
+    "SonicLoadAudio": (
+        "Upload with the button or drop a file on the node. Connect `duration` to nodes that need the length.",
+        "用按钮上传，或把文件拖到节点上。需要时长的节点可连接“时长”输出。",
+    ),
+    "SONIC_PreData": (
+        "Look at `preview`: the yellow box is the face, the blue one the crop, the green dots the landmarks. "
+        "For a drawing, a mask or a face from the side give the box by hand in `face_box`, or paint `face_mask` in the "
+        "mask editor of Load Image. With several people choose one with `face_index`.",
+        "请看“预览”：黄框是人脸，蓝框是裁剪范围，绿点是关键点。画作、面具或侧脸可在“人脸框”中手动指定，"
+        "或在“加载图像”的遮罩编辑器中画出“人脸遮罩”。有多个人时用“人脸序号”选择。",
+    ),
+    "SonicSampler": (
+        "`fast` is for trying things out, `high_quality` for the result. Lips too weak or too strong: `dynamic_scale`. "
+        "Head too still or too lively: `motion_scale`. Another take: another `seed`. Only this node runs again "
+        "when its widgets change.",
+        "试效果用 `fast`，出成品用 `high_quality`。口型太弱或太强：调“动态幅度”。头部太静或太动：调“动作幅度”。"
+        "换一个版本：换“种子”。只改这里的参数时，只有本节点及其后的节点重新运行。",
+    ),
+    "SonicDecode": (
+        "It ends at once: nothing is computed until Sonic: Render Video or Sonic: Clip to Images asks for frames.",
+        "它会立即结束：直到“Sonic：渲染视频”或“Sonic：片段转图像”需要画面时才开始计算。",
+    ),
+    "SonicLipAlign": (
+        "A `confidence` below 0.95 means that nothing was mended: silence, music or a hidden mouth.",
+        "“置信度”低于 0.95 表示没有修正：静音、音乐，或嘴被遮住。",
+    ),
+    "SonicSmooth": (
+        "Useful after the released model, whose frames flicker a little. The lite model hardly needs it.",
+        "适合发布模型，其画面略有闪烁。lite 模型几乎不需要。",
+    ),
+    "SonicInterpolate": (
+        "Lip timing is kept at every rate: the model's own rate stays, only the finished frames are resampled.",
+        "任何帧率下口型时间都不变：不改变模型自身的帧率，只对成品画面重采样。",
+    ),
+    "SonicPasteBack": (
+        "Choose framing `face` in Sonic: Prepare Portrait and Speech. A 4K photo then gets a moving face at the cost "
+        "of a 512 px square. Other people in the photo stay as they are.",
+        "在“Sonic：准备人像与语音”中把“取景”选为 `face`。4K 照片也只需 512 像素正方形的计算量。"
+        "照片中的其他人保持不变。",
+    ),
+    "SonicLabel": (
+        "In China a visible label of at least two seconds and 5 % of the short side is required by law; in the EU a "
+        "machine-readable mark. Save Video keeps the record.",
+        "在中国，法规要求可见标识至少显示两秒、高度不小于短边的 5 %；欧盟要求机器可读的标记。“保存视频”会保留该记录。",
+    ),
+    "SonicRenderVideo": (
+        "The file lies in ComfyUI's temp folder, which is emptied at the next start; Save Video copies it without "
+        "encoding again. Frames are made, encoded and dropped, so an hour needs no more memory than a second.",
+        "文件位于 ComfyUI 的临时文件夹，下次启动时清空；“保存视频”会原样复制，不再编码。"
+        "画面生成、编码后即释放，所以一小时的视频并不比一秒占用更多内存。",
+    ),
+    "SonicClipToImages": (
+        "It says on the node what it will hold and stops before the start when that does not fit.",
+        "节点上会先显示将占用多少内存；放不下时在开始之前就会停止。",
+    ),
+    "SonicEvaluate": (
+        "Connect either `video` or `clip`. The figures are the same as those of `python -m sonic_core evaluate`.",
+        "“视频”和“片段”只连接其中一个。数值与命令 `python -m sonic_core evaluate` 相同。",
+    ),
+}
+
+
+def words_of(schema: Any) -> dict[str, Any]:
+    """The English words of a node in the form of nodeDefs.json."""
+    inputs = {}
+    for part in schema.inputs:
+        inputs[part.id] = {"name": part.id, "tooltip": part.tooltip}
+        if listed(part):
+            inputs[part.id]["options"] = {option: option for option in part.options}
+    outputs = {
+        str(index): {"name": part.display_name, "tooltip": part.tooltip} for index, part in enumerate(schema.outputs)
+    }
+    return {
+        "display_name": schema.display_name,
+        "description": schema.description,
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+
+
+def listed(part: Any) -> bool:
+    """Whether an input's options are words of ours, and not files or models that happen to be there."""
+    return part.io_type == "COMBO" and not part.upload and part.id != "model"
+
+
+def page(schema: Any, words: dict[str, Any], language: str, tips: str) -> str:
+    """The help page of a node, Markdown."""
+    heading_in, name, meaning, limits, usually, heading_out = HEADINGS[language]
+    lines = [f"# {words['display_name']}", "", words["description"], "", tips, "", f"## {heading_in}", ""]
+    lines += [f"| {name} | {meaning} | {limits} | {usually} |", "| --- | --- | --- | --- |"]
+    for part in schema.inputs:
+        said = words["inputs"][part.id]
+        shown = f"`{part.id}`" if language == "en" else f"{said['name']}（`{part.id}`）"
+        allowed, default = "", ""
+        if part.io_type in ("INT", "FLOAT"):
+            allowed, default = f"{part.min:g} – {part.max:g}", f"{part.default:g}"
+        elif listed(part):
+            allowed = ", ".join(
+                option if option == label else f"{option}（{label}）" for option, label in said["options"].items()
+            )
+            default = part.default
+        elif part.io_type == "BOOLEAN":
+            default = {True: "on", False: "off"}[part.default] if language == "en" else "开" if part.default else "关"
+        lines.append(f"| {shown} | {said['tooltip']} | {allowed} | {default} |")
+    lines += ["", f"## {heading_out}", "", f"| {name} | {meaning} |", "| --- | --- |"]
+    for index, part in enumerate(schema.outputs):
+        said = words["outputs"][str(index)]
+        shown = f"`{part.display_name}`" if language == "en" else f"{said['name']}（`{part.display_name}`）"
+        lines.append(f"| {shown} | {said['tooltip']} |")
+    return "\n".join(lines) + "\n"
+
+
+def rendered() -> dict[Path, str]:
+    """Every file and its text."""
+    stand_in.start()
+    schemas = {name: node.GET_SCHEMA() for name, node in stand_in.nodes().items()}
+    english = {name: words_of(schema) for name, schema in schemas.items()}
+    chinese = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
+    files = {ROOT / "locales" / "en" / "nodeDefs.json": json.dumps(english, indent=2, ensure_ascii=False) + "\n"}
+    for name, schema in schemas.items():
+        docs = ROOT / "web" / "docs"
+        files[docs / f"{name}.md"] = page(schema, english[name], "en", TIPS[name][0])
+        files[docs / name / "zh.md"] = page(schema, chinese[name], "zh", TIPS[name][1])
+    return files
+
+
+def main() -> None:
+    for path, text in rendered().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
