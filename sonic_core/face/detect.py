@@ -39,6 +39,7 @@ SMALLEST_PICTURE = 16
 MOST_FACES = 24
 FEWEST_SURE = 0.1  # presence below which even a hand-given box holds no face
 ROLLS = (0.0, 30.0, -30.0, 60.0, -60.0)  # tried for a hand-given box, degrees
+BESIDE, MUCH_SMALLER = 0.25, 0.12  # an ear: shares of the larger face's sides and area
 RIGID = list(points.RIGID)
 
 
@@ -62,7 +63,7 @@ class FaceDetector:
         self._detector = load_weights(DetectorNet(), load_file(folder / "detector.safetensors"))
         self._regions = {
             region.net: load_weights(RegionNet(len(region.points)), load_file(folder / f"{region.net}.safetensors"))
-            for region in regions.REGIONS[:1]
+            for region in regions.REGIONS
         }
 
     def detect(self, image: np.ndarray) -> list[Face]:
@@ -174,7 +175,7 @@ class FaceDetector:
     def _sharpen(self, images: Sequence[np.ndarray], landmarks: np.ndarray) -> np.ndarray:
         """Lips, lids and irises read again from close up, one face of each of n images: (n, 478, 3) -> the same."""
         sharp = landmarks.copy()
-        for region in regions.REGIONS[:1]:
+        for region in regions.REGIONS:
             aims = align.compose(align.unit_to_pixels(REGION_INPUT), regions.aim(region, landmarks))
             crops = [align.cut(image, one, REGION_INPUT) for image, one in zip(images, aims, strict=True)]
             with torch.inference_mode():
@@ -212,10 +213,20 @@ def _overlap(a: Face, b: Face) -> float:
     return max(width, 0.0) * max(height, 0.0) / max(min(_area(a), _area(b)), 1e-6)
 
 
+def _near(small: Face, large: Face) -> bool:
+    """Whether a face lies so close to a much larger one that it must be its ear or hair."""
+    x1, y1, x2, y2 = large.box
+    x, y = (small.box[0] + small.box[2]) / 2, (small.box[1] + small.box[3]) / 2
+    beside_x, beside_y = BESIDE * (x2 - x1), BESIDE * (y2 - y1)
+    inside = x1 - beside_x < x < x2 + beside_x and y1 - beside_y < y < y2 + beside_y
+    return inside and _area(small) < MUCH_SMALLER * _area(large)
+
+
 def _without_doubles(faces: list[Face]) -> list[Face]:
-    """Of faces that lie on one another the surest; then largest first."""
+    """Of faces that lie on one another the surest, and no ears; then largest first."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(_overlap(face, other) < 0.5 for other in kept):
             kept.append(face)
+    kept = [face for face in kept if not any(_near(face, other) for other in kept)]
     return sorted(kept, key=_area, reverse=True)

@@ -106,16 +106,23 @@ class Batches:
         return augment.photograph(image, rng), target
 
     def no_face(self) -> np.ndarray:
-        """Textures, and pieces of the crops that miss the face or show it upside down."""
+        """Textures, and views of the crops that miss the face, show it upside down or only an ear or a mouth of it."""
         rng = self.rng
-        if rng.random() < 0.5:
+        kind = rng.choice(["texture", "beside", "part", "turned"], p=[0.35, 0.2, 0.3, 0.15])
+        if kind == "texture":
             return augment.photograph(augment.background(self.pictures, LANDMARK_INPUT, rng), rng)
         index = int(rng.integers(len(self.faces.images)))
-        angle = rng.uniform(0, 2 * np.pi)
         change = jitter(rng, loose=True)
-        change[:, 2] = rng.uniform(1.3, 2.2) * np.array([np.cos(angle), np.sin(angle)])
-        if rng.random() < 0.3:
-            change = np.array([[-1.0, 0, 0], [0, -1.0, 0]]) * rng.uniform(0.7, 1.4)
+        angle = rng.uniform(0, 2 * np.pi)
+        away = np.array([np.cos(angle), np.sin(angle)])
+        if kind == "beside":
+            change[:, 2] = rng.uniform(1.3, 2.2) * away
+        elif kind == "part":
+            zoom = rng.uniform(2.5, 8)
+            change[:, :2] *= zoom
+            change[:, 2] = zoom * rng.uniform(0, 1.0) * away
+        else:
+            change[:, :2] *= -1
         return augment.photograph(self.crop(index, change)[0], rng)
 
     def __call__(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
