@@ -29,6 +29,7 @@ from sonic_core.storage.store import ObjectNotFound, StorageError
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
+_BEAT_SECONDS = 2.0  # people watch the progress that comes with it
 _STALE_FOLDER_SECONDS = 24 * 3600.0
 
 
@@ -63,7 +64,7 @@ class Lease:
         from sqlalchemy.exc import DBAPIError
 
         held_until = time.monotonic() + self._seconds
-        while not self._ended.wait(self._seconds / 4) and self.stopped is None:
+        while not self._ended.wait(min(self._seconds / 4, _BEAT_SECONDS)) and self.stopped is None:
             try:
                 beat = self._ledger.heartbeat(
                     self._job.id, self._job.attempt, self._seconds, self._progress, self._stage
