@@ -55,7 +55,7 @@ class SpeechEncoder:
         Raises ModelError if the folder lacks a file or the weights do not fit the configuration.
         """
         folder = Path(folder)
-        config = HubertConfig(**_read_json(folder / "config.json"))
+        config = HubertConfig.from_dict(_read_json(folder / "config.json"))
         preprocessor = folder / "preprocessor_config.json"
         normalize = bool(_read_json(preprocessor).get("do_normalize", True)) if preprocessor.is_file() else True
         model = HubertModel(config)

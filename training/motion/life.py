@@ -59,7 +59,8 @@ def load(data: Path) -> list[LifeClip]:
             if len(life) < 2 * FPS:
                 continue
         lives.append(life)
-        louds.append(np.clip(1 + (track[:, 12] - np.percentile(track[:, 12], 95)) / QUIET_NATS, 0, 1).astype(np.float32))
+        nats = track[:, 12] - np.percentile(track[:, 12], 95)
+        louds.append(np.clip(1 + nats / QUIET_NATS, 0, 1).astype(np.float32))
         lids = life[:, 6:8].mean(1)
         styles.append([np.log(life[:, :3].std(0).mean() + 0.1), min(blinks_a_minute(lids), 60.0)])
     values = np.array(styles, np.float32)

@@ -33,7 +33,8 @@ from training.motion import life
 from training.speech.train import COEFFICIENT_WEIGHT, correlation, example, load_sets, opening_direction
 
 FRAMES = 128  # a training window, as `motion.WINDOW`
-FACE_NOISE = 0.3  # faces are given as noise: the recordings have too few to learn from, so the network learns not to mind
+# Faces are given as noise: the recordings show too few to learn from, so the network learns not to mind.
+FACE_NOISE = 0.3
 DROP = 0.1  # share of windows that hear nothing, for classifier-free guidance
 
 
@@ -90,7 +91,8 @@ def life_loss(net: MotionNet, clean: Tensor, loud: Tensor, style: Tensor, genera
     context = net.life.context(loud[..., None])
     dropped = torch.rand(len(loud), 1, 1, generator=generator) < DROP
     context = torch.where(dropped, net.life.deaf, context)
-    return (net.life(noisy, noise_features(noise), context, faces(net, len(loud), generator), style) - target).square().mean()
+    output = net.life(noisy, noise_features(noise), context, faces(net, len(loud), generator), style)
+    return (output - target).square().mean()
 
 
 def faces(net: MotionNet, count: int, generator: torch.Generator) -> Tensor:
@@ -134,8 +136,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=layout.WEIGHTS / "motion.safetensors")
     parser.add_argument("--hours", type=float, default=0.3)
     parser.add_argument("--windows", type=int, default=5000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -151,8 +153,6 @@ def main() -> None:
     clips = life.load(args.data)
     lengths = np.array([len(clip.life) for clip in clips], np.float64)
     _, _, tests = load_sets(args.data, args.work)
-    tests = {name: [u for u in group if u.mouth is not None] for name, group in tests.items()}
-    tests = {name: group for name, group in tests.items() if group}
 
     net = MotionNet(MotionConfig())
     everything = np.concatenate([clip.life for clip in clips])
@@ -212,9 +212,10 @@ def main() -> None:
             keep = min(0.999, step / (step + 10))
             for slow, fast in zip(average.parameters(), net.parameters(), strict=True):
                 slow.lerp_(fast, 1 - keep)
-        running += 0.02 * (np.array([float(loss_mouth), float(loss_life)]) - running)
+        running += 0.02 * (np.array([float(loss_mouth.detach()), float(loss_life.detach())]) - running)
         if step % 100 == 0:
-            print(f"step {step} {spent + time.time() - began:.0f} s mouth {running[0]:.3f} life {running[1]:.3f}", flush=True)
+            now = spent + time.time() - began
+            print(f"step {step} {now:.0f} s mouth {running[0]:.3f} life {running[1]:.3f}", flush=True)
         if time.time() - saved > 300:
             save()
             print(f"step {step}: {evaluate(average, encoder, {'s1': tests['s1'][:6]})}", flush=True)

@@ -95,7 +95,7 @@ def _rough_phones(rows: list) -> tuple[np.ndarray, np.ndarray]:
 
 
 def changed_voices(clips: list[Utterance], cache: Path) -> list[Utterance]:
-    """The copies made by `world.py` (none if it has not run), with the original's labels; held-out clips are in their order at the end."""
+    """The copies made by `world.py` (none if it has not run), with the original's labels and in its order."""
     out: list[Utterance] = []
     if not (cache / "grid_world.npz").exists():
         return out
@@ -121,10 +121,34 @@ def made_voices(folder: Path, pattern: str = "kokoro_*.npz") -> list[Utterance]:
             sound = z["audio"][ends_of[k] - z["samples"][k] : ends_of[k]]
             rows = slice(phones_end[k] - z["phone_counts"][k], phones_end[k])
             phones, ends = z["phones"][rows], z["ends"][rows]
-            track = phone_track(phones, ends, len(sound) * PHONE_RATE // RATE)
+            timed = ends.any()
+            track = phone_track(phones, ends, len(sound) * PHONE_RATE // RATE) if timed else None
             audio = (sound.astype(np.float32) / 32767).astype(np.float16)
             text, voice = str(z["text"][k]), str(z["voice"][k])
             out.append(Utterance(text, voice, audio, track, None, phones[phones != SILENCE]))
+    return out
+
+
+CARRIED_WEIGHT = 0.6  # a mouth made from phones is smoother than a real one
+
+
+def with_carried(utterances: list[Utterance], cache: Path) -> list[Utterance]:
+    """The same with the phone timing and, where they have no mouth, the mouth that `carry.py` found (if it has run)."""
+    if not (cache / "carried.npz").exists():
+        return utterances
+    stored = np.load(cache / "carried.npz")
+    known = set(stored.files)
+    out = []
+    for utterance in utterances:
+        voice = "s1" if utterance.voice.startswith("s1") else utterance.voice
+        phones, mouth = f"phones {voice} {utterance.name}", f"mouth {voice} {utterance.name}"
+        if phones in known:
+            utterance = replace(utterance, phones=stored[phones].repeat(PHONE_RATE // 50))
+        if mouth in known and utterance.mouth is None:
+            carried = stored[mouth].astype(np.float32)
+            if abs(len(carried) - len(utterance.audio) / SAMPLES_A_FRAME) < 3:
+                utterance = replace(utterance, mouth=carried, weight=CARRIED_WEIGHT)
+        out.append(utterance)
     return out
 
 

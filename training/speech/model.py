@@ -3,7 +3,7 @@
 The shape is HubertModel's, only the numbers differ: instead of many short convolutions that must first discover what
 a spectrum is, the first is a bank of Gabor filters on the mel scale (cosine and sine, both signs, rectified by the
 ReLU), the second starts as a smoother that gives each band at four thresholds (a crude logarithm), and four at 50 Hz
-do what a phone recogniser's do. All of it is trained.
+do what a phone recogniser's do. The bank is kept, the rest is trained.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def start_as_filterbank(encoder: HubertModel) -> None:
 def save_encoder(encoder: HubertModel, folder: Path) -> None:
     """A HuBERT folder, weights as float16."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {k: v for k, v in encoder.config.to_diff_dict().items() if k not in ("transformers_version", "dtype", "torch_dtype")}
+    config = encoder.config.to_diff_dict()
+    for passing in ("transformers_version", "dtype", "torch_dtype", "architectures"):
+        config.pop(passing, None)
     (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
     preprocessor = {"do_normalize": True, "feature_size": 1, "padding_value": 0.0, "sampling_rate": RATE}
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=1) + "\n")

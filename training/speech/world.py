@@ -15,9 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from training.mouth_basis import HELD_OUT_CLIPS
-from training.speech.corpus import grid
-
 RATE = 16000
 HELD_OUT_FORMANTS = (0.86, 1.0, 1.16, 1.26)
 
@@ -69,6 +66,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--copies", type=int, default=3)
     args = parser.parse_args()
+    from training.mouth_basis import HELD_OUT_CLIPS  # here, so that `change` needs no more than pyworld
+    from training.speech.corpus import grid
+
     rng = np.random.default_rng(100)
     clips = grid(args.data, args.work)
     copies: list[list[np.ndarray]] = [[] for _ in range(args.copies)]

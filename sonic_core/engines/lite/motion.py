@@ -28,11 +28,13 @@ from sonic_core.speech.hubert import SAMPLE_RATE, SpeechEncoder
 logger = logging.getLogger(__name__)
 
 SIGMA_MIN, SIGMA_MAX = 0.03, 30.0
+GUIDED = (0.3, 10.0)  # noise levels at which guidance pays; elsewhere the branch that hears nothing is not computed
 WINDOW, OVERLAP, SHIFT = 128, 32, 7
 WINDOWS_AT_ONCE = 16  # bounds memory on long clips
 MOUTH_TEMPERATURE = 0.15
 SPEECH_CHUNK_SECONDS = 8.0  # about as long as what the bundled encoder was trained on
 QUIET_NATS = 5.0  # this far below the loud parts counts as silence
+QUIETEST_SPEECH = -6.0  # log RMS; a clip whose loud parts are below is a silent clip
 STYLE = (0.0, 0.0)  # the bundled life: average head movement and blink rate, in standard deviations
 
 
@@ -101,7 +103,7 @@ class MotionModel:
             latents,
             karras_sigmas(steps, SIGMA_MIN, SIGMA_MAX),
             windows=windows,
-            guidance=Guidance((guidance,)) if guidance != 1 else Guidance(),
+            guidance=Guidance((guidance,), interval=GUIDED) if guidance != 1 else Guidance(),
             solver=SOLVERS[solver],
             on_step=on_step,
         )
@@ -170,13 +172,13 @@ def loudness(speech: np.ndarray, frames: int) -> np.ndarray:
     padded = np.pad(speech[: frames * hop], (0, max(0, frames * hop - len(speech))))
     power = np.square(padded, dtype=np.float32).reshape(frames, hop).mean(1)
     nats = 0.5 * np.log(power + 1e-10)
-    return np.clip(1 + (nats - max(np.percentile(nats, 95), -7.0)) / QUIET_NATS, 0, 1).astype(np.float32)
+    return np.clip(1 + (nats - max(np.percentile(nats, 95), QUIETEST_SPEECH)) / QUIET_NATS, 0, 1).astype(np.float32)
 
 
 def read_net(path: Path) -> MotionNet:
     """The motion network with its configuration, from one safetensors file."""
     if not path.is_file():
-        raise ModelError(f"{path} is missing: install the package again, or make it with `python -m training.motion.train`")
+        raise ModelError(f"{path} is missing: install the package again, or run `python -m training.motion.train`")
     with safe_open(path, "pt") as file:
         fields = json.loads((file.metadata() or {}).get("config", "{}"))
         weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

@@ -33,8 +33,8 @@ class StreamConfig:
 class MotionConfig:
     speech_width: int = 384  # two rows of the speech encoder to a video frame
     face_width: int = 64
-    mouth: StreamConfig = StreamConfig(MOUTH_CHANNELS, 384, width=160, layers=3, reach=4)
-    life: StreamConfig = StreamConfig(CHANNELS - MOUTH_CHANNELS, 1, width=128, layers=4, reach=12, styles=2)
+    mouth: StreamConfig = StreamConfig(MOUTH_CHANNELS, 384, width=96, layers=2, reach=2)
+    life: StreamConfig = StreamConfig(CHANNELS - MOUTH_CHANNELS, 1, width=96, layers=3, reach=8, styles=2)
 
 
 class Block(nn.Module):
@@ -55,9 +55,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(b, n, w), (b, w) -> (b, n, w)."""
-        shift_c, scale_c, gate_c, shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (
-            self.modulation(condition)[:, None].chunk(9, -1)
-        )
+        shift_c, scale_c, gate_c, shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = self.modulation(condition)[
+            :, None
+        ].chunk(9, -1)
         y = self.norms[0](x) * (1 + scale_c) + shift_c
         y = self.mix(F.gelu(self.near(y.transpose(1, 2)).transpose(1, 2)))
         x = x + (1 + gate_c) * y
