@@ -21,7 +21,7 @@ from training.speech.texts import everyday, grid_sentence, word_row
 from training.speech.voices import BATCH, RATE, save_batch, to_16k
 
 LANGUAGES = ("en", "en-us", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
-VARIANTS = (
+VARIANTS = (  # noqa: SIM905
     "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 Alex Alicia Andrea Andy Annie Denis Diogo Jacky Lee Marco "
     "Mario Michael Mike Nguyen Reed Steph belinda caleb david ed edward gene grandma grandpa iven jacob "
     "john kaukovalta linda max miguel michel norbert pablo paul pedro rob robert sandro steph2 travis "
@@ -29,7 +29,7 @@ VARIANTS = (
 # Names of one sound that are longer than a symbol, or that the phones do not have.
 WHOLE: dict[str, str] = dict(
     entry.split("=")
-    for entry in (
+    for entry in (  # noqa: SIM905
         "aɪ=I eɪ=A əʊ=O oʊ=O aʊ=W ɔɪ=Y dʒ=ʤ tʃ=ʧ aɪə=I aɪɚ=I eə=ɛ iə=ɪ ʊə=ʊ əl=l ʔ=t ɚ=ə ɫ=l x=k ɬ=l ɔɹ=ɔ ɑɹ=ɑ "
     ).split()
 )

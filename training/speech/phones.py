@@ -23,7 +23,7 @@ PAUSES = frozenset(" .,!?;:—")
 # GRID's 51 words, so that its alignment does not need the dictionaries (British; letters by their names).
 GRID: dict[str, str] = dict(
     entry.split("=")
-    for entry in (
+    for entry in (  # noqa: SIM905
         "bin=bɪn lay=lA place=plAs set=sɛt blue=blu green=ɡɹin red=ɹɛd white=wIt at=æt by=bI in=ɪn with=wɪð "
         "zero=zɪɹO one=wʌn two=tu three=θɹi four=fɔ five=fIv six=sɪks seven=sɛvən eight=At nine=nIn "
         "again=əɡɛn now=nW please=pliz soon=sun a=A b=bi c=si d=di e=i f=ɛf g=ʤi h=Aʧ i=I j=ʤA k=kA l=ɛl m=ɛm "
