@@ -20,7 +20,7 @@ MEETING = 0.18  # of the opening, from the lower lid: where the lids meet
 BAG = 0.30  # how far below the eye the lower lid's movement reaches
 RIM = 0.11  # the strip above the edge of the upper lid, with its lashes, that travels with it
 LASH = 0.02  # and the lashes' dark line below the edge
-FILL_ABOVE, FILL_BELOW = 0.16, 0.06  # what round the opening is lashes and shadow, no skin to fill from
+FILL_ABOVE, FILL_BELOW = 0.16, 0.10  # what round the opening is lashes and shadow, no skin to fill from
 GLANCE = np.array([0.42, 0.20], np.float32)  # of the iris's radius: how far a glance of strength one moves it
 CURVE = 24  # samples along the eye
 
@@ -118,8 +118,11 @@ def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glanc
     # The upper lid, over the eye and over where its lashes were; then the lashes where they are now.
     begun, over_eye = smoothstep(drop, 0, 1), np.clip(upper_now + lash * shut - v + 0.5, 0, 1)
     above = smoothstep(v - upper, -FILL_ABOVE * eye.width, -0.3 * FILL_ABOVE * eye.width)
-    lid = np.maximum(above * smoothstep(np.asarray(shut), 0.0, 0.25), v > upper)
-    skin = _mix(skin, look_up(eye.lid, source - eye.lid_origin, cubic=True), lid * over_eye * begun)
+    lid = np.maximum(above * smoothstep(np.asarray(shut), 0.0, 0.25), v > upper) * over_eye
+    # Shut, the whites are gone even where the edge of the lower lid was found a little too high.
+    beneath = smoothstep(v - lower, FILL_BELOW * eye.width, 0.3 * FILL_BELOW * eye.width) * (v > lower_now)
+    lid = np.maximum(lid, beneath * smoothstep(np.asarray(shut), 0.6, 0.95) * smoothstep(inside * (1 - inside), 0, 0.1))
+    skin = _mix(skin, look_up(eye.lid, source - eye.lid_origin, cubic=True), lid * begun)
     rim = smoothstep(v - upper_now, -RIM * eye.width, -0.4 * RIM * eye.width)
     skin = _mix(skin, look_up(photo, _place(eye, u, v - drop), cubic=True), rim * over_eye * begun)
     opening = np.clip(v - upper_now - lash * shut + 0.5, 0, 1) * np.clip(lower_now - v + 0.5, 0, 1)

@@ -24,7 +24,7 @@ from sonic_core.engines.lite.landmarks import (
     UPPER_INNER,
     UPPER_LIP,
 )
-from sonic_core.engines.lite.warp import look_up
+from sonic_core.engines.lite.warp import look_up, smoothstep
 
 DENSITY = 2  # texture pixels in a photo pixel
 # The dental arch, canonical units: half its width, its depth, and its front compared to the lips.
@@ -35,6 +35,7 @@ LOWER_TEETH = [(0.095, 0.16), (0.105, 0.16), (0.122, 0.17), (0.125, 0.145), (0.1
 UPPER_EDGE, LOWER_EDGE = 0.022, 0.03  # how far below the line between the lips the teeth end, or begin
 IVORY = np.array([1.0, 0.955, 0.87], np.float32)
 SLIT = 0.10  # canonical units: an opening that is lit to its full depth
+WARMTH = np.array([0.85, 1.25, 1.35], np.float32)  # exponents of the light in a slit, for red, green and blue
 OWN_TEETH_FROM = 0.02  # opening of the photo's mouth, in face heights, from which its inside is worth keeping
 
 
@@ -67,8 +68,9 @@ class Interior:
         seen = skull[..., :3] + seen * (1 - skull[..., 3:])
         soft = np.float32(0.05 * self.unit)
         shade = (0.6 + 0.4 * np.clip(above / soft, 0, 1)) * (0.7 + 0.3 * np.clip(below / soft, 0, 1))
-        light = np.clip(gap / (SLIT * self.unit), 0, 1)[..., None]
-        return self.dark + (seen * shade[..., None] - self.dark) * (0.15 + 0.85 * light * light * (3 - 2 * light))
+        # Light that reaches the depth of a slit has been through the lips: it is red and weak.
+        light = smoothstep(gap / self.unit, -0.3 * SLIT, SLIT)[..., None] ** WARMTH
+        return self.dark + (seen * shade[..., None] - self.dark) * light
 
 
 def make_interior(fit: FaceFit, rest: np.ndarray, photo: np.ndarray, points: np.ndarray, height: float) -> Interior:

@@ -34,6 +34,7 @@ from sonic_core.engines.lite.landmarks import (
     UPPER_INNER,
 )
 from sonic_core.engines.lite.layout import GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, MouthBasis
+from sonic_core.engines.lite.lip_edges import LipEdges
 from sonic_core.engines.lite.warp import Grid, look_up, smoothstep
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Renderer:
     def __init__(self, portrait: Portrait):
         self.photo = np.ascontiguousarray(portrait.image)
         landmarks = np.asarray(portrait.face.landmarks, np.float32)
-        points = np.ascontiguousarray(landmarks[:, :2])
+        points = LipEdges.load().refine(self.photo, landmarks[:, :2])
         height, width = self.photo.shape[:2]
         basis = MouthBasis.load()
         self.fit = fit_face(landmarks, basis)
@@ -115,7 +116,7 @@ class Renderer:
         mask = np.zeros(self.photo.shape[:2], np.uint8)
         outline = np.concatenate([upper, lower[::-1]])
         cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
-        margin = max(1, round(0.006 * self.face_height))
+        margin = max(1, round(0.011 * self.face_height))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
         return cv2.inpaint(self.photo, cv2.dilate(mask, kernel), 3, cv2.INPAINT_TELEA)
 
