@@ -35,6 +35,7 @@ SHORT_SIDE, LONG_SIDE = 224, 896  # of the picture the detector sees
 LIKELY, CERTAIN = 0.3, 0.6  # detector presence to look closer, landmark presence to believe it
 HARDLY = 0.05  # presence at first look, badly aimed, below which no second look is worth it
 LOOKS = 3
+UNSTEADY = 0.03  # of the face's size: what moves more from look to look is a texture, faces settle
 SMALLEST_PICTURE = 16
 MOST_FACES = 24
 FEWEST_SURE = 0.1  # presence below which even a hand-given box holds no face
@@ -75,12 +76,14 @@ class FaceDetector:
             return []
         found, sure = self._look(image, aims)
         for _ in range(LOOKS - 1):  # each look aims the next
-            found = found[sure > HARDLY]
-            if not len(found):
+            before = found[sure > HARDLY]
+            if not len(before):
                 return []
-            found, sure = self._look(image, self._aim(found))
+            found, sure = self._look(image, self._aim(before))
+        steady = _movement(before, found) < UNSTEADY
         found = self._sharpen([image] * len(found), found)
-        faces = [_face(marks, score) for marks, score in zip(found, sure, strict=True) if score > CERTAIN]
+        seen = zip(found, sure, strict=True)
+        faces = [_face(marks, score) for (marks, score), ok in zip(seen, steady, strict=True) if ok and score > CERTAIN]
         return _without_doubles(faces)
 
     def pick(self, image: np.ndarray, index: int = 0) -> Face:
@@ -199,6 +202,12 @@ def load_weights(net: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
 def _face(landmarks: np.ndarray, score: float) -> Face:
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
     return Face((float(low[0]), float(low[1]), float(high[0]), float(high[1])), landmarks, float(score))
+
+
+def _movement(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Mean movement of landmarks (k, 478, 3), as a share of the size of the face, (k,)."""
+    sides = np.ptp(after[..., :2], axis=1)
+    return np.linalg.norm(after[..., :2] - before[..., :2], axis=-1).mean(1) / np.sqrt(sides.prod(-1))
 
 
 def _area(face: Face) -> float:
