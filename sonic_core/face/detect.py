@@ -31,7 +31,8 @@ from sonic_core.face.nets import (
 )
 
 WEIGHTS = Path(__file__).parent / "weights"
-SHORT_SIDE, LONG_SIDE = 224, 896  # of the picture the detector sees
+SHORT_SIDES = (224, 352)  # of the picture the detector sees: at first, and again finer when it saw no face
+LONGEST = 4  # short sides
 LIKELY, CERTAIN = 0.3, 0.6  # detector presence to look closer, landmark presence to believe it
 HARDLY = 0.05  # presence at first look, badly aimed, below which no second look is worth it
 LOOKS = 3
@@ -71,20 +72,11 @@ class FaceDetector:
         """Every face in image (h, w, 3) uint8 RGB, largest first; an empty list when there is none."""
         if min(image.shape[:2]) < SMALLEST_PICTURE:
             return []
-        aims = self._propose(image)
-        if not len(aims):
-            return []
-        found, sure = self._look(image, aims)
-        for _ in range(LOOKS - 1):  # each look aims the next
-            before = found[sure > HARDLY]
-            if not len(before):
-                return []
-            found, sure = self._look(image, self._aim(before))
-        steady = _movement(before, found) < UNSTEADY
-        found = self._sharpen([image] * len(found), found)
-        seen = zip(found, sure, strict=True)
-        faces = [_face(marks, score) for (marks, score), ok in zip(seen, steady, strict=True) if ok and score > CERTAIN]
-        return _without_doubles(faces)
+        for short_side in SHORT_SIDES:
+            faces = self._settle(image, self._propose(image, short_side))
+            if faces:
+                break
+        return faces
 
     def pick(self, image: np.ndarray, index: int = 0) -> Face:
         """The face with this index, counted from the largest. Raises NoFaceError when there is none."""
@@ -136,10 +128,10 @@ class FaceDetector:
         found = self._sharpen(frames, found)
         return [_face(marks, float(score)) for marks, score in zip(found, sure, strict=True)]
 
-    def _propose(self, image: np.ndarray) -> np.ndarray:
+    def _propose(self, image: np.ndarray, short_side: int) -> np.ndarray:
         """Where faces may be: similarities (k, 2, 3) from the picture to landmark crops, surest first."""
         height, width = image.shape[:2]
-        scale = min(SHORT_SIDE / min(height, width), LONG_SIDE / max(height, width))
+        scale = min(short_side / min(height, width), LONGEST * short_side / max(height, width))
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         small = cv2.copyMakeBorder(small, 0, -size[1] % 32, 0, -size[0] % 32, cv2.BORDER_REPLICATE)
@@ -158,6 +150,22 @@ class FaceDetector:
         aims = align.fit(keys, np.broadcast_to(target, keys.shape))
         side = LANDMARK_INPUT / np.maximum(align.scale_of(aims), 1e-6)  # of the crop, in px of the picture
         return aims[(side > 8) & (side < 4 * max(height, width))]
+
+    def _settle(self, image: np.ndarray, aims: np.ndarray) -> list[Face]:
+        """The faces among proposed crops (k, 2, 3): each is looked at several times, and must be one and stay put."""
+        if not len(aims):
+            return []
+        found, sure = self._look(image, aims)
+        for _ in range(LOOKS - 1):  # each look aims the next
+            before = found[sure > HARDLY]
+            if not len(before):
+                return []
+            found, sure = self._look(image, self._aim(before))
+        steady = _movement(before, found) < UNSTEADY
+        found = self._sharpen([image] * len(found), found)
+        seen = zip(found, sure, strict=True)
+        faces = [_face(marks, score) for (marks, score), ok in zip(seen, steady, strict=True) if ok and score > CERTAIN]
+        return _without_doubles(faces)
 
     def _aim(self, landmarks: np.ndarray) -> np.ndarray:
         """The upright crops (k, 2, 3) for faces whose landmarks (k, 478, 3) are roughly known."""
