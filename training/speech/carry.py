@@ -3,7 +3,7 @@
     python -m training.speech.carry --data ../shared/data --work WORK [--minutes 4]
 
 1. Align: a first encoder (WORK/encoder.pt) says how likely each phone is in each frame; Viterbi with the known phones
-   gives their true timing, for GRID and for Kokoro, whose own durations are rough.
+   gives their timing in GRID and in the readers. Kokoro and eSpeak tell their own.
 2. Teach: a small network learns the real speaker's mouth from his aligned phones and loudness alone. It never hears
    the voice, so it fits any voice.
 3. Carry: for every made utterance with timed phones, that network gives the mouth that belongs to it. In the
@@ -34,17 +34,21 @@ from training.speech.train import COEFFICIENT_WEIGHT, correlation, opening_direc
 SAME_LIPS = ("pbm", "fv", "θð", "tdn ŋ", "sz", "ʃʒʧʤ", "kɡ", "uʊ", "ɔɒY", "əɜ")
 CLASSES = {INDEX[p]: INDEX[group[0]] for group in SAME_LIPS for p in group if p != " "}
 
+QUIET = 0.45  # of `loudness_50`; above it nobody is silent
 
-def align(log_probabilities: np.ndarray, phones: np.ndarray) -> np.ndarray:
-    """Log-probabilities (frames, phones) and the phones in order -> the phone of each frame, (frames,).
 
-    Silence may stand before, between and after; a phone lasts at least one frame.
+def align(log_probabilities: np.ndarray, phones: np.ndarray, loud: np.ndarray) -> np.ndarray:
+    """Log-probabilities (frames, phones), the phones in order, loudness (frames,) -> states (frames,).
+
+    State 2 k + 1 is phone k; even states are the silences before, between and after, which must be quiet: a young
+    encoder calls everything silence that it does not know. A phone lasts at least one frame.
     """
     states = np.full(2 * len(phones) + 1, SILENCE)
     states[1::2] = phones
     spoken = np.arange(len(states)) % 2 == 1
-    score = log_probabilities[:, states] - np.where(spoken, 0.0, 0.3)
-    frames, n = score.shape
+    frames, n = len(log_probabilities), len(states)
+    unsilent = np.where(np.resize(loud, frames) > QUIET, 6.0, 0.3)
+    score = log_probabilities[:, states] - np.where(spoken, 0.0, unsilent[:, None])
     best = np.full(n, -np.inf)
     best[:2] = score[0, :2]
     back = np.zeros((frames, n), np.int8)
@@ -67,7 +71,7 @@ def align(log_probabilities: np.ndarray, phones: np.ndarray) -> np.ndarray:
 def aligned(model: Teacher, utterance: Utterance) -> tuple[np.ndarray, np.ndarray]:
     """The phone of each frame (50 a second), and its place in the sequence (-1 in silence)."""
     logits, _ = predict(model, utterance.audio)
-    path = align(logits, utterance.sequence)
+    path = align(logits, utterance.sequence, loudness_50(utterance.audio))
     track = np.where(path % 2 == 1, utterance.sequence[np.minimum(path // 2, len(utterance.sequence) - 1)], SILENCE)
     return track, np.where(path % 2 == 1, path // 2, -1)
 
@@ -198,11 +202,14 @@ def main() -> None:
     scores = [correlation(speak(*t) @ direction, m @ direction) for t, m in zip(test_tracks, test_mouths, strict=True)]
     print(f"mouth from phones and loudness, held-out clips: opening {np.mean(scores):.3f}", flush=True)
 
+    timed: dict[str, np.ndarray] = {}  # the changed copies of a reading are timed as the reading
     for pattern in ("reader_*.npz", "kokoro_*.npz", "espeak_*.npz"):
         for utterance in made_voices(args.work / "voices", pattern):
-            if utterance.phones is None or pattern.startswith("kokoro"):
-                track, _ = aligned(model, utterance)
-            else:  # eSpeak's own timing is exact
+            if utterance.phones is None:
+                if utterance.name not in timed:
+                    timed[utterance.name] = aligned(model, utterance)[0]
+                track = timed[utterance.name]
+            else:
                 track = utterance.phones[: len(utterance.phones) // 2 * 2 : 2].astype(np.int64)
             loud = loudness_50(utterance.audio)
             n = min(len(track), len(loud))
@@ -213,7 +220,7 @@ def main() -> None:
     for utterance in made_voices(args.work / "voices", "held_out_*.npz"):
         k = index[utterance.name]
         logits, _ = predict(model, utterance.audio)
-        path = align(logits, clips[k].sequence)
+        path = align(logits, clips[k].sequence, loudness_50(utterance.audio))
         target = np.where(path % 2 == 1, path // 2, -1)
         out[f"mouth {utterance.voice} {utterance.name}"] = to_25(warp(mouths[k], places[k], target)).astype(np.float16)
     part = args.work / "carried.part.npz"

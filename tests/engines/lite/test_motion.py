@@ -1,3 +1,7 @@
+from functools import cache
+from pathlib import Path
+
+import av
 import numpy as np
 import pytest
 import torch
@@ -21,43 +25,46 @@ def model() -> MotionModel:
     return MotionModel.from_folder()
 
 
-def babble(seconds: float, seed: int = 0) -> np.ndarray:
-    """Something like speech: a pitched buzz through moving formants, in syllables."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(round(seconds * 16000)) / 16000
-    syllables = np.clip(np.sin(2 * np.pi * 3.5 * t), 0, 1) ** 0.5
-    pitch = 2 * np.pi * np.cumsum(120 + 20 * np.sin(2 * np.pi * 0.7 * t)) / 16000
-    buzz = sum(np.cos(k * pitch) * np.exp(-(((k * 120 - 600 - 300 * np.sin(3 * t)) / 500) ** 2)) for k in range(1, 30))
-    return (0.1 * syllables * buzz + 0.0005 * rng.standard_normal(len(t))).astype(np.float32)
+@cache
+def spoken() -> np.ndarray:
+    """The demo's speech, 8.5 s at 16 kHz."""
+    resampler = av.AudioResampler("fltp", "mono", 16000)
+    with av.open(str(Path(__file__).parents[3] / "web" / "samples" / "sonic_speech.flac")) as container:
+        parts = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+    return np.concatenate(parts)
+
+
+def speech(seconds: float) -> np.ndarray:
+    return spoken()[: round(seconds * 16000)]
 
 
 @pytest.mark.parametrize("frames", [1, 2, 31, WINDOW, WINDOW + 1, 3 * WINDOW + 5])
 def test_as_many_rows_as_frames(model, frames):
-    latents = model.sample(model.listen(babble(2.0), frames), steps=2)
+    latents = model.sample(model.listen(speech(2.0), frames), steps=2)
     assert latents.shape == (frames, layout.CHANNELS)
     assert latents.isfinite().all()
     assert latents[:, layout.LIDS].min() >= 0 and latents[:, layout.LIDS].max() <= 1
 
 
 def test_a_seed_repeats_and_another_moves_the_head_but_not_the_lips(model):
-    heard = model.listen(babble(4.0), 100)
+    heard = model.listen(speech(4.0), 100)
     first, again, other = (model.sample(heard, steps=12, seed=seed).numpy() for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     lips = [latents[:, layout.MOUTH] @ OPENING for latents in (first, other)]
     assert lips[0].std() > 0.01 * FACE_HEIGHT  # they do speak
-    assert np.corrcoef(lips)[0, 1] > 0.95
+    assert np.corrcoef(lips)[0, 1] > 0.9
     assert np.abs(first[:, layout.HEAD_ROTATION] - other[:, layout.HEAD_ROTATION]).max() > 0.5  # degrees
 
 
 def test_silence_rests_the_lips_and_keeps_the_face_alive(model):
-    latents = model.sample(model.listen(np.zeros(16000 * 12, np.float32), 300), steps=15, seed=3).numpy()
+    latents = model.sample(model.listen(np.zeros(16000 * 10, np.float32), 250), steps=10, seed=3).numpy()
     assert np.percentile(latents[:, layout.MOUTH] @ OPENING, 95) < 0.01 * FACE_HEIGHT
     assert latents[:, layout.HEAD_ROTATION].std(0).max() > 0.1
     assert latents[:, layout.LIDS].max() > 0.5
 
 
 def test_scales_scale(model):
-    heard = model.listen(babble(1.0), 25)
+    heard = model.listen(speech(1.0), 25)
     plain = model.sample(heard, steps=4)
     scaled = model.sample(heard, steps=4, dynamic_scale=2.0, motion_scale=0.5)
     assert torch.allclose(scaled[:, layout.MOUTH], 2 * plain[:, layout.MOUTH])
@@ -78,7 +85,7 @@ def test_raising_from_on_step_cancels(model):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        model.sample(model.listen(babble(1.0), 25), steps=6, on_step=on_step)
+        model.sample(model.listen(speech(1.0), 25), steps=6, on_step=on_step)
     assert seen == [(1, 6), (2, 6)]
 
 
@@ -96,7 +103,7 @@ def test_pieces_cover_every_entry_once_and_never_jump(frames, length, start, dat
 
 
 def test_loudness_is_relative_and_silence_is_zero():
-    x = babble(2.0)
+    x = speech(2.0)
     loud = loudness(x, 50)
     assert loud.shape == (50,) and 0 <= loud.min() < 0.6 and loud.max() >= 1 - 1e-6
     assert np.allclose(loudness(0.25 * x, 50), loud, atol=0.01)
