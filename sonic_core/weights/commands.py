@@ -1,0 +1,108 @@
+"""The command `models`: what model files are there and missing, download them, convert them.
+
+python -m sonic_core models [--folder F] [--svd P] [--json]
+python -m sonic_core models download [--folder F]
+python -m sonic_core models convert [--folder F] [--half]
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from sonic_core.weights.catalog import Status, mirrored, model_status
+
+DEFAULT_FOLDER = "models/sonic"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `models` to the command line."""
+    parser = subparsers.add_parser("models", help="list, download and convert the files of the Sonic model")
+    _add_folder(parser, default=os.environ.get("SONIC_MODELS", DEFAULT_FOLDER))
+    parser.add_argument("--json", action="store_true", help="print the list as one line of JSON")
+    parser.set_defaults(run=run)
+    actions = parser.add_subparsers(metavar="ACTION")
+    download = actions.add_parser("download", help="fetch what is missing; goes on where it broke off")
+    _add_folder(download, default=argparse.SUPPRESS)
+    download.set_defaults(run=run_download)
+    convert = actions.add_parser("convert", help="write .safetensors twins of .pth and .pkl files")
+    _add_folder(convert, default=argparse.SUPPRESS)
+    convert.add_argument("--half", action="store_true", help="in float16: half the size, for GPUs")
+    convert.set_defaults(run=run_convert)
+
+
+def _add_folder(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--folder", type=Path, default=default, help=f"model folder (default {DEFAULT_FOLDER})")
+    parser.add_argument(
+        "--svd",
+        type=Path,
+        default=None if default is not argparse.SUPPRESS else argparse.SUPPRESS,
+        help="a diffusers SVD-XT folder or an svd_xt*.safetensors file, when it lies elsewhere",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the files; the exit code is 2 when a needed one is missing."""
+    statuses = model_status(args.folder, args.svd)
+    if args.json:
+        sys.stdout.write(json.dumps([_row(status) for status in statuses]) + "\n")
+    else:
+        for status in statuses:
+            mark = "ok     " if status.found else "absent " if status.file.optional else "MISSING"
+            place = status.found or args.folder / status.file.path
+            sys.stdout.write(
+                f"{mark}  {_size(status.size):>8}  {status.file.what:<22}  {status.file.licence:<31}  {place}\n"
+            )
+        if _missing(statuses):
+            sys.stdout.write(f"to fetch what is missing: python -m sonic_core models download --folder {args.folder}\n")
+    return 2 if any(not status.file.optional for status in _missing(statuses)) else 0
+
+
+def run_download(args: argparse.Namespace) -> int:
+    """Fetch every missing file. HF_TOKEN is sent for files behind a licence, HF_ENDPOINT names a mirror."""
+    from sonic_core.weights.download import download
+
+    for status in _missing(model_status(args.folder, args.svd)):
+        file, target = status.file, args.folder / status.file.path
+        sys.stderr.write(f"{target} ({_size(file.size)}, {file.licence})\n")
+
+        def show(done: int, total: int) -> None:
+            sys.stderr.write(f"\r{_size(done)} of {_size(total)}   ")
+
+        checked = download(mirrored(file.url), target, file.sha256, os.environ.get("HF_TOKEN"), show)
+        sys.stderr.write("\rwhole, sha256 checked\n" if checked else "\rwhole; the server stated no sha256\n")
+    return 0
+
+
+def run_convert(args: argparse.Namespace) -> int:
+    """Write the twins that are not there yet."""
+    import torch
+
+    from sonic_core.weights.convert import convert, convertible
+
+    for path in convertible(args.folder):
+        sys.stdout.write(f"{convert(path, torch.float16 if args.half else None)}\n")
+    return 0
+
+
+def _missing(statuses: list[Status]) -> list[Status]:
+    return [status for status in statuses if status.found is None]
+
+
+def _row(status: Status) -> dict[str, Any]:
+    file = status.file
+    found = str(status.found) if status.found is not None else None
+    return {
+        "file": file.path,
+        "what": file.what,
+        "found": found,
+        "bytes": status.size,
+        "licence": file.licence,
+        "needed": not file.optional,
+    }
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"

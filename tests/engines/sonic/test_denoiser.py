@@ -1,0 +1,123 @@
+"""Batches, devices and kept features: what may change the result, and what may not."""
+
+import pytest
+import torch
+
+from sonic_core.engines.sonic.context import Tokens
+from sonic_core.engines.sonic.denoiser import FeatureCache, FrameConditions, WindowDenoiser
+from sonic_core.engines.sonic.options import Execution
+from sonic_core.engines.sonic.replicas import Replicas
+from sonic_core.errors import ModelError
+from sonic_core.sampling import Guidance, Windows, karras_sigmas, sample
+
+FRAMES, SIDE = 13, 8
+WINDOWS = Windows(6, 0, 2)
+
+
+def conditions(engine) -> tuple[Tokens, FrameConditions]:
+    generator = torch.Generator().manual_seed(0)
+    config = engine.config.unet
+    shape = (config.audio_tokens, config.cross_attention_dim)
+    tokens = Tokens(
+        torch.randn(shape[1], generator=generator),
+        torch.randn(FRAMES, *shape, generator=generator),
+        torch.randn(*shape, generator=generator),
+        torch.ones(64, 64),
+    )
+    image = torch.randn(4, SIDE, SIDE, generator=generator)
+    return tokens, FrameConditions(image, 16 + torch.randn(FRAMES, 2, generator=generator), 12.5)
+
+
+def run(engine, execution=None, batch=1, cache=None, steps=3, unet=None, on_batch=None):
+    execution = execution or Execution()
+    tokens, frame_conditions = conditions(engine)
+    replicas = Replicas(unet or engine.net.unet, execution).for_clip(tokens, (SIDE, SIDE), WINDOWS.length)
+    sigmas = karras_sigmas(steps, 0.002, 700.0)
+    noise = torch.randn(FRAMES, 4, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    return sample(
+        WindowDenoiser(replicas, frame_conditions, batch, cache, on_batch),
+        sigmas[0] * noise,
+        sigmas,
+        windows=WINDOWS,
+        guidance=Guidance((2.0, 7.5)),
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(engine):
+    return run(engine)
+
+
+def test_batched_windows_give_the_same(engine, expected):
+    torch.testing.assert_close(run(engine, batch=2), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_two_devices_give_the_same(engine, expected):
+    torch.testing.assert_close(run(engine, Execution(devices=("cpu", "cpu"))), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_further_device_gets_its_own_copy(engine):
+    replicas = Replicas(engine.net.unet, Execution(devices=("cpu", "meta")))
+    own, other = replicas._unets()
+    assert own is engine.net.unet
+    assert other.conv_in.weight.is_meta
+    assert replicas._unets()[1] is other
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 2**30])
+def test_reused_features_change_the_result_a_little(engine, expected, keep_bytes):
+    cache = FeatureCache(FRAMES, 2, keep_bytes)
+    result = run(engine, cache=cache)
+    assert not torch.allclose(result, expected)
+    assert (result - expected).abs().mean() < 0.5 * expected.abs().mean()
+
+
+def test_features_reused_never_are_exact(engine, expected):
+    torch.testing.assert_close(run(engine, cache=FeatureCache(FRAMES, 1, 0)), expected)
+
+
+def test_progress_counts_windows_and_cancels(engine):
+    seen = []
+
+    def on_batch(count):
+        seen.append(count)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(engine, batch=2, on_batch=on_batch)
+    assert seen == [2, 1, 2, 1]
+
+
+def test_cancelling_reaches_the_caller_from_several_devices(engine):
+    def on_batch(count):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(engine, Execution(devices=("cpu", "cpu")), on_batch=on_batch)
+
+
+def test_an_overflow_is_named(engine, monkeypatch):
+    def overflow(latents, *rest):
+        return torch.full_like(latents[:, :, :4], torch.inf), latents
+
+    monkeypatch.setattr(engine.net.unet, "forward_cached", overflow)
+    with pytest.raises(ModelError, match=r"overflowed in torch\.float32"):
+        run(engine)
+
+
+def test_compiling_does_not_start_again_for_every_window(engine, monkeypatch):
+    compiled = []
+
+    def counting_compiler(graph, example_inputs):
+        compiled.append(graph)
+        return graph.forward
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **options: real(f, backend=counting_compiler, **options))
+    result = run(engine, Execution(compile=True), steps=2)
+    first = len(compiled)
+    assert first > 0
+    torch.testing.assert_close(result, run(engine, steps=2), rtol=1e-3, atol=1e-3)
+    run(engine, Execution(compile=True), steps=3)
+    assert len(compiled) == first

@@ -1,0 +1,113 @@
+"""The whole engine on a tiny model: the protocol, the knobs, resuming."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sonic_core.engines import load_engine, sonic
+from sonic_core.engines.sonic.conditions import model_frames, padded
+from sonic_core.engines.sonic.options import FAST, Approximations
+from sonic_core.engines.sonic.sampling import guidance, noise_levels, scaled_buckets
+from sonic_core.settings import Settings, preset
+
+FEW = Settings(inference_steps=2, min_resolution=64)
+
+
+@pytest.fixture(scope="module")
+def conditions(engine, portrait, speech):
+    return engine.condition(portrait, speech, FEW)
+
+
+def test_the_road_from_portrait_and_speech_to_frames(engine, portrait, speech):
+    steps = []
+    conditions = engine.condition(portrait, speech, FEW)
+    latents = engine.sample(conditions, FEW, lambda done, total, picture: steps.append((done, total, picture)))
+    clip = engine.decode(latents, FEW)
+    frames = np.concatenate(list(clip.chunks()))
+    assert latents.values.shape == (7, 4, 8, 16)
+    assert frames.shape == (13, 64, 128, 3)
+    assert (frames.min() >= 0, frames.max() <= 1) == (True, True)
+    assert np.array_equal(frames, np.concatenate(list(clip.chunks())))
+    assert [step[:2] for step in steps if step[2] is None] == [(2, 4), (4, 4)]
+    assert [step[2].shape for step in steps if step[2] is not None] == [(8, 16, 3)] * 2
+
+
+def test_a_model_folder_is_recognised(model_folder):
+    engine = load_engine(model_folder, torch.device("cpu"), None, latents_folder=None)
+    assert engine.name == "sonic"
+    assert engine.net.rife is not None
+    for stage in ("condition", "sample", "decode"):
+        assert all(isinstance(network, torch.nn.Module) for network in engine.networks(stage))
+
+
+@pytest.mark.parametrize(("seconds", "fps", "frames"), [(10, 25, 125), (8.5, 25, 107), (0.04, 25, 1), (10, 50, 125)])
+def test_model_frames_reach_the_end(seconds, fps, frames):
+    assert model_frames(seconds, 12.5, fps) == frames
+
+
+def test_speech_is_padded_and_never_cut():
+    assert len(padded(np.zeros(100, np.float32), 3)) == 3840
+    assert len(padded(np.zeros(5000, np.float32), 3)) == 5000
+
+
+def test_the_seed_decides_and_zero_is_a_seed(engine, conditions):
+    first, again, other = (engine.sample(conditions, replace(FEW, seed=seed)).values for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+
+
+def test_knobs_scale_their_buckets(engine):
+    buckets = torch.tensor([[10.0, 20.0]])
+    scaled = scaled_buckets(buckets, replace(FEW, motion_scale=0.5, dynamic_scale=1.5), engine.config.sampler)
+    assert scaled.tolist() == [[5.0, 30.0]]
+    assert torch.equal(scaled_buckets(buckets, FEW, engine.config.sampler), buckets)
+
+
+def test_guidance_is_the_models_unless_given(engine):
+    sampler = engine.config.sampler
+    assert guidance(Approximations(), FEW, sampler).scales == (2.0, 7.5)
+    assert guidance(Approximations(), replace(FEW, image_guidance=1.0, audio_guidance=3.0), sampler).scales == (
+        1.0,
+        3.0,
+    )
+
+
+def test_every_knob_changes_the_latents(engine, conditions):
+    plain = engine.sample(conditions, FEW).values
+    for changes in ({"motion_scale": 0.5}, {"dynamic_scale": 1.5}, {"audio_guidance": 2.0}, {"image_guidance": 1.0}):
+        assert not torch.allclose(engine.sample(conditions, replace(FEW, **changes)).values, plain), changes
+
+
+def test_the_fast_preset_approximates_and_the_other_does_not(engine, conditions):
+    assert preset("fast").inference_steps <= 10
+    assert noise_levels(FAST, 10, engine.config)[1] != noise_levels(Approximations(), 10, engine.config)[1]
+    exact, fast = (engine.sample(conditions, replace(FEW, inference_steps=3, fast=f)).values for f in (False, True))
+    assert not torch.allclose(exact, fast)
+
+
+class TestResuming:
+    """A run that was sampled is not sampled again until it has been decoded to its end."""
+
+    @pytest.fixture
+    def engine(self, model_folder, tmp_path):
+        return sonic.load(model_folder, "cpu", latents_folder=tmp_path / "latents")
+
+    def test_latents_wait_for_the_end_of_decoding(self, engine, conditions, tmp_path):
+        latents = engine.sample(conditions, FEW)
+        steps = []
+        again = engine.sample(conditions, FEW, lambda *step: steps.append(step))
+        assert torch.equal(again.values, latents.values)
+        assert steps == []
+        clip = engine.decode(latents, FEW)
+        next(clip.chunks())  # a crash here costs no sampling
+        assert len(list((tmp_path / "latents").iterdir())) == 1
+        assert sum(len(chunk) for chunk in clip.chunks()) == 13
+        assert list((tmp_path / "latents").iterdir()) == []
+
+    def test_other_settings_are_another_run(self, engine, conditions, tmp_path):
+        engine.sample(conditions, FEW)
+        engine.sample(conditions, replace(FEW, seed=1))
+        engine.sample(conditions, replace(FEW, fps=30.0))  # resampling: the same latents
+        assert len(list((tmp_path / "latents").iterdir())) == 2

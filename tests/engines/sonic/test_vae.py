@@ -1,0 +1,78 @@
+"""Chunks cover every frame once and fade into each other; tiles cover the picture; half precision falls back."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sonic_core.engines.sonic.vae import decode_chunks, tiled
+
+
+def marked(latents: torch.Tensor) -> torch.Tensor:
+    """A decoder that shows the latent's first channel."""
+    return latents[:, :1].repeat(1, 3, 1, 1)
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.data())
+def test_every_frame_comes_once_and_unchanged(frames, chunk, data):
+    overlap = data.draw(st.integers(0, chunk - 1))
+    latents = torch.arange(frames, dtype=torch.float32).view(-1, 1, 1, 1).repeat(1, 4, 2, 2)
+    made = list(decode_chunks(marked, latents, chunk, overlap))
+    assert all(len(part) >= 1 for part in made)
+    torch.testing.assert_close(torch.cat(made), marked(latents))
+
+
+def test_overlapping_chunks_are_cross_faded():
+    calls = []
+
+    def decode(latents):  # every chunk has its own brightness, as a decoder with edges does
+        calls.append(len(latents))
+        return torch.full((len(latents), 3, 1, 1), float(len(calls)))
+
+    made = torch.cat(list(decode_chunks(decode, torch.zeros(8, 4, 1, 1), 5, 2)))[:, 0, 0, 0]
+    assert calls == [5, 5]
+    torch.testing.assert_close(made, torch.tensor([1, 1, 1, 4 / 3, 5 / 3, 2, 2, 2]))
+
+
+def test_chunks_are_made_as_they_are_asked_for():
+    calls = []
+    chunks = decode_chunks(lambda x: calls.append(len(x)) or marked(x), torch.zeros(100, 4, 1, 1), 8, 2)
+    next(chunks)
+    assert calls == [8]
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.sampled_from([4, 8, 12]))
+def test_tiles_give_back_a_picture_that_decodes_pixel_by_pixel(height, width, tile):
+    latents = torch.randn(2, 4, height, width, generator=torch.Generator().manual_seed(0))
+
+    def decode(x):
+        assert max(x.shape[-2:]) <= tile
+        return marked(x).repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+    whole = marked(latents).repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(tiled(decode, tile, 2)(latents), whole)
+
+
+def test_a_tiled_decoder_is_near_the_whole_one(engine):
+    latents = torch.randn(2, 4, 12, 12, generator=torch.Generator().manual_seed(0))
+    whole = engine.net.vae.decode(latents)
+    parts = tiled(engine.net.vae.decode, 8, engine.net.vae.factor)(latents)
+    assert parts.shape == whole.shape
+    assert (parts - whole).abs().mean() < 0.5 * whole.std()
+
+
+def test_a_decoder_that_overflows_goes_on_in_float32(model_folder, caplog):
+    from sonic_core.engines.sonic.checkpoint import read_svd
+
+    vae, _ = read_svd(model_folder / "svd")
+    latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = vae.decode(latents)
+    vae.place(torch.device("cpu"), torch.float16)
+    vae.network.decoder.conv_in.weight[0] = torch.inf
+    with pytest.MonkeyPatch.context() as patch:
+        whole = vae.network.decoder.float
+        state = {k: v.clone() for k, v in read_svd(model_folder / "svd")[0].network.decoder.state_dict().items()}
+        patch.setattr(vae.network.decoder, "float", lambda: whole().load_state_dict(state))
+        frames = vae.decode(latents)
+    assert "overflowed in torch.float16" in caplog.text
+    torch.testing.assert_close(frames, expected)
