@@ -1,7 +1,7 @@
 """Finds faces in a picture and lays 478 landmarks on each (MediaPipe's topology), on the CPU.
 
 A detector net sees the whole picture small and names eyes and mouths; a landmark net then sees an upright crop of
-each face, three times, and also says whether it is a face at all; region nets read lips and eyes again from close up.
+each face, some times, and also says whether it is a face at all; region nets read lips and eyes again from close up.
 Knows pictures, not files, crops for engines, or identities. `training/face` made the nets; docs/model-card-lite.md
 has their figures.
 """
@@ -33,10 +33,11 @@ from sonic_core.face.nets import (
 WEIGHTS = Path(__file__).parent / "weights"
 SHORT_SIDES = (224, 352)  # of the picture the detector sees: at first, and again finer when it saw no face
 LONGEST = 4  # short sides
-LIKELY, CERTAIN = 0.3, 0.6  # detector presence to look closer, landmark presence to believe it
-HARDLY = 0.05  # presence at first look, badly aimed, below which no second look is worth it
-LOOKS = 3
-UNSTEADY = 0.03  # of the face's size: what moves more from look to look is a texture, faces settle
+LIKELY, CERTAIN = 0.3, 0.9  # detector presence to look closer, landmark presence to believe it
+HARDLY = 0.05  # landmark presence below which no further look is worth it
+LOOKS = 4  # at most
+# Movement from one look to the next, as a share of the face's size: faces settle, textures move on.
+SETTLED, UNSTEADY = 0.01, 0.03
 SMALLEST_PICTURE = 16
 MOST_FACES = 24
 FEWEST_SURE = 0.1  # presence below which even a hand-given box holds no face
@@ -155,13 +156,18 @@ class FaceDetector:
         """The faces among proposed crops (k, 2, 3): each is looked at several times, and must be one and stay put."""
         if not len(aims):
             return []
-        found, sure = self._look(image, aims)
+        found, sure = self._look(image, aims)  # badly aimed, and so not to be judged by
         for _ in range(LOOKS - 1):  # each look aims the next
-            before = found[sure > HARDLY]
-            if not len(before):
-                return []
+            before = found
             found, sure = self._look(image, self._aim(before))
-        steady = _movement(before, found) < UNSTEADY
+            movement = _movement(before, found)
+            kept = sure > HARDLY
+            found, sure, movement = found[kept], sure[kept], movement[kept]
+            if not len(found):
+                return []
+            if movement.max() < SETTLED:
+                break
+        steady = movement < UNSTEADY
         found = self._sharpen([image] * len(found), found)
         seen = zip(found, sure, strict=True)
         faces = [_face(marks, score) for (marks, score), ok in zip(seen, steady, strict=True) if ok and score > CERTAIN]

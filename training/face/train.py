@@ -11,6 +11,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import queue
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,16 +32,25 @@ SAVE_EVERY, LOG_EVERY = 100, 200
 def prefetched(make: Callable[[], tuple[Tensor, ...]], depth: int = 3) -> Callable[[], tuple[Tensor, ...]]:
     """The same batches, made by a process of their own while the net learns."""
     context = multiprocessing.get_context("fork")
-    queue = context.Queue(depth)
+    batches = context.Queue(depth)
+    parent = os.getpid()
 
     def work() -> None:
         torch.set_num_threads(1)
         cv2.setNumThreads(0)
         while True:
-            queue.put(tuple(part.numpy() for part in make()))
+            batch = tuple(part.numpy() for part in make())
+            while os.getppid() == parent:  # a killed trainer must not leave this waiting for ever
+                try:
+                    batches.put(batch, timeout=5)
+                    break
+                except queue.Full:
+                    continue
+            else:
+                return
 
     context.Process(target=work, daemon=True).start()
-    return lambda: tuple(torch.from_numpy(part) for part in queue.get())
+    return lambda: tuple(torch.from_numpy(part) for part in batches.get())
 
 
 def running_average(averages: list[Tensor], currents: list[Tensor], count: Tensor) -> None:
