@@ -1,0 +1,157 @@
+"""200 jobs, three workers, `kill -9` every few seconds, storage failing 10 % of requests: each job done exactly once.
+
+On RabbitMQ with PostgreSQL (the broker is restarted once), and on the ledger's lease alone with SQLite. Minutes
+long; part of `make test-services`. Prints its figures, which docs/fleet.md quotes.
+"""
+
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("oss2")
+
+import sqlalchemy as sa
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "storage"))
+from oss_server import Bucket, OssServer
+from oss_signature import Account
+
+from sonic_core.fleet.broker import CeleryQueue, make_app
+from sonic_core.fleet.request import find_objects, submit
+from sonic_core.fleet.sweeper import QueueError, publish, sweep
+from sonic_core.storage.consents import record_consent
+from sonic_core.storage.ledger import Ledger
+from sonic_core.storage.profiles import load_profile, open_stores
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("SONIC_TEST_RABBITMQ"), reason="needs SONIC_TEST_RABBITMQ (make test-services)"
+)
+
+JOBS = int(os.environ.get("SONIC_TEST_KILL_JOBS", "200"))
+WORKERS = 3
+CANARIES = ("canary-id-5512", "canary-secret-8830")
+
+
+class Workers:
+    """Worker processes that are killed and started again."""
+
+    def __init__(self, arguments, environment, log):
+        self.arguments, self.environment, self.log = arguments, environment, log
+        self.processes = [self.start() for _ in range(WORKERS)]
+        self.kills = 0
+
+    def start(self):
+        script = Path(__file__).with_name("worker_process.py")
+        return subprocess.Popen(
+            [sys.executable, str(script), *self.arguments], env=self.environment, stdout=self.log, stderr=self.log
+        )
+
+    def kill_one(self, number):
+        self.processes[number].send_signal(signal.SIGKILL)
+        self.processes[number].wait()
+        self.processes[number] = self.start()
+        self.kills += 1
+
+    def stop(self):
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
+
+
+@pytest.fixture
+def oss():
+    with OssServer(seed=1) as server:
+        server.accounts[CANARIES[0]] = Account(CANARIES[1])
+        server.buckets.update({"materials": Bucket(), "results": Bucket()})
+        yield server
+
+
+@pytest.fixture(params=["rabbitmq", "ledger"])
+def place(request, tmp_path, oss, monkeypatch):
+    """(ledger, stores, broker address or None); everything by environment, as the workers find it."""
+    broker, url = None, f"sqlite:///{tmp_path}/kill.sqlite"
+    if request.param == "rabbitmq":
+        broker = os.environ["SONIC_TEST_RABBITMQ"]
+        name = f"kill_{uuid.uuid4().hex}"
+        server = sa.make_url(os.environ["SONIC_TEST_POSTGRES"])
+        admin = sa.create_engine(server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        admin.dispose()
+        url = server.set(database=name).render_as_string(hide_password=False)
+    for variable, value in {
+        "SONIC_LEDGER": url, "SONIC_STORAGE_CONFIG": str(tmp_path / "none"), "SONIC_OSS_BUCKET": "materials",
+        "SONIC_OSS_OUTPUT_BUCKET": "results", "SONIC_OSS_REGION": oss.region, "SONIC_OSS_ENDPOINT": oss.endpoint,
+        "OSS_ACCESS_KEY_ID": CANARIES[0], "OSS_ACCESS_KEY_SECRET": CANARIES[1],
+    }.items():  # fmt: skip
+        monkeypatch.setenv(variable, value)
+    return Ledger.open(), open_stores(load_profile()), broker
+
+
+def test_nothing_is_lost_and_nothing_done_twice(place, oss, tmp_path, portrait, speech):
+    ledger, stores, broker = place
+    queue = CeleryQueue(make_app(broker)) if broker else None
+    stores.inputs.put("inputs/u/shared/p.png", portrait), stores.inputs.put("inputs/u/shared/s.wav", speech)
+    materials = find_objects(stores, "u", "inputs/u/shared/p.png", "inputs/u/shared/s.wav")
+    consent = record_consent(ledger.engine, "u", subject="s", subject_is_user=True, purpose="test", sources=[])
+    ids = [f"kill-{number:04d}" for number in range(JOBS)]
+    for job_id in ids:
+        submit(ledger, job_id=job_id, user="u", materials=materials, consent_id=consent.id, settings={})
+        if queue is not None:
+            publish(ledger, queue, job_id)
+
+    oss.fail_rate = 0.1
+    chance, start, restarted = random.Random(7), time.monotonic(), False
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"}
+    with open(tmp_path / "workers.log", "wb") as log:
+        workers = Workers(["slow_bytes_engine", *([broker] if broker else [])], environment, log)
+        try:
+            while (done := ledger.counts()["done"]) < JOBS:
+                assert time.monotonic() - start < 1500, f"{ledger.counts()} after 25 minutes"
+                time.sleep(chance.uniform(4, 8))
+                assert any(process.poll() is None for process in workers.processes), log.name
+                workers.kill_one(chance.randrange(WORKERS))
+                if broker and not restarted and done > JOBS // 3:
+                    subprocess.run([os.environ["SONIC_TEST_RABBITMQ_RESTART"]], check=True, capture_output=True)
+                    restarted = True
+        finally:
+            seconds = time.monotonic() - start
+            workers.stop()
+    assert workers.kills >= min(JOBS // 20, 5) and (restarted or not broker)
+
+    failed_requests = sum(r.startswith("503") for r in oss.refused)
+    leftovers = len(oss.buckets["results"].visible()) - JOBS
+    oss.fail_rate = 0.0
+    try:
+        sweep(ledger, stores, queue, grace_seconds=0)
+    except QueueError:
+        pytest.fail("the broker did not come back")
+    jobs = [ledger.get(job_id) for job_id in ids]
+    events = {job.id: [e["kind"] for e in ledger.events(job.id)] for job in jobs}
+    assert all(job.state == "done" for job in jobs)
+    assert all(kinds.count("done") == 1 for kinds in events.values())
+    objects = oss.buckets["results"].visible()
+    assert sorted(objects) == sorted(job.output["key"] for job in jobs), "one visible output each, no orphans"
+    for job in jobs:
+        info = stores.outputs.head(job.output["key"])
+        assert (str(info.crc64), info.size) == (job.output["crc64"], job.output["size"]), "ledger and bucket agree"
+        assert objects[job.output["key"]].startswith(f"video of {job.id}\n".encode())
+    everything = (tmp_path / "workers.log").read_text() + json.dumps([vars(job) for job in jobs]) + json.dumps(events)
+    assert not any(canary in everything for canary in CANARIES), "a credential reached a log or the ledger"
+    attempts = [job.attempt for job in jobs]
+    print(
+        f"\nkill test on {'RabbitMQ + PostgreSQL' if broker else 'the ledger lease, SQLite'}: "
+        f"{JOBS} jobs in {seconds:.0f} s, "
+        f"{workers.kills} kills, broker restarts {int(restarted)}, requests refused on purpose {failed_requests}, "
+        f"attempts: mean {statistics.mean(attempts):.2f}, most {max(attempts)}; orphans swept {leftovers}"
+    )
