@@ -1,6 +1,6 @@
 // The front end gives its audio player only to the core audio nodes, and the upload button of any node fails without
 // one: put a player before the button of Sonic: Load Audio.
-import { app } from "../../scripts/app.js";
+import { app } from "../../../scripts/app.js";
 
 app.registerExtension({
   name: "SonicStudio.LoadAudio",

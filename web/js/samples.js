@@ -1,7 +1,7 @@
 // The bundled workflows name a sample photo and a sample voice. When one is opened where the input folder lacks them,
 // they are uploaded, as if the user had chosen them; nothing is uploaded for any other workflow.
-import { api } from "../../scripts/api.js";
-import { app } from "../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+import { app } from "../../../scripts/app.js";
 
 const SAMPLES = {
   LoadImage: { widget: "image", file: "sonic_portrait.jpg" },
