@@ -29,14 +29,14 @@ logger = logging.getLogger(__name__)
 
 SEES = Reach(0, 1)  # to resample; measuring looks through the whole clip once and keeps a number a frame
 
-RATE = 200  # Hz at which the two tracks are compared
+RATE = 100  # Hz at which the two tracks are compared
 FARTHEST = 0.6  # seconds of offset that are looked for
-SLOW = 1.2  # seconds; slower changes (posture, loudness of a sentence) are taken out of both tracks
+SLOW = 0.8  # seconds; slower changes (posture, loudness of a sentence) are taken out of both tracks
 SHORTEST = 1.0  # seconds of usable track
-TRUSTED = 0.95  # confidence from which on the offset is corrected
+TRUSTED = 0.98  # confidence from which on the offset is corrected
+STILL_SPEECH, STILL_LIPS = 0.0055, 0.002  # standard deviations (face heights) of openings that hardly move: no speech
 QUIET = 10 ** (-50 / 20)  # RMS of sound that is silence
 LEAST_FACES = 0.5  # share of frames in which a face must be seen
-LAG = 0.0  # seconds by which the bundled model's lips lead real ones: see docs/finishing.md
 
 # Mono 16 kHz speech (samples,) and a number of 25 fps frames -> how far the lips should be open in each (frames,)
 Listener = Callable[[np.ndarray, int], np.ndarray]
@@ -131,7 +131,13 @@ def match(seen: np.ndarray, seen_fps: float, expected: np.ndarray, faces: float 
     inside = 0 < best < len(lags) - 1
     peak = vertex(curve[best - 1 : best + 2]) if inside else 0.0
     confidence = significance(float(curve[best]), a, b) if inside else 0.0
-    return Alignment(float((lags[best] + peak) / RATE) - LAG, confidence, float(curve[best]), faces)
+    confidence *= lively(a, STILL_LIPS) * lively(b, STILL_SPEECH)
+    return Alignment(float((lags[best] + peak) / RATE), confidence, float(curve[best]), faces)
+
+
+def lively(track: np.ndarray, still: float) -> float:
+    """Near 1 for a track that moves as in speech, 0 for one that stands still (music moves expected lips a little)."""
+    return 1 - math.exp(-((float(track.std()) / still) ** 2))
 
 
 def without_slow(track: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ LEVEL_BEFORE = 50  # frames whose brightness (not pixels) is remembered
 SPREAD = 0.1  # how far around motion is averaged, as a share of the face's height (or the short side)
 AGREEMENT = 0.5  # pixels by which flow may miss on its way back
 TEXTURE = 4.0  # grey levels of local contrast that make flow trustworthy
-CUT = 0.12  # a mean difference after following the motion that means another scene
+CUT = 0.4  # a mean difference after following the motion, as a share of the contrast, that means another scene
 SMALLEST_MOVE = 0.03  # pixels; moving the picture by less only softens it
 MOST_NOISE = 0.05
 
@@ -94,8 +94,10 @@ def observe(frame: np.ndarray, before: Seen | None, landmarks: np.ndarray | None
     if before is None:
         return seen
     forward, backward = estimator.between(before.small, small), estimator.between(small, before.small)
-    difference = np.abs(warp(before.small, backward).astype(np.float32) - small).mean() / 255
-    if difference > CUT:
+    followed = warp(before.small, backward).astype(np.float32)
+    followed *= float(small.mean()) / max(float(followed.mean()), 1.0)  # a flash is no cut
+    difference = np.abs(followed - small).mean()
+    if difference > CUT * max(float(small.std()), 8.0):
         seen.is_cut = True
         return seen
     seen.from_previous, seen.to_previous = forward, backward
