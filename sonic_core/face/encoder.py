@@ -1,9 +1,10 @@
 """A small identity embedding: 64 numbers that stay alike when light, expression and pose of one face change.
 
-It is no face recognition. It was trained contrastively on some 780 people, most with one photo each, so "the same
-person" mostly means two strong augmentations and warped expressions of one photo; its hair and light leak in. Good
-for conditioning the lite engine and for noticing that a generated face drifts from its photo; not for telling who
-somebody is. `training/face` has the recipe, docs/model-card-lite.md the held-out verification figure.
+It is no face recognition. It was trained contrastively on 763 people, most with one photo each, so "the same person"
+mostly means two strong augmentations and warped expressions of one photo; its hair and light leak in. On 79 people it
+never saw: equal error rate 4.9 % between different augmentations, the partner first among all 79 in 87 %. Good for
+conditioning the lite engine and for noticing that a generated face drifts from its photo; not for telling who
+somebody is. `training/face` has the recipe.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def test_finds_it_small_large_and_tilted(
     error = np.linalg.norm(found.landmarks[:, :2] - expected, axis=1).mean() / np.linalg.norm(
         expected[33] - expected[263]
     )
-    assert error < (0.12 if share < 0.1 else 0.06)
+    assert error < (0.05 if share < 0.1 else 0.03)
 
 
 def test_grey_and_dark_pictures(detector: FaceDetector, photo: np.ndarray, face: Face) -> None:
