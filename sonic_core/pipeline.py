@@ -24,6 +24,7 @@ from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, Portra
 from sonic_core.errors import InputError
 from sonic_core.face.crop import Box, crop_square, head_box, resized_size
 from sonic_core.face.detect import Face, FaceDetector
+from sonic_core.finish.label import label
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.media.audio import fit_duration, load_audio, speech_waveform
 from sonic_core.media.image import load_image
@@ -108,9 +109,9 @@ class SonicPipeline:
         return Prepared(photo, crop, portrait, sound, speech, settings)
 
     def finish(self, latents: Latents, prepared: Prepared) -> Clip:
-        """Decode lazily, put the sound in, and paste the square back when framing is "photo"."""
+        """Decode lazily, put the sound in, paste the square back when framing is "photo", record that AI made it."""
         clip = self.engine.decode(latents, prepared.settings).replaced(audio=prepared.audio)
-        return self.paste_back(clip, prepared) if prepared.settings.framing == "photo" else clip
+        return label(self.paste_back(clip, prepared) if prepared.settings.framing == "photo" else clip)
 
     def paste_back(self, clip: Clip, prepared: Prepared) -> Clip:
         """The clip put back into the photo it was cut from; other people in the photo are left alone."""
