@@ -62,7 +62,7 @@ def cut(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     left, top = min(left, width - 1), min(top, height - 1)
     region = image[top : max(min(bottom, height), top + 1), left : max(min(right, width), left + 1)]
     matrix = compose(matrix, np.array([[1.0, 0, left], [0, 1.0, top]]))
-    shrink = int(1 / max(scale_of(matrix), 1e-6) / 1.5)
+    shrink = int(1 / max(float(scale_of(matrix)), 1e-6) / 1.5)
     if shrink > 1:
         small = (max(region.shape[1] // shrink, 1), max(region.shape[0] // shrink, 1))
         factors = np.array([region.shape[1] / small[0], region.shape[0] / small[1]])
