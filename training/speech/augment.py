@@ -73,7 +73,9 @@ def coloured_noise(samples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def degrade(waveform: np.ndarray, rng: np.random.Generator, others: np.ndarray | None = None) -> np.ndarray:
-    """Everything but `resample`, at random; `others` is another recording to murmur in the background."""
+    """Everything but `resample`, at random, often nothing; `others` is a recording to murmur behind it."""
+    if rng.random() < 0.35:
+        return waveform
     if rng.random() < 0.7:
         waveform = equalise(waveform, rng)
     if rng.random() < 0.2:
