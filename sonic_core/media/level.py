@@ -6,7 +6,6 @@ Works on `Audio` in memory; reading and writing files is done elsewhere.
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import lfilter
 
 from sonic_core.clip import Audio
 from sonic_core.errors import SettingsError
@@ -49,6 +48,8 @@ def normalised(audio: Audio, target: float = TARGET_LUFS) -> Audio:
 
 def loudness(audio: Audio) -> float:
     """Integrated loudness in LUFS with both gates of BS.1770-4; SILENCE_LUFS or less for silence."""
+    from scipy.signal import lfilter  # seconds to import, and only this needs it
+
     weighted = audio.samples.astype(np.float64)
     for b, a in _k_weighting(audio.rate):
         weighted = lfilter(b, a, weighted, axis=1)

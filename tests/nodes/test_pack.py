@@ -101,7 +101,7 @@ torch.cuda._lazy_init = torch.cuda.is_available = torch.cuda.device_count = refu
 socket.socket.connect = refuse
 for name in ("torchaudio", "torchvision"): sys.modules[name] = None
 stand_in.nodes()
-heavy = {{"transformers", "diffusers", "librosa"}} & set(sys.modules)
+heavy = {{"transformers", "diffusers", "librosa", "scipy.signal"}} & set(sys.modules)
 assert not heavy, heavy
 """
 
