@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stand_in
+
+from sonic_core.weights.catalog import FILES
 
 ROOT = stand_in.ROOT
 FRONT_END_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN")
@@ -312,8 +314,13 @@ def version() -> str:
 
 
 def model_links() -> list[dict[str, str]]:
-    """The released model's files that the front end offers to download."""
-    return []
+    """The released model's files, which the front end offers to download into ComfyUI's models folder."""
+    links = []
+    for file in FILES:
+        path = PurePosixPath("sonic") / file.path
+        link = {"name": path.name, "url": file.url, "directory": str(path.parent)}
+        links.append(link | ({"hash": file.sha256, "hash_type": "SHA256"} if file.sha256 else {}))
+    return links
 
 
 def rendered() -> dict[Path, str]:

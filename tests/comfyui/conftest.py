@@ -1,4 +1,4 @@
-"""A real ComfyUI with the pack in it. Set COMFYUI_PATH (and COMFYUI_PYTHON) to run these tests; see `make test-comfyui`."""
+"""A real ComfyUI with the pack in it: COMFYUI_PATH and COMFYUI_PYTHON say where; see `make test-comfyui`."""
 
 from __future__ import annotations
 
