@@ -123,6 +123,8 @@ class FaceDetector:
         All frames are cropped alike, around `previous`, which keeps still points still; so give a second of video or
         less at a time, and go on from the last face. A `score` below 0.5 says that the face has left.
         """
+        if not len(frames):
+            return []
         aim = self._aim(previous.landmarks[None])
         crops = np.stack([align.cut(frame, aim[0], LANDMARK_INPUT) for frame in frames])
         found, sure = self._read(crops, np.repeat(aim, len(crops), 0))

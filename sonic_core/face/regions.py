@@ -43,7 +43,7 @@ def aim(region: Region, landmarks: np.ndarray) -> np.ndarray:
     """
     right, left = (np.asarray(landmarks[..., list(eye), :2], np.float64).mean(-2) for eye in EYES)
     across = left - right
-    unit = 2 * across / (region.side * (across**2).sum(-1, keepdims=True))
+    unit = 2 * across / (region.side * np.maximum((across**2).sum(-1, keepdims=True), 1.0))
     down = np.stack([-unit[..., 1], unit[..., 0]], -1)
     linear = np.stack([-unit if region.mirrored else unit, down], -2)
     centre = landmarks[..., list(region.points), :2].mean(-2)
