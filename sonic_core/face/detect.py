@@ -34,11 +34,12 @@ WEIGHTS = Path(__file__).parent / "weights"
 SHORT_SIDES = (224, 352)  # of the picture the detector sees: at first, and again finer when it saw no face
 LONGEST = 4  # short sides
 LIKELY, CERTAIN = 0.3, 0.9  # detector presence to look closer, landmark presence to believe it
+PRESENT = 0.5  # landmark presence of a face that is being followed
 HARDLY = 0.05  # landmark presence below which no further look is worth it
 LOOKS = 4  # at most
 # Movement from one look to the next, as a share of the face's size: faces settle, textures move on.
 SETTLED, UNSTEADY = 0.01, 0.03
-SMALLEST_PICTURE = 16
+SMALLEST_PICTURE, SMALLEST_FACE = 16, 10  # px
 MOST_FACES = 24
 FEWEST_SURE = 0.1  # presence below which even a hand-given box holds no face
 ROLLS = (0.0, 30.0, -30.0, 60.0, -60.0)  # tried for a hand-given box, degrees
@@ -121,7 +122,7 @@ class FaceDetector:
         """The face `previous` in frames that follow it closely, without searching: one look a frame.
 
         All frames are cropped alike, around `previous`, which keeps still points still; so give a second of video or
-        less at a time, and go on from the last face. A `score` below 0.5 says that the face has left.
+        less at a time, and go on from the last face. A `score` below PRESENT says that the face has left.
         """
         if not len(frames):
             return []
@@ -169,11 +170,12 @@ class FaceDetector:
                 return []
             if movement.max() < SETTLED:
                 break
-        steady = movement < UNSTEADY
+        believed = (movement < UNSTEADY) & (sure > CERTAIN) & (np.ptp(found[..., :2], axis=1).min(1) > SMALLEST_FACE)
+        found, sure = found[believed], sure[believed]
+        if not len(found):
+            return []
         found = self._sharpen([image] * len(found), found)
-        seen = zip(found, sure, strict=True)
-        faces = [_face(marks, score) for (marks, score), ok in zip(seen, steady, strict=True) if ok and score > CERTAIN]
-        return _without_doubles(faces)
+        return _without_doubles([_face(marks, float(score)) for marks, score in zip(found, sure, strict=True)])
 
     def _aim(self, landmarks: np.ndarray) -> np.ndarray:
         """The upright crops (k, 2, 3) for faces whose landmarks (k, 478, 3) are roughly known."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from sonic_core.face.detect import CERTAIN, Face, FaceDetector
+from sonic_core.face.detect import PRESENT, Face, FaceDetector
 from sonic_core.face.points import LIP_PAIRS, RIGID
 
 # A frame (h, w, 3) float32 -> landmarks (478, 3) in its pixels, or None where there is no face.
@@ -49,7 +49,7 @@ class FaceTracker:
         if self.anchor is None:
             return None
         face = self.detector.track(picture, self.anchor)
-        if face.score < CERTAIN:
+        if face.score < PRESENT:
             self.anchor, self.missed = None, 0
             return None
         rigid = list(RIGID)
