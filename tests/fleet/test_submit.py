@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sonic_core.errors import InputError, SettingsError
+from sonic_core.fleet.submit import AUDIO_INPUTS, IMAGE_INPUTS, fill, load_graph, set_input
+
+
+@pytest.fixture
+def graph() -> dict[str, Any]:
+    return load_graph("fast")
+
+
+@pytest.mark.parametrize("name", ["fast", "high_quality"])
+def test_the_bundled_workflows_take_a_photo_and_a_sound(name: str) -> None:
+    graph = load_graph(name)
+    fill(graph, IMAGE_INPUTS, "me.png", "photo")
+    fill(graph, AUDIO_INPUTS, "me.wav", "sound")
+    assert {"me.png", "me.wav"} <= {value for node in graph.values() for value in map(str, node["inputs"].values())}
+
+
+def test_a_widget_takes_the_type_it_had(graph: dict[str, Any]) -> None:
+    for assignment in ("seed=5", "min_resolution=768", "visible=false", "dynamic_scale=1.2", "preset=high_quality"):
+        set_input(graph, assignment)
+    widgets = {name: value for node in graph.values() for name, value in node["inputs"].items()}
+    expected = {"seed": 5, "min_resolution": 768, "visible": False, "dynamic_scale": 1.2, "preset": "high_quality"}
+    assert {name: widgets[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("assignment", ["seed", "colour=red", "seed=many", "visible=maybe", "clip=5"])
+def test_an_assignment_that_fits_nothing_is_said(graph: dict[str, Any], assignment: str) -> None:
+    with pytest.raises(SettingsError, match=assignment.split("=")[0]):
+        set_input(graph, assignment)
+
+
+@pytest.mark.parametrize("content", ["no json", "[]", "{}", '{"nodes": [], "links": []}', '{"1": {"inputs": {}}}'])
+def test_a_file_in_another_format_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "workflow.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"API format|not JSON"):
+        load_graph(str(path))
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match="fast, high_quality or the path"):
+        load_graph("slow")
+
+
+def test_a_workflow_without_a_loader_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "workflow.json"
+    path.write_text(json.dumps({"1": {"class_type": "SaveVideo", "inputs": {}}}))
+    with pytest.raises(InputError, match="no place for the photo"):
+        fill(load_graph(str(path)), IMAGE_INPUTS, "me.png", "photo")
