@@ -123,9 +123,7 @@ def make_basis(landmarks: np.ndarray, lengths: np.ndarray) -> MouthBasis:
     components = (top * deviation).T / flat_importance
     inverse = (top / deviation).T * flat_importance
     explained = values[::-1][:MOUTH_CHANNELS].sum() / values.sum()
-    print(
-        f"{MOUTH_CHANNELS} components hold {explained:.1%} of the weighted variance; rest from {len(closed)} frames"
-    )
+    print(f"{MOUTH_CHANNELS} components hold {explained:.1%} of the weighted variance; rest from {len(closed)} frames")
     return MouthBasis(
         rest.astype(np.float32),
         np.ascontiguousarray(components.reshape(MOUTH_CHANNELS, 478, 3), np.float32),

@@ -109,9 +109,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if args.plot:
         from sonic_core.finish.plot import plot
 
-        sound = (np.zeros(0, np.float32), 16000) if clip.audio is None else (clip.audio.mono(), clip.audio.rate)
+        sound, rate = (np.zeros(0, np.float32), 16000) if clip.audio is None else (clip.audio.mono(), clip.audio.rate)
         expected = heard[0] if heard else np.full(1, np.nan)
-        plot(args.plot, tracks.opening, float(clip.fps), expected, 25, *sound, title=args.video.name)
+        plot(args.plot, tracks.opening, float(clip.fps), expected, 25, sound, rate, title=args.video.name)
     if args.json:
         _print_json(asdict(report))
     else:

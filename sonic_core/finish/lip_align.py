@@ -126,7 +126,7 @@ def match(seen: np.ndarray, seen_fps: float, expected: np.ndarray, faces: float 
     if min(a.std(), b.std()) < 1e-6:
         return Alignment(0.0, 0.0, 0.0, faces)
     lags = np.arange(-round(FARTHEST * RATE), round(FARTHEST * RATE) + 1)
-    curve = np.array([correlation_at(a, b, lag) for lag in lags])
+    curve = np.array([correlation_at(a, b, int(lag)) for lag in lags])
     best = int(curve.argmax())
     inside = 0 < best < len(lags) - 1
     peak = vertex(curve[best - 1 : best + 2]) if inside else 0.0

@@ -33,8 +33,8 @@ def plot(
     left, right = MARGIN, WIDTH - MARGIN // 2
     top, middle, bottom = MARGIN, HEIGHT - 170, HEIGHT - MARGIN // 2 - 16
 
-    def x(time: np.ndarray | float) -> np.ndarray | float:
-        return (left + (right - left) * np.asarray(time) / seconds) * SCALE
+    def x(time: float) -> float:
+        return (left + (right - left) * time / seconds) * SCALE
 
     small, large = sized_font(FONT, 9 * SCALE), sized_font(FONT, 12 * SCALE)
     for second in range(0, int(seconds) + 1, max(1, int(seconds / 12))):
@@ -44,7 +44,7 @@ def plot(
 
     high = max(float(np.nanmax(track)) if np.isfinite(track).any() else 0.0 for track in (seen, expected))
     for track, fps, colour in ((expected, expected_fps, EXPECTED), (seen, seen_fps, SEEN)):
-        times = x((np.arange(len(track)) + 0.5) / fps)
+        times = [x((row + 0.5) / fps) for row in range(len(track))]
         heights = (middle - (middle - top) * track / max(high, 1e-6)) * SCALE
         _curve(draw, times, heights, colour)
     for row, (text, colour) in enumerate(

@@ -231,7 +231,8 @@ def spread(values: np.ndarray, trust: np.ndarray, sigma: float) -> np.ndarray:
     size = (max(4, width // shrink), max(4, height // shrink))
     together = np.asarray(np.dstack([values * trust[..., None], trust]), np.float32)
     both = cv2.GaussianBlur(cv2.resize(together, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / shrink)
-    return cv2.resize(both[..., :-1] / both[..., -1:], (width, height), interpolation=cv2.INTER_CUBIC)
+    mean = np.asarray(both[..., :-1] / both[..., -1:], np.float32)
+    return cv2.resize(mean, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 @lru_cache(maxsize=256)

@@ -98,7 +98,7 @@ def _from_array(array: np.ndarray, name: str = "image") -> np.ndarray:
             )
         unit = array.astype(np.float32)
     elif array.dtype.kind in "ui":
-        unit = array.astype(np.float32) / np.iinfo(array.dtype).max
+        unit = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
     else:
         raise InputError(f"{name} has values of type {array.dtype}; give floats in [0, 1] or uint8")
     if unit.shape[2] == 4:

@@ -6,6 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from email.message import Message
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO
@@ -124,13 +125,13 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _stated_sha256(headers: HTTPMessage) -> str | None:
+def _stated_sha256(headers: Message) -> str | None:
     """The sha256 that Hugging Face gives as the entity tag of large files."""
     tag = (headers.get("X-Linked-Etag") or "").strip('"')
     return tag if re.fullmatch(r"[0-9a-f]{64}", tag) else None
 
 
-def _total(headers: HTTPMessage) -> int:
+def _total(headers: Message) -> int:
     """The full size after the slash of Content-Range, or 0."""
     match = re.search(r"/(\d+)$", headers.get("Content-Range") or "")
     return int(match[1]) if match else 0

@@ -56,7 +56,7 @@ def find_files(folder: Path, svd: Path | None = None) -> Found:
         networks={name: preferred(folder / name) for name in REQUIRED},
         audio_encoder=encoder,
         speech=next((path for near in nearby if _has_config(path := near / SPEECH_FOLDERS[encoder])), None),
-        rife=next((path for near in nearby if (path := preferred(near / RIFE)) is not None), None),
+        rife=next((found for near in nearby if (found := preferred(near / RIFE)) is not None), None),
         svd=svd or find_svd(folder),
         config=config if config.is_file() else None,
     )

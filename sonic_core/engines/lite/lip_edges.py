@@ -86,9 +86,9 @@ def describe(photo: np.ndarray, transform: np.ndarray, edges: np.ndarray) -> np.
     angles = np.arange(DIRECTIONS, dtype=np.float32) * (2 * np.pi / DIRECTIONS)
     directed = np.maximum(dx[..., None] * np.cos(angles) + dy[..., None] * np.sin(angles), 0)
     channels = np.concatenate([np.sqrt(directed), 0.5 * grey[..., None], 0.5 * red[..., None]], -1)
-    channels = cv2.GaussianBlur(channels[..., :4], (0, 0), 1.2), cv2.GaussianBlur(channels[..., 4:], (0, 0), 1.2)
+    parts = cv2.GaussianBlur(channels[..., :4], (0, 0), 1.2), cv2.GaussianBlur(channels[..., 4:], (0, 0), 1.2)
     at = (edges @ transform[:, :2].T + transform[:, 2])[:, None] + AROUND
-    seen = [look_up(part, at.astype(np.float32)) for part in channels]
+    seen = [look_up(part, at.astype(np.float32)) for part in parts]
     return np.append(np.concatenate(seen, -1).ravel(), np.float32(1)).astype(np.float32)
 
 

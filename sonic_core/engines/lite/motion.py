@@ -12,6 +12,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -180,11 +181,11 @@ def read_net(path: Path) -> MotionNet:
     if not path.is_file():
         raise ModelError(f"{path} is missing: install the package again, or run `python -m training.motion.train`")
     with safe_open(path, "pt") as file:
-        fields = json.loads((file.metadata() or {}).get("config", "{}"))
+        fields: dict[str, Any] = json.loads((file.metadata() or {}).get("config", "{}"))
         weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
-        streams = {name: StreamConfig(**fields.pop(name)) for name in ("mouth", "life")}
-        net = MotionNet(MotionConfig(**fields, **streams))
+        mouth, life = (StreamConfig(**fields.pop(name)) for name in ("mouth", "life"))
+        net = MotionNet(MotionConfig(**fields, mouth=mouth, life=life))
         net.load_state_dict(weights)
     except (KeyError, TypeError, RuntimeError) as error:
         raise ModelError(f"{path} does not hold a motion network: {error}") from error
