@@ -11,11 +11,22 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-REQUIRED = ("torch", "transformers", "diffusers", "einops", "numpy", "av", "librosa", "safetensors", "pillow", "soxr")
+REQUIRED = ("torch", "transformers", "diffusers", "numpy", "av", "safetensors", "pillow", "soxr", "scipy")
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 EXTRAS = {
     "storage": ("oss2", "tenacity"),
-    "fleet": ("sqlalchemy", "alembic", "celery", "fastapi", "uvicorn", "httpx"),
+    "fleet": (
+        "sqlalchemy",
+        "alembic",
+        "celery",
+        "fastapi",
+        "uvicorn",
+        "httpx",
+        "websockets",
+        "python-multipart",
+        "psycopg",
+    ),
+    "kafka": ("confluent-kafka",),
     "provenance": ("c2pa-python",),
 }
 
