@@ -1,6 +1,6 @@
-"""FLOPs and peak memory of one full-size UNet call, ours and the plain way, counted on the meta device.
+"""FLOPs and peak memory at full size, counted on the meta device: a UNet call ours and plain, decoding, RIFE.
 
-    python benchmarks/flops.py [--side 64] [--frames 25]
+python benchmarks/flops.py [--side 64] [--frames 25]
 """
 
 import argparse
@@ -8,13 +8,16 @@ import sys
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKLTemporalDecoder
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.plain_unet import plain  # noqa: E402
-from benchmarks.shapes import RELEASED, call_inputs, clip_context, random_tokens, random_unet, window_context  # noqa: E402
-from benchmarks.trace import flops, peak_bytes  # noqa: E402
-from sonic_core.engines.sonic.unet import SonicUNet  # noqa: E402
+from benchmarks.plain_unet import plain
+from benchmarks.shapes import RELEASED, call_inputs, clip_context, random_tokens, random_unet, window_context
+from benchmarks.trace import flops, peak_bytes
+from sonic_core.engines.sonic.unet import SonicUNet
+from sonic_core.engines.sonic.vae import RELEASED_CONFIG
+from sonic_core.finish.rife import IFNet
 
 
 def main() -> None:
@@ -31,6 +34,7 @@ def main() -> None:
     report("ours, deep features reused", lambda: shallow(unet, inputs, kept, frames, side))
     report("once a clip", lambda: clip_context(unet, tokens, side, frames))
     report("plain", lambda: plain_call(unet, inputs, tokens, frames))
+    decoding(side)
 
 
 def ours(unet: SonicUNet, inputs: tuple, kept, frames: int):  # type: ignore[no-untyped-def]
@@ -38,7 +42,9 @@ def ours(unet: SonicUNet, inputs: tuple, kept, frames: int):  # type: ignore[no-
 
 
 def shallow(unet: SonicUNet, inputs: tuple, kept, frames: int, side: int):  # type: ignore[no-untyped-def]
-    deep = torch.empty(3, frames, RELEASED.block_out_channels[1], side // 2, side // 2, device="meta", dtype=torch.float16)
+    deep = torch.empty(
+        3, frames, RELEASED.block_out_channels[1], side // 2, side // 2, device="meta", dtype=torch.float16
+    )
     return unet.forward_cached(*inputs, window_context(kept, frames), deep)
 
 
@@ -46,6 +52,17 @@ def plain_call(unet: SonicUNet, inputs: tuple, tokens, frames: int):  # type: ig
     image = tokens.image.expand(3, frames, 1, -1).half()
     audio = tokens.audio.expand(3, *tokens.audio.shape).half()
     return plain(unet).call(*inputs, image, audio, tokens.mask.half())
+
+
+def decoding(side: int, chunk: int = 8) -> None:
+    """A chunk through the released decoder, and one frame between two by RIFE."""
+    with torch.device("meta"):
+        vae = AutoencoderKLTemporalDecoder(**RELEASED_CONFIG).half()
+        latents = torch.empty(chunk, 4, side, side, dtype=torch.float16)
+        rife = IFNet()
+        pair = torch.empty(2, 1, 3, 8 * side, 8 * side)
+    report(f"decoding {chunk} frames", lambda: vae.decode(latents, num_frames=chunk))
+    report("RIFE, one frame", lambda: rife(*pair))
 
 
 def report(name: str, call) -> None:  # type: ignore[no-untyped-def]

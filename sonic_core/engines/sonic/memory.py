@@ -1,6 +1,6 @@
 """What a run needs in memory, before it starts: how the work is cut to fit, or that it cannot fit.
 
-The two figures per value were measured with `benchmarks/memory.py`, which follows every tensor of a full-size call.
+The two figures per value were measured with `benchmarks/flops.py`, which follows every tensor of a full-size call.
 """
 
 import os
