@@ -21,7 +21,7 @@ from sonic_core.weights.catalog import FILES
 
 ROOT = stand_in.ROOT
 FRONT_END_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN")
-COLOURS = {"input": "#3f5159", "model": "#4a3f59", "make": "#3f5945", "finish": "#595340", "save": "#593f3f"}
+COLOURS = {"input": "#5f9fb5", "model": "#9a7fc0", "make": "#6fb57f", "finish": "#c0a95f", "save": "#c07f7f"}
 
 # The core nodes in use, as /object_info tells of them; the front end knows the rest.
 CORE: dict[str, dict[str, Any]] = {
