@@ -28,15 +28,17 @@ from sonic_core.engines.lite.warp import Grid, smoothstep, thin_plate
 PAIRS = 9  # of facing points between the corners of the mouth
 # How much of a movement of the inner edge each ring of the lip follows, from the outline inwards.
 RING_SHARE = np.array([0.55, 0.7, 0.85, 1.0], np.float32)
+# The same for closing an open mouth: a smile's lips are thin, and stay so.
+CLOSING_SHARE = np.array([0.82, 0.88, 0.94, 1.0], np.float32)
 UPPER_SHARE = 0.45  # of closing an open mouth is done by the upper lip
 SMILE = 0.06  # opening (share of face height) that a smile makes without lowering the jaw
 # A smile that shows teeth is relaxed by this share of what it is wider, and its corners higher, than at rest.
 RELAXED = 0.45
 CORNER_REACH = 0.33  # canonical units: how far round a corner the cheek follows it
 CHIN_SHARE = 0.5  # of a further opening, the chin's part
-# Seen from outside, lips that were closed in the photo look less open than they are, and a smile's more: px in face
-# heights to add to an opening, fitted so that a landmark tracker sees what the motion says.
-SEEN_CLOSED, SEEN_SMILE = 0.009, -0.004
+# Seen from outside, lips that were closed in the photo look less open than they are, thick or smiling ones more. Face
+# heights to add to a small opening, fitted so that a landmark tracker sees what the motion says.
+SEEN_CLOSED, SEEN_SMILE = 0.009, -0.010
 BROW_RAISE, BROW_LOWER = 0.10, 0.05  # canonical units at strength one
 SMOOTHING = 2e-4
 # Where the movement has died out: canonical points round the lower face and the brow.
@@ -65,7 +67,9 @@ class Expression:
         mouth = np.clip(row[MOUTH], -8, 8)
         plain = np.concatenate([[1.0], mouth, np.clip(row[BROWS], 0, 1)]).astype(np.float32)
         opening = np.maximum(mouth @ self.wanted, 0)
-        opening = np.maximum(opening + self.bias * smoothstep(opening / self.height, 0.002, 0.010), 0)
+        share = opening / self.height
+        seen = smoothstep(share, 0.002, 0.010) * smoothstep(share, 0.12, 0.05)
+        opening = np.maximum(opening + self.bias * seen, 0)
         missing = opening - self.source_gap - plain @ self.measured[: len(plain)]
         return np.concatenate([plain, missing @ self.solve]).astype(np.float32)
 
@@ -122,7 +126,7 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
         source_gap=((lower_points - upper_points) @ down)[1:-1].astype(np.float32),
         solve=np.linalg.inv(measured[-PAIRS:].astype(np.float64)).astype(np.float32),
         jaw=modes[:, 152].astype(np.float32),
-        bias=face_height * float(np.interp(gap / face_height, [0.01, 0.03], [SEEN_CLOSED, SEEN_SMILE])),
+        bias=face_height * float(np.interp(gap / face_height, [0.004, 0.014], [SEEN_CLOSED, SEEN_SMILE])),
         height=face_height,
     )
 
@@ -132,9 +136,9 @@ def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: flo
     down = fit.down
     modes = np.zeros((1 + MOUTH_CHANNELS + 2 + PAIRS, 478, 2), np.float32)
     gap = np.maximum((points[LOWER_INNER] - points[UPPER_INNER]) @ down, 0)
-    for share, ring in zip(RING_SHARE, UPPER_LIP, strict=True):
+    for share, ring in zip(CLOSING_SHARE, UPPER_LIP, strict=True):
         modes[0, ring] = (UPPER_SHARE * share * gap)[:, None] * down
-    for share, ring in zip(RING_SHARE, LOWER_LIP, strict=True):
+    for share, ring in zip(CLOSING_SHARE, LOWER_LIP, strict=True):
         modes[0, ring] = -((1 - UPPER_SHARE) * share * gap)[:, None] * down
     lowered = max(gap.max() - SMILE * face_height, 0) * CHIN_SHARE
     # The jaw's share of a point is what the first, mouth-opening component moves it compared to the chin.

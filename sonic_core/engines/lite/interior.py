@@ -35,7 +35,7 @@ LOWER_TEETH = [(0.095, 0.16), (0.105, 0.16), (0.122, 0.17), (0.125, 0.145), (0.1
 UPPER_EDGE, LOWER_EDGE = 0.022, 0.03  # how far below the line between the lips the teeth end, or begin
 IVORY = np.array([1.0, 0.955, 0.87], np.float32)
 SLIT = 0.10  # canonical units: an opening that is lit to its full depth
-WARMTH = np.array([0.85, 1.25, 1.35], np.float32)  # exponents of the light in a slit, for red, green and blue
+WARMTH = np.array([0.95, 1.10, 1.15], np.float32)  # exponents of the light in a slit, for red, green and blue
 OWN_TEETH_FROM = 0.02  # opening of the photo's mouth, in face heights, from which its inside is worth keeping
 
 
@@ -124,7 +124,7 @@ def _colours(photo: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndar
     lip, cheek = np.median(lips, 0), np.median(skin, 0)
     bright = np.clip(0.55 * white + 0.45 * max(white, cheek.mean()), 85, 215)
     cast = cheek / max(cheek.mean(), 1.0)
-    tooth = np.clip(1.08 * bright * IVORY * (0.55 + 0.45 * cast / cast.max()), 0, 235)
+    tooth = np.clip(1.18 * bright * IVORY * (0.75 + 0.25 * cast / cast.max()), 0, 235)
     dark = np.clip(lip * [0.20, 0.11, 0.11], 6, 45)
     tongue = np.clip(lip * 0.45 + bright * np.array([0.36, 0.19, 0.19], np.float32), 0, 200)
     return tooth.astype(np.float32), dark.astype(np.float32), tongue.astype(np.float32)
