@@ -3,7 +3,7 @@
     python -m training.speech.carry --data ../shared/data --work WORK [--minutes 4]
 
 1. Align: a first encoder (WORK/encoder.pt) says how likely each phone is in each frame; Viterbi with the known phones
-   gives their timing in GRID and in the readers. Kokoro and eSpeak tell their own.
+   gives their timing wherever only their order is known; eSpeak tells its own.
 2. Teach: a small network learns the real speaker's mouth from his aligned phones and loudness alone. It never hears
    the voice, so it fits any voice.
 3. Carry: for every made utterance with timed phones, that network gives the mouth that belongs to it. In the
@@ -206,10 +206,11 @@ def main() -> None:
     for pattern in ("reader_*.npz", "kokoro_*.npz", "espeak_*.npz"):
         for utterance in made_voices(args.work / "voices", pattern):
             if utterance.phones is None:
-                if utterance.name not in timed:
-                    timed[utterance.name] = aligned(model, utterance)[0]
-                track = timed[utterance.name]
-            else:
+                reading = f"{utterance.voice.rstrip('0123456789')} {utterance.name}"
+                if reading not in timed:
+                    timed[reading] = aligned(model, utterance)[0]
+                track = timed[reading]
+            else:  # eSpeak's own timing is exact
                 track = utterance.phones[: len(utterance.phones) // 2 * 2 : 2].astype(np.int64)
             loud = loudness_50(utterance.audio)
             n = min(len(track), len(loud))

@@ -108,20 +108,6 @@ def changed_voices(clips: list[Utterance], cache: Path) -> list[Utterance]:
     return out
 
 
-def hushed(track: np.ndarray, sound: np.ndarray) -> np.ndarray:
-    """Phones at 100 Hz with "_" where nothing is heard for 0.1 s: Kokoro gives a pause to the phone before it."""
-    hop = RATE // PHONE_RATE
-    power = np.square(sound[: len(track) * hop].astype(np.float32)).reshape(len(track), hop).mean(1)
-    quiet = power < 1e-4 * np.percentile(power, 95)
-    start = np.flatnonzero(quiet & ~np.roll(quiet, 1))
-    track = track.copy()
-    for first in start:
-        last = first + int(np.argmin(np.append(quiet[first:], False)))
-        if last - first >= 10:
-            track[first:last] = SILENCE
-    return track
-
-
 def made_voices(folder: Path, pattern: str = "kokoro_*.npz") -> list[Utterance]:
     """What `voices.py` has made so far."""
     out = []
@@ -136,7 +122,7 @@ def made_voices(folder: Path, pattern: str = "kokoro_*.npz") -> list[Utterance]:
             rows = slice(phones_end[k] - z["phone_counts"][k], phones_end[k])
             phones, ends = z["phones"][rows], z["ends"][rows]
             timed = ends.any()
-            track = hushed(phone_track(phones, ends, len(sound) * PHONE_RATE // RATE), sound) if timed else None
+            track = phone_track(phones, ends, len(sound) * PHONE_RATE // RATE) if timed else None
             audio = (sound.astype(np.float32) / 32767).astype(np.float16)
             text, voice = str(z["text"][k]), str(z["voice"][k])
             out.append(Utterance(text, voice, audio, track, None, phones[phones != SILENCE]))
@@ -156,7 +142,7 @@ def with_carried(utterances: list[Utterance], cache: Path) -> list[Utterance]:
     for utterance in utterances:
         voice = "s1" if utterance.voice.startswith("s1") else utterance.voice
         phones, mouth = f"phones {voice} {utterance.name}", f"mouth {voice} {utterance.name}"
-        if phones in known and (utterance.phones is None or voice == "s1"):
+        if phones in known:
             utterance = replace(utterance, phones=stored[phones].repeat(PHONE_RATE // 50))
         if mouth in known and utterance.mouth is None:
             carried = stored[mouth].astype(np.float32)

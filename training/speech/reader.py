@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training.speech.phones import INDEX, phones_of, transcribe
+from training.speech.phones import transcribe
 from training.speech.texts import everyday, grid_sentence, word_row
-from training.speech.voices import package_folder, save_batch, to_16k
+from training.speech.voices import item, package_folder, save_batch, to_16k
 from training.speech.world import change
 
 # How each reader is changed: a man's voice for LJ, who is a woman, and the reverse.
@@ -96,10 +96,8 @@ def main() -> None:
     for reader, utterances in (("lj", read_lj(args.data)), ("joe", read_joe(args.sentences))):
         items = []
         for text, symbols, sound in utterances:
-            phones = np.array([INDEX[p] for p in phones_of(symbols)])
             for k, voice in enumerate([sound, *change(sound, list(RECIPES[reader]))]):
-                item = {"audio": voice.astype(np.float32), "phones": phones, "ends": np.zeros(len(phones))}
-                items.append(item | {"voice": f"{reader}{k}", "text": text})
+                items.append(item(voice.astype(np.float32), symbols, f"{reader}{k}", text))
         save_batch(args.work / "voices" / f"reader_{reader}.npz", items)
         print(f"{reader}: {len(items)} utterances", flush=True)
 

