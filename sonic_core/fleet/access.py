@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 
 from sonic_core.errors import SonicError
 from sonic_core.storage.consents import mark_revoked
-from sonic_core.storage.database import reading
+from sonic_core.storage.database import autocommit
 from sonic_core.storage.jobs import FINAL, Job
 from sonic_core.storage.keys import check_id, output_prefix
 from sonic_core.storage.ledger import Ledger
@@ -43,7 +43,7 @@ def create_key(ledger: Ledger, user: str) -> str:
 
 def user_of(ledger: Ledger, key: str) -> str | None:
     query = select(api_keys.c.user).where(api_keys.c.sha256 == _digest(key), api_keys.c.revoked.is_(None))
-    with reading(ledger.engine) as connection:
+    with autocommit(ledger.engine) as connection:
         return connection.execute(query).scalar_one_or_none()
 
 

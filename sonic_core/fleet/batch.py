@@ -150,6 +150,7 @@ class Batch:
                 job = self._submit(row)
             except (SonicError, OSError) as error:
                 results[row.output] = {"state": "failed", "error": str(error)}
+                self._report(results)
                 continue
             if job.state not in FINAL:
                 start(job)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, select
 
-from sonic_core.storage.database import reading
+from sonic_core.storage.database import autocommit
 from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.tables import deliveries, jobs
 
@@ -10,7 +10,7 @@ from sonic_core.storage.tables import deliveries, jobs
 def render(ledger: Ledger) -> str:
     """Gauges: jobs by state, live and busy workers, age of the oldest waiting job, webhooks that wait, durations."""
     workers = ledger.live_workers()
-    with reading(ledger.engine) as connection:
+    with autocommit(ledger.engine) as connection:
         oldest = connection.execute(select(func.min(jobs.c.not_before)).where(jobs.c.state == "queued")).scalar()
         undelivered = connection.execute(select(func.count()).where(deliveries.c.next_try.is_not(None))).scalar_one()
         recent = select(func.count(), func.sum(jobs.c.finished - jobs.c.started), func.sum(jobs.c.attempt)).where(

@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.fleet.fetch import pinned, resolve
-from sonic_core.storage.database import reading
+from sonic_core.storage.database import autocommit
 from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.tables import deliveries
 
@@ -53,7 +53,7 @@ def deliver_due(ledger: Ledger, limit: int = 20) -> int:
     """Sends the messages that are due; returns how many arrived."""
     now = ledger.clock()
     query = select(deliveries).where(deliveries.c.next_try <= now).order_by(deliveries.c.next_try).limit(limit)
-    with reading(ledger.engine) as connection:
+    with autocommit(ledger.engine) as connection:
         due = connection.execute(query).all()
     arrived = 0
     for row in due:

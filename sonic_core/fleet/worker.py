@@ -124,10 +124,17 @@ class Worker:
         return self.ledger.get(job.id)
 
     def run(self, stop: threading.Event, poll_seconds: float = 1.0) -> None:
-        """Leases jobs from the ledger, oldest first, until `stop` is set."""
+        """Leases jobs from the ledger, oldest first, until `stop` is set. Bears a ledger that is away for a while."""
+        from sqlalchemy.exc import DBAPIError
+
         self.clean_old_folders()
         while not stop.is_set():
-            if self.run_one() is None:
+            try:
+                idle = self.run_one() is None
+            except DBAPIError as error:
+                logger.warning("the ledger does not answer (%s)", type(error).__name__)
+                idle = True
+            if idle:
                 stop.wait(poll_seconds)
 
     def say_alive(self) -> None:

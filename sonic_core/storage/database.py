@@ -39,7 +39,7 @@ def open_database(url: str | None = None) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             engine = _sqlite_engine(parsed)
         else:
-            engine = create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=20)
+            engine = create_engine(parsed, pool_recycle=300, pool_size=5, max_overflow=20)
     except (ArgumentError, NoSuchModuleError):
         raise SettingsError("SONIC_LEDGER is not a database address such as sqlite:///ledger.sqlite.") from None
     except ModuleNotFoundError as error:
@@ -88,7 +88,7 @@ def migrate(engine: Engine) -> None:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     head = ScriptDirectory.from_config(config).get_current_head()
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         if MigrationContext.configure(connection).get_current_revision() == head:
             return
     with engine.begin() as connection:
@@ -99,7 +99,7 @@ def migrate(engine: Engine) -> None:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection for statements that only read: no transaction, no lock."""
+def autocommit(engine: Engine) -> Iterator[Connection]:
+    """A connection for single statements, each its own transaction: fewer round trips, no lock held."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection

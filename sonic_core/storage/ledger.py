@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sonic_core.errors import InputError
 from sonic_core.storage.consents import Consent, find_consent
-from sonic_core.storage.database import open_database, reading
+from sonic_core.storage.database import autocommit, open_database
 from sonic_core.storage.jobs import DEFAULT_MAX_ATTEMPTS, FINAL, STATES, Job, NewJob, backoff
 from sonic_core.storage.keys import check_id
 from sonic_core.storage.tables import deliveries, events, jobs, workers
@@ -43,25 +43,24 @@ class Ledger:
         """
         check_id(job.id, "job id"), check_id(job.user, "user")
         now = self.clock()
-        with self.engine.begin() as connection:
-            check_consent(find_consent(connection, job.consent_id), job.user, now)
         values = {
             **vars(job), "state": "queued", "attempt": 0, "cancel_requested": False, "not_before": now,
             "created": now, "progress": 0.0, "stage": "queued", "timings": {}, "swept": False,
         }  # fmt: skip
         try:
             with self.engine.begin() as connection:
-                connection.execute(insert(jobs).values(**values))
+                check_consent(find_consent(connection, job.consent_id), job.user, now)
+                connection.execute(insert(jobs), values)
                 self._note(connection, job.id, 0, "queued", consent=job.consent_id)
         except IntegrityError:
             found = self.find(job.id)
             if found is None or found.user != job.user:
                 raise InputError(f"The job id {job.id} is taken.") from None
             return found, False
-        return self.get(job.id), True
+        return Job(**{**dict.fromkeys(jobs.c.keys()), **values}), True
 
     def find(self, job_id: str) -> Job | None:
-        with reading(self.engine) as connection:
+        with autocommit(self.engine) as connection:
             row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
         return _job(row) if row is not None else None
 
@@ -76,25 +75,25 @@ class Ledger:
         query = select(jobs).order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit)
         for column, value in where.items():
             query = query.where(jobs.c[column] == value)
-        with reading(self.engine) as connection:
+        with autocommit(self.engine) as connection:
             return [_job(row) for row in connection.execute(query)]
 
     def events(self, job_id: str) -> list[dict[str, Any]]:
         query = select(events).where(events.c.job_id == job_id).order_by(events.c.id)
-        with reading(self.engine) as connection:
+        with autocommit(self.engine) as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
     def counts(self) -> dict[str, int]:
         """Jobs per state."""
         query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
-        with reading(self.engine) as connection:
+        with autocommit(self.engine) as connection:
             found: dict[str, int] = {state: count for state, count in connection.execute(query)}
         return {state: found.get(state, 0) for state in STATES}
 
     def usage(self, user: str, since: float) -> tuple[int, int]:
         """(jobs not ended, jobs created since) of one user, for limits."""
         mine = select(func.count()).select_from(jobs).where(jobs.c.user == user)
-        with reading(self.engine) as connection:
+        with autocommit(self.engine) as connection:
             active = connection.execute(mine.where(jobs.c.state.not_in(FINAL))).scalar_one()
             return active, connection.execute(mine.where(jobs.c.created >= since)).scalar_one()
 
@@ -123,16 +122,16 @@ class Ledger:
             if not self._change(connection, row.id, row.attempt, row.state, values):
                 return None
             self._note(connection, row.id, row.attempt + 1, "leased", owner=owner, after=row.state)
-        return self.get(row.id)
+        return Job(**{**row._mapping, **values})
 
     def heartbeat(self, job_id: str, attempt: int, lease_seconds: float, progress: float, stage: str) -> Beat:
         """Renews the lease: `held`, `cancel` when the job should stop, `lost` when it is somebody else's now."""
-        with self.engine.begin() as connection:
-            values = {"lease_expires": self.clock() + lease_seconds, "progress": progress, "stage": stage}
-            if not self._change(connection, job_id, attempt, "running", values):
-                return "lost"
-            wanted = select(jobs.c.cancel_requested).where(jobs.c.id == job_id)
-            return "cancel" if connection.execute(wanted).scalar_one() else "held"
+        values = {"lease_expires": self.clock() + lease_seconds, "progress": progress, "stage": stage}
+        mine = (jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == "running")
+        with autocommit(self.engine) as connection:
+            found = connection.execute(update(jobs).where(*mine).values(**values).returning(jobs.c.cancel_requested))
+            row = found.first()
+        return "lost" if row is None else "cancel" if row.cancel_requested else "held"
 
     def finish(self, job_id: str, attempt: int, output: dict[str, Any], timings: dict[str, float]) -> bool:
         """Running to done, once; False when the attempt has been overtaken or cancelled."""
@@ -213,7 +212,7 @@ class Ledger:
 
     def mark(self, job_ids: list[str], **values: Any) -> None:
         """Sets bookkeeping columns (published, swept) that no rule depends on."""
-        with self.engine.begin() as connection:
+        with autocommit(self.engine) as connection:
             connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(**values))
 
     def worker_seen(self, worker: str, engine: str, job_id: str | None) -> None:
@@ -225,7 +224,7 @@ class Ledger:
     def live_workers(self, within: float = 60.0) -> list[dict[str, Any]]:
         """Workers heard of in the last `within` seconds."""
         query = select(workers).where(workers.c.seen >= self.clock() - within)
-        with reading(self.engine) as connection:
+        with autocommit(self.engine) as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
     def _change(self, connection: Connection, job_id: str, attempt: int, before: str, values: dict) -> bool:
@@ -265,7 +264,7 @@ class Ledger:
 
     def _note(self, connection: Connection, job_id: str, attempt: int, kind: str, **detail: Any) -> None:
         values = {"job_id": job_id, "at": self.clock(), "attempt": attempt, "kind": kind, "detail": detail}
-        connection.execute(insert(events).values(**values))
+        connection.execute(insert(events), values)
 
 
 def check_consent(consent: Consent | None, user: str, now: float) -> Consent:
