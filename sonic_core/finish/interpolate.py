@@ -32,6 +32,7 @@ TOLERANCE, TOLERANCE_OF_MOTION = 1.0, 0.1
 # Where the two warped frames differ by this much, the nearer one is shown alone: a blend would be a ghost.
 GHOST, SHARPEST = 0.06, 12.0
 LEAST_VISIBLE, LEAST_HOLDING = 0.15, 0.1
+COHERENT = 7.0  # pixels at the size of the flow over which the choice between the frames is made together
 BISECTIONS = 4  # RIFE makes middles only; four of them come within 1/32 of any time between
 
 # (first, second) -> a function of the time t in (0, 1) between them
@@ -111,7 +112,7 @@ def flow_between(estimator: FlowEstimator, first: np.ndarray, second: np.ndarray
         to_first, to_second = way_back(forward, t), way_back(backward, 1 - t)
         weight_first = (1 - t) * warp(seen_first, to_first) * holding(to_first)
         weight_second = t * warp(seen_second, to_second) * holding(to_second)
-        preference = cv2.GaussianBlur(np.log(weight_second / weight_first), (0, 0), 2.0)
+        preference = cv2.GaussianBlur(np.log(weight_second / weight_first), (0, 0), COHERENT)
         preference = cv2.resize(preference, (first.shape[1], first.shape[0]), interpolation=cv2.INTER_LINEAR)
         from_first = warp(first, estimator.enlarge(to_first), cv2.INTER_CUBIC)
         from_second = warp(second, estimator.enlarge(to_second), cv2.INTER_CUBIC)

@@ -33,8 +33,8 @@ RATE = 100  # Hz at which the two tracks are compared
 FARTHEST = 0.6  # seconds of offset that are looked for
 SLOW = 0.8  # seconds; slower changes (posture, loudness of a sentence) are taken out of both tracks
 SHORTEST = 1.0  # seconds of usable track
-TRUSTED = 0.98  # confidence from which on the offset is corrected
-STILL_SPEECH, STILL_LIPS = 0.0055, 0.002  # standard deviations (face heights) of openings that hardly move: no speech
+TRUSTED = 0.95  # confidence from which on the offset is corrected
+STILL_SPEECH, STILL_LIPS = 0.0025, 0.002  # standard deviation (face heights) of openings with no speech in them
 QUIET = 10 ** (-50 / 20)  # RMS of sound that is silence
 LEAST_FACES = 0.5  # share of frames in which a face must be seen
 
@@ -137,7 +137,7 @@ def match(seen: np.ndarray, seen_fps: float, expected: np.ndarray, faces: float 
 
 def lively(track: np.ndarray, still: float) -> float:
     """Near 1 for a track that moves as in speech, 0 for one that stands still (music moves expected lips a little)."""
-    return 1 - math.exp(-((float(track.std()) / still) ** 2))
+    return 1 / (1 + (still / max(float(track.std()), 1e-9)) ** 8)
 
 
 def without_slow(track: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from sonic_core.finish.label import VisibleLabel, label
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.finish.smooth import smooth
 
-SIDE = 48
+SIDE = 32
 
 
 def source(count: int) -> Clip:
@@ -29,9 +29,9 @@ def source(count: int) -> Clip:
 
 
 def chain(count: int) -> Clip:
-    photo = np.zeros((80, 96, 3), np.uint8)
+    photo = np.zeros((60, 72, 3), np.uint8)
     clip = smooth(source(count), 1.0, lambda: lambda frame: None)
-    clip = paste_back(clip, photo, (20, 10, 84, 74))
+    clip = paste_back(clip, photo, (10, 4, 58, 52))
     return label(canvas(interpolate(clip, 30, "flow"), (96, 128), "blur"), VisibleLabel())
 
 
@@ -47,7 +47,7 @@ def peak(count: int) -> int:
 
 
 def test_memory_does_not_grow_with_the_length() -> None:
-    short, long = peak(24), peak(120)
+    short, long = peak(16), peak(48)
     frame = SIDE * SIDE * 3 * 4
     assert long - short < 6 * frame
 
