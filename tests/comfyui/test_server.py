@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -47,7 +48,8 @@ def test_the_server_knows_every_node(server: Server) -> None:
 
 def test_importing_the_pack_is_quick(server: Server) -> None:
     seconds = re.search(rf"([\d.]+) seconds: .*{PACK}", server.log.read_text())
-    assert seconds is not None and float(seconds[1]) < 1.5
+    waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # the log has wall time: other work counts in it
+    assert seconds is not None and float(seconds[1]) < 1.5 * waiting
 
 
 def test_templates_help_pages_and_words_are_served(server: Server) -> None:
