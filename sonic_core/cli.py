@@ -16,6 +16,7 @@ from sonic_core.errors import SonicError
 COMMANDS = (
     "sonic_core.generate",
     "sonic_core.doctor",
+    "sonic_core.weights.commands",
     "sonic_core.finish.commands",
     "sonic_core.storage.commands",
     "sonic_core.fleet.submit",
