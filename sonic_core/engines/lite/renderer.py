@@ -58,7 +58,7 @@ class Renderer:
         self.face_height = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
         step = max(2, round(self.face_height / 64))
         self.grid = Grid.over(moving_box(self.fit, width, height), step)
-        self.points = self.grid.points()
+        self.points, self.pixels = self.grid.points(), self.grid.pixels()
         self.head = HeadField(self.fit, basis.rest, self.grid, width, height, self.face_height)
         self.expression = make_expression(self.fit, basis, points, self.face_height)
         self.interior = make_interior(self.fit, basis.rest, self.photo, points, self.face_height)
@@ -83,7 +83,7 @@ class Renderer:
         lower_edge = self._carried(face.lower_contour, lower, turn)
         lips = Lips(upper_edge, lower_edge, self.fit.down, TOUCH * self.face_height)
         above = lips.is_above(self.points)[..., None]
-        source = self.grid.to_pixels(from_lower + above * (from_upper - from_lower))
+        source = self.pixels + self.grid.to_pixels(from_lower + above * (from_upper - from_lower) - self.points)
 
         frame = self.photo.copy()
         x, y = self.grid.x, self.grid.y
@@ -148,11 +148,11 @@ class Renderer:
         (x1, y1), (x2, y2) = self._inside(corners, view, 0.03 * self.face_height)
         if x2 - x1 < 3 or y2 - y1 < 3:
             return
+        pixels = self.pixels[y1:y2, x1:x2]
         upright, from_upper, from_lower = (
-            self.grid.to_pixels_within(values, x1, y1, x2, y2) for values in (upright, from_upper, from_lower)
+            pixels + self.grid.to_pixels_within(places - self.points, x1, y1, x2, y2)
+            for places in (upright, from_upper, from_lower)
         )
-        y, x = np.mgrid[y1:y2, x1:x2].astype(np.float32)
-        pixels = np.stack([x + self.grid.x, y + self.grid.y], -1)
         above, below, gap, between = lips.distances(pixels)
         is_above = lips.is_above(pixels)[..., None]
         skin = look_up(self.skin, from_lower, cubic=True) * (1 - is_above)

@@ -47,6 +47,12 @@ class Grid:
         y = self.y + np.arange(self.rows, dtype=np.float32) * self.step + middle
         return np.stack(np.meshgrid(x, y), -1).astype(np.float32)
 
+    def pixels(self) -> np.ndarray:
+        """(height, width, 2) float32 coordinates of every pixel the grid covers."""
+        x = self.x + np.arange(self.width, dtype=np.float32)
+        y = self.y + np.arange(self.height, dtype=np.float32)
+        return np.stack(np.meshgrid(x, y), -1)
+
     def sample(self, field: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Bilinear values of a (rows, columns, c) field at (..., h, w, 2) pixel coordinates; zero outside."""
         middle = (self.step - 1) / 2
@@ -65,7 +71,10 @@ class Grid:
         return found * np.float32(self.step) + corner
 
     def to_pixels(self, values: np.ndarray) -> np.ndarray:
-        """(rows, columns, c) values on this grid -> (height, width, c), one for every pixel it covers."""
+        """(rows, columns, c) values on this grid -> (height, width, c), one for every pixel it covers.
+
+        The values go on unchanged past the outermost samples: give displacements, not places.
+        """
         return cv2.resize(values, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
 
     def to_pixels_within(self, values: np.ndarray, x1: int, y1: int, x2: int, y2: int) -> np.ndarray:

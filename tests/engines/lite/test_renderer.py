@@ -120,6 +120,15 @@ def test_the_background_is_untouched(renderer: Renderer, portrait: Portrait):
     assert not np.array_equal(frame, portrait.image)
 
 
+def test_the_edges_of_the_picture_stay_even_close_to_a_head():
+    portrait = drawn(160, (0.5, 0.5), 0.75)
+    renderer = Renderer(portrait)
+    assert (renderer.grid.x, renderer.grid.y) == (0, 0)  # the head's movement reaches the border
+    moved = np.abs(renderer.frame(with_(m0=3, yaw=9)).astype(int) - portrait.image)
+    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        assert moved[edge].mean() < 1
+
+
 def test_the_mouth_opens_further_with_the_first_coefficient(renderer: Renderer, portrait: Portrait):
     dark = [dark_pixels_between_lips(renderer.frame(with_(m0=amount)), portrait) for amount in (0, 1, 2, 3, 4)]
     assert dark[0] < 5
