@@ -3,7 +3,6 @@
 Each network computes where its weights are; what comes out is float32 on the CPU.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +50,11 @@ class Conditions:
 
 
 def make_conditions(
-    networks: Networks, portrait: Portrait, speech: np.ndarray, model_fps: float, fps: float, on_step: OnStep
+    networks: Networks, portrait: Portrait, speech: np.ndarray, model_fps: float, on_step: OnStep
 ) -> Conditions:
-    """Conditions of a clip as long as `speech` (samples,) that will be shown at `fps`."""
+    """Conditions of a clip as long as `speech` (samples,)."""
     seconds = len(speech) / SPEECH_RATE
-    speech = padded(speech, model_frames(seconds, model_fps, fps))
+    speech = padded(speech, model_frames(seconds, model_fps))
     embedding = embed_image(networks, clip_pixels(portrait.image, image_side(networks)))
     on_step(1, 3, None)
     latent = networks.vae.encode(reference_tensor(portrait.image)).float().cpu()
@@ -76,10 +75,9 @@ def make_conditions(
     )
 
 
-def model_frames(seconds: float, model_fps: float, fps: float) -> int:
-    """Frames to sample so that the last one shown at `fps` lies at most half a model frame past the last made."""
-    last = (frame_count(seconds, fps) - 1) / fps * model_fps
-    return max(1, math.ceil(last + 0.5 - 1e-6))
+def model_frames(seconds: float, model_fps: float) -> int:
+    """Frames to sample for a clip of any output rate; the last one is held until the clip ends."""
+    return frame_count(seconds, model_fps)
 
 
 def padded(speech: np.ndarray, frames: int) -> np.ndarray:

@@ -72,7 +72,7 @@ class SonicEngine:
         self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step
     ) -> Conditions:
         """See `Engine.condition`."""
-        return make_conditions(self.net, portrait, speech, self.config.sampler.fps, settings.fps, on_step)
+        return make_conditions(self.net, portrait, speech, self.config.sampler.fps, on_step)
 
     def sample(self, conditions: Conditions, settings: Settings, on_step: OnStep = no_step) -> Latents:
         """See `Engine.sample`. `on_step` counts windows; a run that was sampled before is taken from its file."""
@@ -137,7 +137,7 @@ class SonicEngine:
         """See `Engine.plan_memory`. Weights that are on the device already are not counted against `free_bytes`."""
         width, height = size
         net, factor = self.net, self.net.vae.factor
-        frames = model_frames(seconds, self.config.sampler.fps, settings.fps)
+        frames = model_frames(seconds, self.config.sampler.fps)
         windows = model_windows(self.config.sampler)
         pixels = (height // factor) * (width // factor)
         weight = net.unet.conv_in.weight
