@@ -1,6 +1,6 @@
 """Measure the finishing stages: every figure of docs/finishing.md, in one run or part by part.
 
-    python -m benchmarks.finishing --data ../shared/data [--parts align smooth interpolate paste memory] [--out DIR]
+    python -m benchmarks.finishing --data ../shared/data [--parts align smooth ...] [--clips DIR] [--out DIR]
 
 `align` needs the bundled weights only for the speech side: lips are the motion model's own samples (other seeds than
 the prediction sees), read at known shifts with a tracker's noise; `--clips DIR` measures whole videos as well, each
@@ -46,7 +46,7 @@ from sonic_core.media.audio import cut, load_audio, speech_waveform
 from sonic_core.media.video import open_video
 
 FACE = "london_ccby_00536"
-PARTS = ("align", "smooth", "interpolate", "paste", "memory")
+PARTS = ("align", "smooth", "interpolate", "paste", "memory", "pictures")
 KNOWN = (-0.3, -0.2, -0.1, -0.04, 0.0, 0.05, 0.12, 0.2, 0.3)
 
 
@@ -364,6 +364,34 @@ def run_chain(seconds: int) -> None:
     for _ in chain(seconds).frames():
         pass
     sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}\n")
+
+
+def part_pictures(data: Path, clips: Path | None, out: Path | None) -> dict:
+    """Label, canvas and alignment as pictures; nothing is measured."""
+    from sonic_core.finish.canvas import canvas
+    from sonic_core.finish.label import VisibleLabel, label
+    from sonic_core.finish.plot import plot
+
+    puppet = load_puppet(data, FACE, held_out(data)[:1], 512, 7)
+    before = puppet.photo.clip(0, 1)
+    clip = Clip.of_frames(before[None], Fraction(25))
+    after = next(label(clip, VisibleLabel("zh")).frames())
+    picture(out, "finish_label.jpg", [before, after, np.abs(after - before)])
+    low, high = puppet.landmarks.min(0), puppet.landmarks.max(0)
+    face = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    made = [next(canvas(clip, (288, 512), mode, face).frames()) for mode in ("fit", "blur", "fill")]  # type: ignore[arg-type]
+    picture(out, "finish_canvas.jpg", [before, *made])
+    if out is not None:
+        speech = sounds(data)[0]
+        lips = model_lips(speech, 1)
+        late = np.interp(np.arange(len(lips)) - 3, np.arange(len(lips)), lips)
+        found = match(late, 25.0, speech_opening(speech, len(lips)))
+        title = f"lips 120 ms late; found {1000 * found.offset:.0f} ms, confidence {found.confidence:.2f}"
+        plot(out / "finish_align.png", late, 25.0, speech_opening(speech, len(lips)), 25.0, speech, 16000, title)
+        shown = cv2.imread(str(out / "finish_align.png"))
+        cv2.imwrite(str(out / "finish_align.jpg"), shown, [cv2.IMWRITE_JPEG_QUALITY, 86])
+        (out / "finish_align.png").unlink()
+    return {}
 
 
 def main() -> None:
