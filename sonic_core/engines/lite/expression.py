@@ -39,6 +39,7 @@ CHIN_SHARE = 0.5  # of a further opening, the chin's part
 # Seen from outside, lips that were closed in the photo look less open than they are, thick or smiling ones more. Face
 # heights to add to a small opening, fitted so that a landmark tracker sees what the motion says.
 SEEN_CLOSED, SEEN_SMILE = 0.009, -0.010
+SMILING, THICK = (0.004, 0.014), (0.12, 0.15)  # from none to all: the photo's opening, both lips' thickness
 BROW_RAISE, BROW_LOWER = 0.10, 0.05  # canonical units at strength one
 SMOOTHING = 2e-4
 # Where the movement has died out: canonical points round the lower face and the brow.
@@ -115,6 +116,7 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
     lips = basis.components @ fit.axes
     wanted = ((lips[:, LOWER_INNER] - lips[:, UPPER_INNER])[..., :2] @ down)[:, 1:-1]
     gap = ((lower_points - upper_points) @ down).max()
+    thickness = (points[LOWER_LIP[0, 5]] - points[UPPER_LIP[0, 5]]) @ down - gap
     return Expression(
         grid=grid,
         upper=np.ascontiguousarray(upper, np.float32),
@@ -126,9 +128,13 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
         source_gap=((lower_points - upper_points) @ down)[1:-1].astype(np.float32),
         solve=np.linalg.inv(measured[-PAIRS:].astype(np.float64)).astype(np.float32),
         jaw=modes[:, 152].astype(np.float32),
-        bias=face_height * float(np.interp(gap / face_height, [0.004, 0.014], [SEEN_CLOSED, SEEN_SMILE])),
+        bias=face_height * min(_bias(gap / face_height, SMILING), _bias(thickness / face_height, THICK)),
         height=face_height,
     )
+
+
+def _bias(share: float, limits: tuple[float, float]) -> float:
+    return float(np.interp(share, limits, [SEEN_CLOSED, SEEN_SMILE]))
 
 
 def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> np.ndarray:

@@ -121,7 +121,7 @@ def test_the_background_is_untouched(renderer: Renderer, portrait: Portrait):
 
 
 def test_the_edges_of_the_picture_stay_even_close_to_a_head():
-    portrait = drawn(160, (0.5, 0.5), 0.75)
+    portrait = drawn(160, (0.5, 0.5), 0.55)
     renderer = Renderer(portrait)
     assert (renderer.grid.x, renderer.grid.y) == (0, 0)  # the head's movement reaches the border
     moved = np.abs(renderer.frame(with_(m0=3, yaw=9)).astype(int) - portrait.image)
