@@ -1,6 +1,6 @@
 """Makes the matrices that find the edges of the lips in a close-up of the mouth.
 
-    python -m training.renderer.lips --data ../shared/data [--starts 6] [--out sonic_core/engines/lite/weights]
+    python -m training.renderer.lips --data ../shared/data [--starts 4] [--out sonic_core/engines/lite/weights]
 
 Every face is started from several wrong places: its lips blended with another face's, turned, scaled and shifted, as a
 landmark network errs. Each step is a ridge regression from what is seen there to the way home. Every tenth face of
@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from sonic_core.engines.lite.lip_edges import EDGES, WEIGHTS, close_up_transform, describe, step
 
 STEPS = 3
-RIDGE = 0.25  # of the features' mean variance
+RIDGE = 0.05  # of the features' mean variance
 
 
 def load_mouths(data: Path) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
@@ -74,7 +74,7 @@ def error(edges: np.ndarray, true: np.ndarray) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--starts", type=int, default=6)
+    parser.add_argument("--starts", type=int, default=4)
     parser.add_argument("--out", type=Path, default=WEIGHTS.parent)
     args = parser.parse_args()
     rng = np.random.default_rng(0)
