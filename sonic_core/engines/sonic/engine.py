@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sonic_core.clip import Clip, frame_count
-from sonic_core.engines.base import Latents, MemoryPlan, OnStep, Portrait, Stage, no_step
+from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Portrait, Stage, no_step
 from sonic_core.engines.sonic import memory
 from sonic_core.engines.sonic.conditions import Conditions, Networks, make_conditions, model_frames
 from sonic_core.engines.sonic.config import SonicConfig
@@ -71,7 +71,16 @@ class SonicEngine:
     def condition(
         self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step
     ) -> Conditions:
-        """See `Engine.condition`."""
+        """See `Engine.condition`.
+
+        Raises:
+            NotEnoughMemoryError: the run would not fit. A host that keeps the networks elsewhere until they are needed
+                knows better what is free, and asks `plan_memory` itself.
+        """
+        if self.net.unet.conv_in.weight.device.type == self.device.type:
+            height, width = portrait.image.shape[:2]
+            seconds = len(speech) / SPEECH_RATE
+            self.plan_memory(settings, (width, height), seconds, memory.free_bytes(self.device))
         return make_conditions(self.net, portrait, speech, self.config.sampler.fps, on_step)
 
     def sample(self, conditions: Conditions, settings: Settings, on_step: OnStep = no_step) -> Latents:

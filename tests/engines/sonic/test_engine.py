@@ -7,10 +7,14 @@ import pytest
 import torch
 
 from sonic_core.engines import load_engine, sonic
+from sonic_core.engines.sonic import memory
 from sonic_core.engines.sonic.conditions import model_frames, padded
 from sonic_core.engines.sonic.options import FAST, Approximations
 from sonic_core.engines.sonic.sampling import guidance, noise_levels, scaled_buckets
+from sonic_core.errors import ModelError, NotEnoughMemoryError
 from sonic_core.settings import Settings, preset
+
+from .tiny import write_model_folder
 
 FEW = Settings(inference_steps=2, min_resolution=64)
 
@@ -86,6 +90,21 @@ def test_the_fast_preset_approximates_and_the_other_does_not(engine, conditions)
     assert noise_levels(FAST, 10, engine.config)[1] != noise_levels(Approximations(), 10, engine.config)[1]
     exact, fast = (engine.sample(conditions, replace(FEW, fast=f)).values for f in (False, True))
     assert not torch.allclose(exact, fast)
+
+
+def test_a_run_that_cannot_fit_is_refused_before_it_starts(engine, portrait, speech, monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 0)
+    with pytest.raises(NotEnoughMemoryError, match="sampling needs"):
+        engine.condition(portrait, speech, FEW)
+
+
+def test_a_bundle_trained_on_hubert(tmp_path, portrait, speech):
+    folder = write_model_folder(tmp_path / "bundle", audio_encoder="hubert")
+    engine = sonic.load(folder, "cpu", latents_folder=None)
+    assert engine.condition(portrait, speech, FEW).tokens.shape[0] == 7
+    (folder / "bundle.json").unlink()
+    with pytest.raises(ModelError, match=r"whisper-tiny/config\.json is missing"):
+        sonic.load(folder, "cpu", latents_folder=None)
 
 
 class TestResuming:

@@ -11,7 +11,13 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLTemporalDecoder
 from safetensors.torch import save_file
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, WhisperConfig
+from transformers import (
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    HubertConfig,
+    HubertModel,
+    WhisperConfig,
+)
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from sonic_core.engines.sonic.config import UNetConfig
@@ -62,12 +68,23 @@ SPEECH_CONFIG: dict[str, Any] = {
 }
 
 
+HUBERT_CONFIG: dict[str, Any] = {
+    "hidden_size": SPEECH_WIDTH,
+    "num_hidden_layers": SPEECH_LAYERS - 1,
+    "num_attention_heads": 1,
+    "intermediate_size": 16,
+    "conv_dim": [8] * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+
+
 def unet_config() -> UNetConfig:
     section = {k: tuple(v) if isinstance(v, list) else v for k, v in CONFIG["unet"].items()}
     return UNetConfig(**section)
 
 
-def write_model_folder(folder: Path, rife: bool = True, seed: int = 0) -> Path:
+def write_model_folder(folder: Path, rife: bool = True, seed: int = 0, audio_encoder: str = "whisper") -> Path:
     """Write a model folder with everything in it; the SVD parts lie in `svd/` as a diffusers folder."""
     torch.manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,13 +92,14 @@ def write_model_folder(folder: Path, rife: bool = True, seed: int = 0) -> Path:
     save_pth(SonicUNet(unet_config()), folder / "unet.pth")
     save_pth(AudioToToken(TOKEN_WINDOW * SPEECH_LAYERS * SPEECH_WIDTH, 16, TOKENS, CONTEXT), folder / "audio2token.pth")
     save_pth(AudioToBucket(BUCKET_WINDOW * SPEECH_WIDTH + CONTEXT, 16, 2), folder / "audio2bucket.pth")
-    encoder = WhisperEncoder(WhisperConfig(**SPEECH_CONFIG))
-    write_part(
-        folder / "whisper-tiny",
-        "model",
-        SPEECH_CONFIG,
-        {f"model.encoder.{k}": v for k, v in encoder.state_dict().items()},
-    )
+    if audio_encoder == "whisper":
+        whisper = WhisperEncoder(WhisperConfig(**SPEECH_CONFIG)).state_dict()
+        write_part(
+            folder / "whisper-tiny", "model", SPEECH_CONFIG, {f"model.encoder.{k}": v for k, v in whisper.items()}
+        )
+    else:
+        (folder / "bundle.json").write_text(json.dumps({"audio_encoder": audio_encoder}))
+        write_part(folder / "hubert", "model", HUBERT_CONFIG, HubertModel(HubertConfig(**HUBERT_CONFIG)).state_dict())
     if rife:
         (folder / "RIFE").mkdir(exist_ok=True)
         state = {f"module.{k}": v for k, v in IFNet(8, 4).state_dict().items()}
