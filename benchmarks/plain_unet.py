@@ -35,7 +35,9 @@ def plain(unet: SonicUNet) -> "PlainUNet":
 class PlainUNet(SonicUNet):
     memory_format = torch.contiguous_format
 
-    def call(self, latents: Tensor, timestep: Tensor, scalars: Tensor, image: Tensor, audio: Tensor, mask: Tensor) -> Tensor:
+    def call(
+        self, latents: Tensor, timestep: Tensor, scalars: Tensor, image: Tensor, audio: Tensor, mask: Tensor
+    ) -> Tensor:
         """As `SonicUNet.forward` with raw tokens image (b, f, 1, d), audio (b, f, t, d) and mask (H, W)."""
         layers = [b for t in self.transformers() for b in t.transformer_blocks]
         raw = LayerContext(image.flatten(0, 1), audio.flatten(0, 1), audio, image.mean(1), audio.mean(1), audio)

@@ -31,7 +31,9 @@ def random_tokens(config: UNetConfig, frames: int, pixels: int, device: str = "c
     )
 
 
-def call_inputs(config: UNetConfig, frames: int, side: int, device: str, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def call_inputs(
+    config: UNetConfig, frames: int, side: int, device: str, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
     """Latents, timestep and scalars of one call with three branches on a window of `frames`."""
     latents = torch.randn(len(BRANCHES), frames, config.in_channels, side, side, device=device, dtype=dtype)
     timestep = torch.full((1,), 0.5, device=device)

@@ -78,9 +78,7 @@ class CountingDenoiser:
 
 def run(guidance, steps=4):
     denoise = CountingDenoiser()
-    result = sample(
-        denoise, torch.randn(7, 2), karras_sigmas(steps, 0.1, 10.0), windows=Windows(4), guidance=guidance
-    )
+    result = sample(denoise, torch.randn(7, 2), karras_sigmas(steps, 0.1, 10.0), windows=Windows(4), guidance=guidance)
     return denoise.asked, result
 
 
