@@ -52,11 +52,11 @@ def consume(
                 if error.code() != KafkaError._PARTITION_EOF:
                     logger.warning("kafka: %s", error.str())
                 continue
-            while not stop.is_set() and not _handle(ledger, stores, queue, message, refused, topic):
-                stop.wait(_WAIT_SECONDS)
-            else:
-                if not stop.is_set():
-                    consumer.commit(message=message, asynchronous=False)
+            handled = _handle(ledger, stores, queue, message, refused, topic)
+            while not handled and not stop.wait(_WAIT_SECONDS):
+                handled = _handle(ledger, stores, queue, message, refused, topic)
+            if handled:
+                consumer.commit(message=message, asynchronous=False)
     finally:
         refused.flush(5)
         consumer.close()

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sonic_core.errors import InputError
@@ -137,10 +137,16 @@ class Ledger:
         """Running to done, once; False when the attempt has been overtaken or cancelled."""
         values = {"output": output, "timings": timings, "progress": 1.0, "stage": "done", "error": None}
         with self.engine.begin() as connection:
-            unwanted = select(jobs.c.cancel_requested).where(jobs.c.id == job_id)
-            if connection.execute(unwanted.with_for_update()).scalar():
-                return False
-            return self._end(connection, job_id, attempt, "running", "done", values, key=output["key"])
+            return self._end(
+                connection,
+                job_id,
+                attempt,
+                "running",
+                "done",
+                values,
+                jobs.c.cancel_requested.is_(False),
+                key=output["key"],
+            )
 
     def fail(self, job_id: str, attempt: int, error: str, retry: bool) -> str | None:
         """Ends an attempt that went wrong: back to `queued` with backoff, or to `failed` when retrying is over.
@@ -233,20 +239,27 @@ class Ledger:
         return connection.execute(update(jobs).where(*mine).values(**values)).rowcount == 1
 
     def _end(
-        self, connection: Connection, job_id: str, attempt: int, before: str, after: str, values: dict, **detail: Any
+        self,
+        connection: Connection,
+        job_id: str,
+        attempt: int,
+        before: str,
+        after: str,
+        values: dict,
+        *conditions: ColumnElement[bool],
+        **detail: Any,
     ) -> bool:
         now = self.clock()
         ended = {"state": after, "finished": now, "stage": after, "lease_owner": None, "lease_expires": None, **values}
-        if not self._change(connection, job_id, attempt, before, ended):
+        mine = (jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == before, *conditions)
+        statement = update(jobs).where(*mine).values(**ended).returning(jobs.c.webhook, jobs.c.error)
+        row = connection.execute(statement).first()
+        if row is None:
             return False
         self._note(connection, job_id, attempt, after, **detail)
-        row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
         if row.webhook:  # in the same transaction: a result without its notice cannot happen
-            payload = {
-                "type": f"job.{after}",
-                "timestamp": now,
-                "data": {"id": job_id, "state": after, "error": row.error},
-            }
+            data = {"id": job_id, "state": after, "error": row.error}
+            payload = {"type": f"job.{after}", "timestamp": now, "data": data}
             connection.execute(
                 insert(deliveries).values(
                     id=f"msg_{uuid.uuid4().hex}", job_id=job_id, url=row.webhook, payload=payload, tries=0, next_try=now

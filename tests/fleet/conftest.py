@@ -83,11 +83,3 @@ def add_job(ledger, stores, portrait, speech, consent):
         return job_id
 
     return add
-
-
-def stub_engine(task):
-    """Writes a file that names the job; no video."""
-    task.on_step("rendering", 0.5)
-    assert task.image.stat().st_size and task.audio.stat().st_size
-    task.output.write_bytes(f"video of {task.job_id}".encode())
-    return {"render": 0.01}

@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from conftest import stub_engine
+from fleet_stubs import stub_engine
 
 from sonic_core.errors import InputError, NoFaceError, SettingsError
 from sonic_core.fleet.batch import Batch, read_rows

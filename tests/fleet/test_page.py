@@ -13,7 +13,7 @@ pytest.importorskip("websockets")
 
 import uvicorn
 from chromium import Chromium, executable
-from stubs import video_engine
+from fleet_stubs import video_engine
 
 from sonic_core.fleet.service import Service, make_app
 from sonic_core.fleet.worker import Worker

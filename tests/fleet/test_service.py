@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from conftest import stub_engine
 from fastapi.testclient import TestClient
+from fleet_stubs import FakeQueue, stub_engine
 
 from sonic_core.fleet import access
 from sonic_core.fleet.service import Service, make_app
@@ -246,8 +246,6 @@ def test_storage_events(client, ledger, stores, portrait, speech, consent, monke
 
 
 def test_a_broker_that_is_down_does_not_lose_the_job(ledger, stores, portrait, speech):
-    from test_worker import FakeQueue
-
     queue = FakeQueue()
     queue.down = True
     client = TestClient(make_app(Service(ledger, stores, queue)))

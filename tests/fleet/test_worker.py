@@ -3,10 +3,10 @@
 import threading
 
 import pytest
-from conftest import stub_engine
+from fleet_stubs import FakeQueue, stub_engine
 
 from sonic_core.errors import NoFaceError
-from sonic_core.fleet.sweeper import QueueError, publish_waiting, sweep
+from sonic_core.fleet.sweeper import publish_waiting, sweep
 from sonic_core.fleet.worker import Worker
 from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.store import StorageError
@@ -134,19 +134,6 @@ def test_sweep_recovers_and_deletes_leftovers(ledger, stores, add_job, outputs):
     ledger.clock.now += 121
     assert sweep(ledger, stores)["deleted"] == 1
     assert list(outputs()) == [ledger.get(job_id).output["key"]] and sweep(ledger, stores)["deleted"] == 0
-
-
-class FakeQueue:
-    def __init__(self):
-        self.published, self.waiting, self.down = [], 0, False
-
-    def publish(self, job_id):
-        if self.down:
-            raise QueueError("ConnectionRefusedError")
-        self.published.append(job_id)
-
-    def depth(self):
-        return self.waiting
 
 
 def test_publishing(ledger, add_job):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import stubs
+import fleet_stubs
 
 from sonic_core.fleet.commands import run_until_stopped
 from sonic_core.fleet.worker import Worker
@@ -17,6 +17,6 @@ from sonic_core.storage.profiles import load_profile, open_stores
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s %(message)s")
 lease = float(os.environ.get("SONIC_TEST_LEASE", "4"))
 worker = Worker(
-    Ledger.open(), open_stores(load_profile()), getattr(stubs, sys.argv[1]), engine_name="stub", lease_seconds=lease
+    Ledger.open(), open_stores(load_profile()), getattr(fleet_stubs, sys.argv[1]), engine_name="stub", lease_seconds=lease
 )
 run_until_stopped(worker, sys.argv[2] if len(sys.argv) > 2 else None)
