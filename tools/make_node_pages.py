@@ -33,7 +33,8 @@ TIPS: dict[str, tuple[str, str]] = {
         "`lite` 不需要其他文件。使用 `sonic` 时，把 `unet.pth`、`audio2token.pth`、`audio2bucket.pth` 和 "
         "`whisper-tiny` 文件夹放进 `models/sonic`（或 `extra_model_paths.yaml` 中 `sonic` 所指的文件夹），"
         "把 `svd_xt.safetensors` 放进 `models/checkpoints`；缺少的文件会在错误信息中指出。"
-        "`models/sonic` 内自带 `unet.pth` 的子文件夹也会出现在列表中。模型只加载一次，多次运行之间保留；何时放到 GPU 由 ComfyUI 决定。",
+        "`models/sonic` 内自带 `unet.pth` 的子文件夹也会出现在列表中。"
+        "模型只加载一次，多次运行之间保留；何时放到 GPU 由 ComfyUI 决定。",
     ),
     "SonicLoadAudio": (
         "Upload with the button or drop a file on the node. Connect `duration` to nodes that need the length.",

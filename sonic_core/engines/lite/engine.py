@@ -16,7 +16,7 @@ import torch
 
 from sonic_core.clip import Clip, frame_count
 from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Portrait, Stage, no_step
-from sonic_core.engines.lite.layout import FPS, WEIGHTS
+from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.motion import Heard, MotionModel
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.errors import NotEnoughMemoryError
@@ -24,6 +24,7 @@ from sonic_core.face.encoder import FaceEncoder
 from sonic_core.settings import Settings
 
 AUDIO_GUIDANCE = 1.5
+PREVIEW_EVERY = 5  # steps; a preview is a rendered frame
 MODEL_BYTES = 400 * 2**20  # torch, transformers and the weights, measured after loading
 # Bytes a pixel of the frame: the photo and its copies, remap grids, float32 chunks on their way to the encoder.
 BYTES_A_PIXEL = 12 * CHUNK * 3 + 100
@@ -73,9 +74,26 @@ class LiteEngine:
             dynamic_scale=settings.dynamic_scale,
             motion_scale=settings.motion_scale,
             guidance=AUDIO_GUIDANCE if settings.audio_guidance is None else settings.audio_guidance,
-            on_step=lambda done, total, _: on_step(done, total, None),
+            on_step=self._previewing(conditions.portrait, on_step),
         )
         return Latents(self.name, motion, conditions.portrait, conditions.seconds)
+
+    def _previewing(self, portrait: Portrait, on_step: OnStep) -> OnStep:
+        """`on_step` for the sampler: every few steps the frame with the widest open mouth, as far as it is known."""
+        if on_step is no_step:
+            return no_step
+        renderer: list[Renderer] = []
+
+        def step(done: int, total: int, denoised: torch.Tensor) -> None:
+            preview = None
+            if done % PREVIEW_EVERY == 0 and done < total:
+                renderer[:] = renderer or [Renderer(portrait)]
+                motion = (denoised * self.motion.net.deviation + self.motion.net.mean).float().cpu().numpy()
+                widest = np.abs(motion[:, MOUTH]).sum(1).argmax()
+                preview = renderer[0].frame(motion[widest]).astype(np.float32) / 255
+            on_step(done, total, preview)
+
+        return step
 
     def decode(self, latents: Latents, settings: Settings) -> Clip:
         """Render the photo frame by frame as the clip is read."""
