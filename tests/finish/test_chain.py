@@ -49,7 +49,7 @@ def peak(count: int) -> int:
 def test_memory_does_not_grow_with_the_length() -> None:
     short, long = peak(16), peak(48)
     frame = SIDE * SIDE * 3 * 4
-    assert long - short < 6 * frame
+    assert long - short < 30 * frame  # 32 more frames, each held with its flow, would be over 100
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
