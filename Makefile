@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test test-comfyui lint format setup clean
+.PHONY: demo test test-comfyui test-services lint format setup clean
 
 demo: setup examples
 	mkdir -p out
@@ -24,6 +24,12 @@ COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python
 test-comfyui: setup
 	test -f "$(COMFYUI_PATH)/main.py" || { echo "set COMFYUI_PATH to the folder of a ComfyUI"; exit 2; }
 	COMFYUI_PATH="$(COMFYUI_PATH)" COMFYUI_PYTHON="$(COMFYUI_PYTHON)" $(RUN) -m pytest tests/comfyui
+
+# What needs servers: PostgreSQL and RabbitMQ of our own on free ports (Debian's packages, installed where they are
+# missing), Chromium for the page, the kill tests and the load test. Minutes; the figures are in docs/fleet.md.
+test-services: setup
+	$(RUN) tests/fleet/services.py --install $(RUN) -m pytest -s tests/storage/test_ledger.py \
+		tests/fleet/test_page.py tests/fleet/test_load.py tests/fleet/test_kill.py
 
 lint: setup
 	$(RUN) -m ruff check .

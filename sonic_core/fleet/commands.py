@@ -55,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
     ingest.add_argument("--topic", default="sonic-jobs")
     ingest.add_argument("--group", default="sonic-studio")
     _add_places(ingest)
-    ingest.set_defaults(run=lambda args: needing_extra(lambda: run_ingest(args)))
+    ingest.set_defaults(run=lambda args: needing_extra(lambda: run_ingest(args), "fleet,kafka"))
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

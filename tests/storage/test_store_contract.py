@@ -1,4 +1,8 @@
-"""What a folder and OSS must both do."""
+"""What a folder and OSS must both do; also on a real bucket, where SONIC_TEST_LIVE=1 and a profile name one."""
+
+import os
+import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -11,11 +15,24 @@ SMALL = b"a small object"
 LARGE = bytes(range(256)) * 2800  # 700 KiB: multipart in the test store
 
 
-@pytest.fixture(params=["folder", "oss"])
+@pytest.fixture(params=["folder", "oss", "live"])
 def store(request, tmp_path):
     if request.param == "folder":
-        return FolderStore(tmp_path / "store")
-    return request.getfixturevalue("make_oss_store")(prefix="shop/")
+        yield FolderStore(tmp_path / "store")
+    elif request.param == "oss":
+        yield request.getfixturevalue("make_oss_store")(prefix="shop/")
+    elif not os.environ.get("SONIC_TEST_LIVE"):
+        pytest.skip("SONIC_TEST_LIVE is not set")
+    else:
+        from sonic_core.storage.credentials import make_provider
+        from sonic_core.storage.oss import OssStore
+        from sonic_core.storage.profiles import load_profile
+
+        profile = replace(load_profile(), prefix=f"sonic-live-test/{uuid.uuid4().hex}/")
+        live = OssStore(profile, make_provider(profile.credentials), threshold=256 << 10, part_size=128 << 10)
+        yield live
+        for found in list(live.list("")):
+            live.delete(found.key)
 
 
 def put(store, tmp_path, key, data, **options):
