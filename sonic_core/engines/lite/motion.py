@@ -36,7 +36,7 @@ MOUTH_TEMPERATURE = 0.15
 SPEECH_CHUNK_SECONDS = 8.0  # about as long as what the bundled encoder was trained on
 QUIET_NATS = 5.0  # this far below the loud parts counts as silence
 QUIETEST_SPEECH = -6.0  # log RMS; a clip whose loud parts are below is a silent clip
-STYLE = (0.0, 0.0)  # the bundled life: average head movement and blink rate, in standard deviations
+STYLE = (0.0, 0.4)  # head movement and blink rate, in deviations from the recorded people: 18 blinks a minute
 
 
 @dataclass(frozen=True)
