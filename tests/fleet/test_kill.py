@@ -55,11 +55,16 @@ class Workers:
             [sys.executable, str(script), *self.arguments], env=self.environment, stdout=self.log, stderr=self.log
         )
 
-    def kill_one(self, number):
-        self.processes[number].send_signal(signal.SIGKILL)
-        self.processes[number].wait()
-        self.processes[number] = self.start()
-        self.kills += 1
+    def kill_one(self, owners, chance):
+        """Kills one of those that hold a job at this moment; one that only starts would prove nothing."""
+        pids = [owner.rsplit("-", 2)[1] for owner in owners]
+        busy = [n for n, process in enumerate(self.processes) if str(process.pid) in pids]
+        if busy:
+            number = chance.choice(busy)
+            self.processes[number].send_signal(signal.SIGKILL)
+            self.processes[number].wait()
+            self.processes[number] = self.start()
+            self.kills += 1
 
     def stop(self):
         for process in self.processes:
@@ -120,7 +125,7 @@ def test_nothing_is_lost_and_nothing_done_twice(place, oss, tmp_path, portrait, 
                 assert time.monotonic() - start < 1500, f"{ledger.counts()} after 25 minutes"
                 time.sleep(chance.uniform(4, 8))
                 assert any(process.poll() is None for process in workers.processes), log.name
-                workers.kill_one(chance.randrange(WORKERS))
+                workers.kill_one([job.lease_owner for job in ledger.find_all(state="running")], chance)
                 if broker and not restarted and done > JOBS // 3:
                     subprocess.run([os.environ["SONIC_TEST_RABBITMQ_RESTART"]], check=True, capture_output=True)
                     restarted = True

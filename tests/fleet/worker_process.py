@@ -17,6 +17,10 @@ from sonic_core.storage.profiles import load_profile, open_stores
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s %(message)s")
 lease = float(os.environ.get("SONIC_TEST_LEASE", "4"))
 worker = Worker(
-    Ledger.open(), open_stores(load_profile()), getattr(fleet_stubs, sys.argv[1]), engine_name="stub", lease_seconds=lease
+    Ledger.open(),
+    open_stores(load_profile()),
+    getattr(fleet_stubs, sys.argv[1]),
+    engine_name="stub",
+    lease_seconds=lease,
 )
 run_until_stopped(worker, sys.argv[2] if len(sys.argv) > 2 else None)
