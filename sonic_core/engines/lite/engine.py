@@ -49,6 +49,7 @@ class LiteEngine:
     def __init__(self, motion: MotionModel, face: FaceEncoder):
         self.motion = motion
         self.face = face
+        self._rendered: tuple[Portrait, Renderer] | None = None
 
     @staticmethod
     def load(folder: Path = WEIGHTS) -> LiteEngine:
@@ -82,15 +83,13 @@ class LiteEngine:
         """`on_step` for the sampler: every few steps the frame with the widest open mouth, as far as it is known."""
         if on_step is no_step:
             return no_step
-        renderer: list[Renderer] = []
 
         def step(done: int, total: int, denoised: torch.Tensor) -> None:
             preview = None
             if done % PREVIEW_EVERY == 0 and done < total:
-                renderer[:] = renderer or [Renderer(portrait)]
                 motion = (denoised * self.motion.net.deviation + self.motion.net.mean).float().cpu().numpy()
                 widest = np.abs(motion[:, MOUTH]).sum(1).argmax()
-                preview = renderer[0].frame(motion[widest]).astype(np.float32) / 255
+                preview = self._renderer(portrait).frame(motion[widest]).astype(np.float32) / 255
             on_step(done, total, preview)
 
         return step
@@ -100,20 +99,24 @@ class LiteEngine:
         fps = Fraction(settings.fps).limit_denominator(1001)
         rows = at_rate(latents.values.numpy(), frame_count(latents.seconds, fps), fps)
         height, width = latents.portrait.image.shape[:2]
-        renderer = Renderer(latents.portrait)
+        renderer = self._renderer(latents.portrait)
 
         def make() -> Iterator[np.ndarray]:
             return renderer.chunks(rows)
 
         return Clip(width, height, len(rows), fps, make)
 
+    def _renderer(self, portrait: Portrait) -> Renderer:
+        """The renderer of the portrait in hand: previews and frames share one."""
+        if self._rendered is None or self._rendered[0] is not portrait:
+            self._rendered = portrait, Renderer(portrait)
+        return self._rendered[1]
+
     def networks(self, stage: Stage) -> list[torch.nn.Module]:
         """None: the lite engine stays where it was loaded."""
         return []
 
-    def plan_memory(
-        self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int
-    ) -> MemoryPlan:
+    def plan_memory(self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int) -> MemoryPlan:
         """Frames are rendered a few at a time, so only sound and motion grow with the length."""
         peak = int(MODEL_BYTES + size[0] * size[1] * BYTES_A_PIXEL + seconds * BYTES_A_SECOND)
         if peak > free_bytes:
