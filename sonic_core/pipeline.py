@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
+from PIL import Image
 
 from sonic_core.clip import Audio, Clip
 from sonic_core.engines import load_engine
@@ -203,11 +203,10 @@ def face_in_photo(prepared: Prepared) -> Face:
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8 (h, w, 3) to `size` (width, height): area averaging down, Lanczos up."""
+    """uint8 (h, w, 3) to `size` (width, height), Lanczos as the released model does."""
     if size == (image.shape[1], image.shape[0]):
         return np.ascontiguousarray(image)
-    smaller = size[0] < image.shape[1]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
 def moved_face(face: Face, corner: np.ndarray, scale: np.ndarray) -> Face:
