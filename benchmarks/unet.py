@@ -17,9 +17,9 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.plain_unet import plain  # noqa: E402
-from benchmarks.shapes import SMALL, call_inputs, clip_context, random_tokens, random_unet, window_context  # noqa: E402
-from benchmarks.trace import peak_bytes  # noqa: E402
+from benchmarks.plain_unet import plain
+from benchmarks.shapes import SMALL, call_inputs, clip_context, random_tokens, random_unet, window_context
+from benchmarks.trace import peak_bytes
 
 
 def main() -> None:

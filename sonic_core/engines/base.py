@@ -70,9 +70,7 @@ class Engine(Protocol):
     name: str
     size_multiple: int  # both sides of the framed portrait are multiples of this
 
-    def condition(
-        self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step
-    ) -> Any:
+    def condition(self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step) -> Any:
         """Everything that is computed once a clip. `speech` is float32 (samples,) at 16 kHz."""
         ...
 
@@ -91,8 +89,6 @@ class Engine(Protocol):
         """
         ...
 
-    def plan_memory(
-        self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int
-    ) -> MemoryPlan:
+    def plan_memory(self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int) -> MemoryPlan:
         """How to run `seconds` at `size` (width, height) in `free_bytes`. Raises NotEnoughMemoryError early."""
         ...

@@ -89,9 +89,7 @@ def sample(
     return latents
 
 
-def _estimate(
-    denoise: Denoise, latents: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
-) -> Tensor:
+def _estimate(denoise: Denoise, latents: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]) -> Tensor:
     """Denoise all windows and average them back into frames: (branches, n, ...)."""
     parts = denoise(latents[frames.to(latents.device)], sigma, frames, branches)
     return torch.stack([merge_windows(part, frames, len(latents)) for part in parts])

@@ -97,7 +97,7 @@ def test_a_second_run_loads_and_computes_only_what_changed(server: Server) -> No
 
 
 def test_cancelling_stops_it_soon(server: Server) -> None:
-    graph = graph_of("sonic_high_quality", seed=21)
+    graph = graph_of("sonic_fast", seed=21)
     for node in graph.values():
         if node["class_type"] == "SonicLoadAudio":
             node["inputs"]["trim"] = 0.0
