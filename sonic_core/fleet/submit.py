@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="set an input of the workflow by name, such as seed=5 or min_resolution=768; may be repeated",
+        help="set an input of the workflow by name, such as seed=5 or SonicLoadAudio.trim=3; may be repeated",
     )
     parser.set_defaults(run=run)
 
@@ -98,12 +98,16 @@ def fill(graph: Graph, places: dict[str, str], name: str, what: str) -> None:
 
 
 def set_input(graph: Graph, assignment: str) -> None:
-    """Apply "name=value" to every widget of that name; the value takes the type of the one it replaces."""
-    name, equals, text = assignment.partition("=")
+    """Apply "name=value" to every widget of that name, "Node.name=value" to those of one class of nodes.
+
+    The value takes the type of the one it replaces. Raises SettingsError when it does not fit, or nothing has the name.
+    """
+    path, equals, text = assignment.partition("=")
+    kind, _, name = path.rpartition(".")
     widgets = [
         node["inputs"]
         for node in graph.values()
-        if name in node["inputs"] and not isinstance(node["inputs"][name], list)
+        if name in node["inputs"] and not isinstance(node["inputs"][name], list) and kind in ("", node["class_type"])
     ]
     if not equals or not widgets:
         known = {key for node in graph.values() for key, value in node["inputs"].items() if not isinstance(value, list)}

@@ -31,7 +31,15 @@ def test_a_widget_takes_the_type_it_had(graph: dict[str, Any]) -> None:
     assert {name: widgets[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("assignment", ["seed", "colour=red", "seed=many", "visible=maybe", "clip=5"])
+def test_a_class_of_nodes_can_be_named(graph: dict[str, Any]) -> None:
+    set_input(graph, "SonicLoadAudio.trim=1.5")
+    trims = {node["class_type"]: node["inputs"]["trim"] for node in graph.values() if "trim" in node["inputs"]}
+    assert trims == {"SonicLoadAudio": 1.5, "SONIC_PreData": False}
+
+
+@pytest.mark.parametrize(
+    "assignment", ["seed", "SonicDecode.seed=5", "colour=red", "seed=many", "visible=maybe", "clip=5"]
+)
 def test_an_assignment_that_fits_nothing_is_said(graph: dict[str, Any], assignment: str) -> None:
     with pytest.raises(SettingsError, match=assignment.split("=")[0]):
         set_input(graph, assignment)
