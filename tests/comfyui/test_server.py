@@ -35,6 +35,11 @@ def graph_of(workflow: str, **changes: Any) -> dict[str, Any]:
     return dict(graph)
 
 
+def crowd() -> float:
+    """How many times longer things take here because others compute too: what is measured is wall time."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if hasattr(os, "getloadavg") else 1.0
+
+
 def messages(record: dict[str, Any]) -> dict[str, Any]:
     return dict(record["status"]["messages"])
 
@@ -48,8 +53,7 @@ def test_the_server_knows_every_node(server: Server) -> None:
 
 def test_importing_the_pack_is_quick(server: Server) -> None:
     seconds = re.search(rf"([\d.]+) seconds: .*{PACK}", server.log.read_text())
-    waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # the log has wall time: other work counts in it
-    assert seconds is not None and float(seconds[1]) < 1.5 * waiting
+    assert seconds is not None and float(seconds[1]) < 1.5 * crowd()
 
 
 def test_templates_help_pages_and_words_are_served(server: Server) -> None:
@@ -113,7 +117,7 @@ def test_cancelling_stops_it_soon(server: Server) -> None:
         server.client.run(graph, stop)
     while server.client.waiting():
         time.sleep(0.05)
-    assert time.monotonic() - cancelled < 3
+    assert time.monotonic() - cancelled < 1.5 * crowd()  # a chunk of frames, and the way there and back
     left = list((server.base / "temp").rglob(".*.mp4"))
     assert not left, "no half file stays"
 
