@@ -3,7 +3,7 @@
     python -m benchmarks.lite_figures [--portrait P] [--audio A] [--tracker PYTHON --shared DIR] [--long 300]
 
 Prints one line of JSON. Memory is measured in child processes, so that one run does not lend the other its peak.
-With --tracker and --shared, rest is measured by the outside tracker, else by our own landmarks.
+The opening at rest is measured by the outside tracker and left out without --tracker and --shared.
 """
 
 from __future__ import annotations
