@@ -25,7 +25,7 @@ from sonic_core.settings import Settings
 
 AUDIO_GUIDANCE = 1.5
 PREVIEW_EVERY = 5  # steps; a preview is a rendered frame
-MODEL_BYTES = 400 * 2**20  # torch, transformers and the weights, measured after loading
+MODEL_BYTES = 560 * 2**20  # torch, transformers, the weights and the codecs: 662 MB in all at 512 x 512, as measured
 # Bytes a pixel of the frame: the photo and its copies, remap grids, float32 chunks on their way to the encoder.
 BYTES_A_PIXEL = 12 * CHUNK * 3 + 100
 BYTES_A_SECOND = 4 * (48_000 * 2 + SPEECH_RATE) + FPS * 1024 * 4  # sound, speech and what the network hears

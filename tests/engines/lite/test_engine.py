@@ -81,4 +81,4 @@ def test_memory_is_refused_early_and_hardly_grows_with_length(pipe):
     long = pipe.engine.plan_memory(Settings(), (512, 512), 300, 2**34).peak_bytes
     assert long - short < 200e6
     with pytest.raises(NotEnoughMemoryError, match="min_resolution"):
-        pipe.engine.plan_memory(Settings(), (4096, 4096), 10, 2**29)
+        pipe.engine.plan_memory(Settings(), (4096, 4096), 10, 2**30)
