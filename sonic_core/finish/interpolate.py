@@ -6,7 +6,6 @@ or not at all (the earlier frame is repeated). Durations are exact: frame k of t
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +21,7 @@ from sonic_core.finish.flow import FlowEstimator, disagreement, warp
 from sonic_core.finish.rife import IFNet, middle_frames
 from sonic_core.finish.stream import Reach, single_frames, stage, windows
 from sonic_core.media.files import existing_file
+from sonic_core.weights.read import read_tensors
 
 SEES = Reach(0, 1)
 Method = Literal["auto", "rife", "flow", "repeat"]
@@ -172,12 +172,5 @@ def to_tensor(frame: np.ndarray, device: torch.device) -> torch.Tensor:
 
 
 def load_rife(path: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> IFNet:
-    """RIFE from the release's `RIFE/flownet.pkl`. Raises ModelError for a file that is not it."""
-    file = existing_file(path, "model file")
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise ModelError(f"{str(file)!r} cannot be read as weights; download RIFE/flownet.pkl again") from error
-    if not isinstance(state, dict):
-        raise ModelError(f"{str(file)!r} holds no weights; take the flownet.pkl of the Sonic release")
-    return IFNet.from_state(state).to(device, dtype)
+    """RIFE from the release's `RIFE/flownet.pkl` or its safetensors twin. Raises ModelError for another file."""
+    return IFNet.from_state(read_tensors(existing_file(path, "model file"))).to(device, dtype)

@@ -38,7 +38,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{path} holds more than tensors, so it is not loaded; take the file of the release"
+            f"{path} is damaged or holds more than tensors, so it is not loaded; download it again"
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         raise ModelError(f"{path} is damaged or not a PyTorch file ({error}); download it again") from error
