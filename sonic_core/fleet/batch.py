@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -119,8 +119,13 @@ class Batch:
 
     def run_here(self, engine: Engine) -> int:
         """Makes the videos in this process, one after another. 0 when all are there."""
-        worker = Worker(self.ledger, self.stores, engine, name=f"batch-{sha(str(self.output.resolve()))[:12]}")
-        return self._run(lambda job: worker.run_one(job.id))
+        worker = Worker(self.ledger, self.stores, engine)
+
+        def take(job: Job) -> None:
+            self.ledger.recover()  # a run before this one may have died in the middle of this very job
+            worker.run_one(job.id)
+
+        return self._run(take, take)
 
     def run_queued(self, queue: Queue | None) -> int:
         """Puts the jobs into the queue and waits for workers, fetching each video when it is done."""
@@ -132,7 +137,7 @@ class Batch:
                 except QueueError as error:
                     sys.stderr.write(f"The broker does not answer ({error}); the sweeper will publish.\n")
 
-        return self._run(announce, in_order=False)
+        return self._run(announce, lambda job: None)
 
     @cached_property
     def _consent(self) -> str:
@@ -141,7 +146,9 @@ class Batch:
         )
         return consent.id
 
-    def _run(self, start: Any, in_order: bool = True) -> int:
+    def _run(self, start: Callable[[Job], object], again: Callable[[Job], object]) -> int:
+        """`start` is called once for each job, `again` every second for those that wait: for their backoff, for the
+        lease of a run that died, or for other workers."""
         self.output.mkdir(parents=True, exist_ok=True)
         results: dict[str, dict[str, Any]] = {}
         waiting: dict[str, Row] = {}
@@ -149,27 +156,25 @@ class Batch:
             try:
                 job = self._submit(row)
             except (SonicError, OSError) as error:
-                results[row.output] = {"state": "failed", "error": str(error)}
-                self._report(results)
+                self._note(results, row, {"state": "failed", "error": str(error)})
                 continue
             if job.state not in FINAL:
                 start(job)
                 job = self.ledger.get(job.id)
-            if in_order and job.state not in FINAL:  # a retry after backoff is for the next run
-                results[row.output] = {"state": job.state, "job": job.id, "error": job.error}
-            elif job.state in FINAL:
-                results[row.output] = self._collect(row, job)
+            if job.state in FINAL:
+                self._note(results, row, self._collect(row, job))
             else:
                 waiting[job.id] = row
-            self._report(results)
         while waiting:
             time.sleep(_POLL_SECONDS)
             for job_id in list(waiting):
                 job = self.ledger.get(job_id)
+                if job.state not in FINAL:
+                    again(job)
+                    job = self.ledger.get(job_id)
                 if job.state in FINAL:
                     row = waiting.pop(job_id)
-                    results[row.output] = self._collect(row, job)
-                    self._report(results)
+                    self._note(results, row, self._collect(row, job))
         done = sum(result["state"] == "done" for result in results.values())
         sys.stdout.write(f"{done} of {len(self.rows)} videos made; see {self.output / 'report.csv'}\n")
         return 0 if done == len(self.rows) else 1
@@ -191,7 +196,8 @@ class Batch:
         return job
 
     def _collect(self, row: Row, job: Job) -> dict[str, Any]:
-        result = {"state": job.state, "job": job.id, "error": job.error, "seconds": sum(job.timings.values())}
+        seconds = sum(job.timings.get(stage, 0.0) for stage in ("download", "generate", "upload"))
+        result = {"state": job.state, "job": job.id, "error": job.error, "seconds": seconds}
         target = self.output / row.output
         if job.state == "done" and job.output is not None:
             try:
@@ -201,6 +207,13 @@ class Batch:
             except StorageError as error:
                 result.update(state="failed", error=str(error))
         return result
+
+    def _note(self, results: dict[str, dict[str, Any]], row: Row, result: dict[str, Any]) -> None:
+        """One line for the person who waits, and the report brought up to date."""
+        results[row.output] = result
+        said = f"{result['seconds']:.1f} s" if result["state"] == "done" else result.get("error") or ""
+        sys.stderr.write(f"[{len(results)}/{len(self.rows)}] {row.output}: {result['state']} {said}\n")
+        self._report(results)
 
     def _report(self, results: dict[str, dict[str, Any]]) -> None:
         temporary = self.output / ".report.csv"

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sonic_core.errors import SettingsError
 from sonic_core.storage.commands import needing_extra, open_ledger
 from sonic_core.storage.profiles import Stores, load_profile, open_stores
 
@@ -64,6 +65,9 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="for core: cpu, cuda, cuda:1, mps")
     parser.add_argument("--comfyui", default="http://127.0.0.1:8188", help="address of the ComfyUI server")
     parser.add_argument("--workflow", default="fast", help="for comfyui: fast, high_quality or a file in API format")
+    parser.add_argument("--sign", action="store_true", help="sign with C2PA, self-made unless a certificate is given")
+    parser.add_argument("--certificate", type=Path, help="PEM chain to sign with")
+    parser.add_argument("--key", type=Path, help="PEM private key of the certificate")
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -92,8 +96,7 @@ def run_until_stopped(worker: Any, broker: str | None) -> int:
         worker.clean_old_folders()
         serve_queue(queue.app, worker.run_one, worker.name)  # type: ignore[union-attr]
     else:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+        _stop_on_signals(stop)
         worker.run(stop)
     stop.set()
     return 0
@@ -144,18 +147,26 @@ def run_ingest(args: argparse.Namespace) -> int:
 
     ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    _stop_on_signals(stop)
     consume(ledger, stores, open_queue(broker_address(args)), args.brokers, args.topic, args.group, stop)
     return 0
 
 
 def make_engine(args: argparse.Namespace) -> "Engine":
-    from sonic_core.fleet.engines import comfyui_engine, core_engine
+    from sonic_core.fleet.engines import comfyui_engine, core_engine, signing
 
     if args.engine == "comfyui":
-        return comfyui_engine(args.comfyui, args.workflow)
-    return core_engine(args.model, args.device)
+        engine = comfyui_engine(args.comfyui, args.workflow)
+    else:
+        engine = core_engine(args.model, args.device)
+    if not (args.sign or args.certificate or args.key):
+        return engine
+    from sonic_core.finish.provenance import load_credentials, self_made_credentials
+
+    if (args.certificate is None) != (args.key is None):
+        raise SettingsError("A certificate and its key go together; give --certificate and --key, or neither.")
+    own = args.certificate is not None
+    return signing(engine, load_credentials(args.certificate, args.key) if own else self_made_credentials())
 
 
 def broker_address(args: argparse.Namespace) -> str | None:
@@ -187,6 +198,18 @@ def _say_alive(worker: Any, stop: threading.Event) -> None:
 
     worker.say_alive()
     run_sweeper(worker.say_alive, stop, 20.0)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """The first signal lets the work under way end, a second one does not."""
+
+    def handle(number: int, _: Any) -> None:
+        stop.set()
+        signal.signal(number, signal.default_int_handler)
+        sys.stderr.write("Stopping when the work under way is done; once more to stop at once.\n")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
 
 
 def _start(work: Any, name: str) -> None:

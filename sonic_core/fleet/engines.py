@@ -4,13 +4,18 @@ An engine is a function of a Task; it reports its stages through `task.on_step`,
 no ledger and no store.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sonic_core.errors import InputError
-from sonic_core.fleet.request import make_settings
+from sonic_core.fleet.request import NO_LABEL, make_settings
+
+if TYPE_CHECKING:
+    from sonic_core.finish.provenance import Credentials
 
 
 class OnStage(Protocol):
@@ -42,7 +47,9 @@ def core_engine(model: str = "lite", device: str | None = None) -> Engine:
         from sonic_core.finish.label import VisibleLabel, label
         from sonic_core.pipeline import SonicPipeline
 
-        if not loaded:
+        if loaded:
+            loaded[0].seconds.clear()  # the job before this one paid for the loading
+        else:
             task.on_step("loading", 0.0)
             loaded.append(SonicPipeline.from_pretrained(model, device=device))
         pipe = loaded[0]
@@ -51,8 +58,8 @@ def core_engine(model: str = "lite", device: str | None = None) -> Engine:
             task.on_step("sampling", 0.5 * done / max(total, 1))
 
         clip = pipe(str(task.image), str(task.audio), make_settings(task.settings), on_step=sampling)
-        language = task.settings.get("label", "none")
-        visible = VisibleLabel(text=language) if language != "none" else None
+        language = task.settings.get("label", NO_LABEL)
+        visible = VisibleLabel(text=language) if language != NO_LABEL else None
         clip = label(clip, visible, job_id=task.job_id)
         pipe.save_video(
             clip, task.output, on_frame=lambda done, total: task.on_step("rendering", 0.5 + 0.5 * done / max(total, 1))
@@ -67,7 +74,7 @@ def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
 
     def make(task: Task) -> dict[str, float]:
         from sonic_core.fleet.comfyui import ComfyUI
-        from sonic_core.fleet.submit import AUDIO_INPUTS, IMAGE_INPUTS, VIDEO_SUFFIXES, fill, load_graph
+        from sonic_core.fleet.submit import AUDIO_INPUTS, IMAGE_INPUTS, fill, load_graph, main_video
 
         graph = load_graph(workflow)
         apply_settings(graph, task.settings)
@@ -77,12 +84,23 @@ def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
             fill(graph, IMAGE_INPUTS, client.upload(task.image, folder), "photo")
             fill(graph, AUDIO_INPUTS, client.upload(task.audio, folder), "sound")
             made = client.run(graph, lambda fraction, _: task.on_step("generating", 0.9 * fraction))
-            videos = [file for file in made if file.filename.lower().endswith(VIDEO_SUFFIXES)]
-            if not videos:
-                raise InputError(f"The workflow {workflow!r} made no video; add Save Video to it.")
             task.on_step("fetching", 0.9)
-            client.download(next((f for f in videos if f.type == "output"), videos[-1]), task.output)
+            client.download(main_video(made), task.output)
         return {}
+
+    return make
+
+
+def signing(engine: Engine, credentials: Credentials) -> Engine:
+    """The engine with C2PA content credentials put on its videos, after everything else that changes the file."""
+
+    def make(task: Task) -> dict[str, float]:
+        from sonic_core.finish.provenance import sign
+
+        timings = engine(task)
+        task.on_step("signing", 0.98)
+        sign(task.output, task.output, credentials, title=f"{task.job_id}.mp4")
+        return timings
 
     return make
 

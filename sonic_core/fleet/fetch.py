@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from sonic_core.errors import InputError
-from sonic_core.storage.store import temporary_file
+from sonic_core.storage.store import OnStep, temporary_file
 
 SCHEMES = ("https",)
 _MAX_REDIRECTS = 5
@@ -72,7 +72,7 @@ def pinned(method: str, url: str, *, seconds: float = _SECONDS, **request: objec
         yield answer
 
 
-def fetch(url: str, target: Path, max_bytes: int, seconds: float = _SECONDS) -> int:
+def fetch(url: str, target: Path, max_bytes: int, seconds: float = _SECONDS, on_step: OnStep | None = None) -> int:
     """Downloads to `target`; returns the bytes. Raises InputError, whose text never holds the URL's query."""
     deadline = time.monotonic() + seconds
     for _ in range(_MAX_REDIRECTS + 1):
@@ -83,15 +83,16 @@ def fetch(url: str, target: Path, max_bytes: int, seconds: float = _SECONDS) -> 
                     continue
                 if answer.status_code != 200:
                     raise InputError(f"The host of the URL answered {answer.status_code}.")
-                return _save(answer, target, max_bytes, deadline)
+                return _save(answer, target, max_bytes, deadline, on_step)
         except httpx.HTTPError as error:
             raise InputError(f"The URL could not be fetched ({type(error).__name__}).") from None
     raise InputError(f"The URL redirects more than {_MAX_REDIRECTS} times.")
 
 
-def _save(answer: httpx.Response, target: Path, max_bytes: int, deadline: float) -> int:
+def _save(answer: httpx.Response, target: Path, max_bytes: int, deadline: float, on_step: OnStep | None) -> int:
     length = answer.headers.get("content-length", "")
-    if length.isdigit() and int(length) > max_bytes:
+    total = int(length) if length.isdigit() else 0  # 0: not told
+    if total > max_bytes:
         raise InputError(f"The file at the URL has {length} bytes; at most {max_bytes} are accepted.")
     with temporary_file(target) as (file, path):
         done = 0
@@ -103,6 +104,8 @@ def _save(answer: httpx.Response, target: Path, max_bytes: int, deadline: float)
             if time.monotonic() > deadline:
                 raise InputError("The host of the URL is too slow.")
             file.write(block)
+            if on_step:
+                on_step(done, max(total, done))
         file.close()
         path.replace(target)
     return done

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sonic_core.errors import InputError, SettingsError
+from sonic_core.finish.label import LABELS
 from sonic_core.settings import Settings, preset
 from sonic_core.storage.jobs import Job, NewJob
 from sonic_core.storage.keys import check_key, input_key
@@ -22,7 +23,7 @@ MAX_AUDIO_BYTES = 256 << 20
 MAX_AUDIO_SECONDS = 1800.0
 MAX_IMAGE_PIXELS = 80_000_000
 MAX_STREAMS = 8
-LABELS = ("none", "zh", "en")
+NO_LABEL = "none"
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP")
 
 
@@ -37,14 +38,14 @@ class Materials:
 def parse_settings(given: Any) -> dict[str, Any]:
     """A job's settings as the ledger keeps them: names and values that differ from the preset, checked.
 
-    Besides the fields of Settings: `preset` and `label` (the visible AI label: none, zh, en).
+    Besides the fields of Settings: `preset` and `label` (the language of the visible AI label, or none).
     """
     if not isinstance(given, dict):
         raise SettingsError("The settings of a job must be an object of names and values.")
     changes = dict(given)
-    label = changes.pop("label", "none")
-    if label not in LABELS:
-        raise SettingsError(f"label is {label!r}; choose one of {', '.join(LABELS)}")
+    label = changes.pop("label", NO_LABEL)
+    if label not in (NO_LABEL, *LABELS):
+        raise SettingsError(f"label is {label!r}; choose one of {', '.join((NO_LABEL, *LABELS))}")
     kept = {"preset": changes.pop("preset", "high_quality"), "label": label, **changes}
     make_settings(kept)
     return kept

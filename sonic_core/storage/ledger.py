@@ -106,23 +106,21 @@ class Ledger:
             and_(jobs.c.state == "queued", jobs.c.not_before <= now),
             and_(jobs.c.state == "running", jobs.c.lease_expires < now),
         )
-        query = select(jobs).where(may_run, jobs.c.attempt < jobs.c.max_attempts, jobs.c.cancel_requested.is_(False))
+        query = select(jobs.c.id).where(may_run, jobs.c.attempt < jobs.c.max_attempts, ~jobs.c.cancel_requested)
         if job_id is not None:
             query = query.where(jobs.c.id == job_id)
+        oldest = query.order_by(jobs.c.created, jobs.c.id).limit(1).with_for_update(skip_locked=True)
+        values = {
+            "state": "running", "attempt": jobs.c.attempt + 1, "lease_owner": owner, "started": now,
+            "lease_expires": now + lease_seconds, "progress": 0.0, "stage": "starting",
+        }  # fmt: skip
+        take = update(jobs).where(jobs.c.id == oldest.scalar_subquery()).values(**values).returning(jobs)
         with self.engine.begin() as connection:
-            row = connection.execute(
-                query.order_by(jobs.c.created, jobs.c.id).limit(1).with_for_update(skip_locked=True)
-            ).first()
+            row = connection.execute(take).first()
             if row is None:
                 return None
-            values = {
-                "state": "running", "attempt": row.attempt + 1, "lease_owner": owner, "started": now,
-                "lease_expires": now + lease_seconds, "progress": 0.0, "stage": "starting",
-            }  # fmt: skip
-            if not self._change(connection, row.id, row.attempt, row.state, values):
-                return None
-            self._note(connection, row.id, row.attempt + 1, "leased", owner=owner, after=row.state)
-        return Job(**{**row._mapping, **values})
+            self._note(connection, row.id, row.attempt, "leased", owner=owner)
+        return _job(row)
 
     def heartbeat(self, job_id: str, attempt: int, lease_seconds: float, progress: float, stage: str) -> Beat:
         """Renews the lease: `held`, `cancel` when the job should stop, `lost` when it is somebody else's now."""

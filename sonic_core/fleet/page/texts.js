@@ -16,7 +16,7 @@ const TEXTS = {
     confirm: "Delete photo, voice and video for good?", lost: "The connection was lost; trying again …",
     wrongType: "That is not a file of the right kind.",
     queued: "Waiting for a worker", starting: "Starting", downloading: "Fetching photo and voice", loading: "Loading the model",
-    sampling: "Finding the movement", rendering: "Drawing the frames", generating: "Generating", uploading: "Saving the video",
+    sampling: "Finding the movement", rendering: "Drawing the frames", generating: "Generating", signing: "Signing the video", uploading: "Saving the video",
     fetching: "Fetching the video", done: "Done", failed: "Failed", cancelled: "Cancelled", running: "Working",
   },
   zh: {
@@ -34,7 +34,7 @@ const TEXTS = {
     confirm: "确定永久删除照片、声音和视频吗？", lost: "连接中断，正在重试……",
     wrongType: "文件类型不对。",
     queued: "等待处理", starting: "开始", downloading: "读取照片和声音", loading: "加载模型",
-    sampling: "计算动作", rendering: "绘制画面", generating: "生成中", uploading: "保存视频",
+    sampling: "计算动作", rendering: "绘制画面", generating: "生成中", signing: "为视频签名", uploading: "保存视频",
     fetching: "取回视频", done: "完成", failed: "失败", cancelled: "已取消", running: "处理中",
   },
 };
