@@ -16,29 +16,33 @@ SIDE = 320  # flow is computed on copies with at most this short side: finer det
 
 def grey(frame: np.ndarray) -> np.ndarray:
     """float32 RGB (h, w, 3) in [0, 1] -> uint8 (h, w)."""
-    return cv2.cvtColor((frame * 255 + 0.5).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(cv2.convertScaleAbs(frame, alpha=255), cv2.COLOR_RGB2GRAY)
 
 
 class FlowEstimator:
     """DIS with its buffers, for pictures of one size. Not for use by two threads at once.
 
+    `side`: the short side of the copies flow is computed on; `finest`: how many times even those are halved before the
+    last refinement, which is four times as fast a step. Motion that is averaged over a region anyway needs neither.
+
     Flows come at the small size and in its pixels, which is enough for reasoning about them; `enlarge` makes offsets
     for the full picture.
     """
 
-    def __init__(self, height: int, width: int, side: int = SIDE) -> None:
+    def __init__(self, height: int, width: int, side: int = SIDE, finest: int = 0) -> None:
         self.size = (width, height)
         scale = min(1.0, side / min(height, width))
         self.small = (max(16, round(width * scale)), max(16, round(height * scale)))
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._dis.setFinestScale(0)
+        self._dis.setFinestScale(finest)
 
     def prepare(self, frame: np.ndarray) -> np.ndarray:
         """What `between` takes: the grey picture at the size flow is computed at."""
-        picture = grey(frame)
-        if self.small == self.size:
-            return picture
-        return cv2.resize(picture, self.small, interpolation=cv2.INTER_AREA)
+        return grey(self.shrink(frame))
+
+    def shrink(self, frame: np.ndarray) -> np.ndarray:
+        """The frame at the small size."""
+        return frame if self.small == self.size else cv2.resize(frame, self.small, interpolation=cv2.INTER_AREA)
 
     def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """(h, w, 2) float32 flow at the small size between two prepared pictures."""
@@ -49,14 +53,17 @@ class FlowEstimator:
         if self.small == self.size:
             return flow
         scale = np.array([self.size[0] / self.small[0], self.size[1] / self.small[1]], np.float32)
-        return cv2.resize(flow, self.size, interpolation=cv2.INTER_LINEAR) * scale
+        return cv2.resize(flow * scale, self.size, interpolation=cv2.INTER_LINEAR)
 
 
 def warp(image: np.ndarray, flow: np.ndarray, method: int = cv2.INTER_LINEAR) -> np.ndarray:
     """`image` sampled at x + flow[x]; beyond the border its edge is repeated."""
-    height, width = flow.shape[:2]
-    there = flow + pixel_grid(height, width)
-    return cv2.remap(image, there[..., 0], there[..., 1], method, borderMode=cv2.BORDER_REPLICATE)
+    return sampled(image, flow + pixel_grid(*flow.shape[:2]), method)
+
+
+def sampled(image: np.ndarray, positions: np.ndarray, method: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """`image` at positions (h, w, 2) float32; beyond the border its edge is repeated."""
+    return cv2.remap(image, positions, None, method, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=4)

@@ -20,7 +20,7 @@ from sonic_core.clip import Clip
 from sonic_core.errors import InputError
 from sonic_core.face.crop import HAIR_ABOVE, HEAD_ASIDE, Box
 from sonic_core.face.points import FACE_OVAL
-from sonic_core.finish.flow import FlowEstimator, pixel_grid, warp
+from sonic_core.finish.flow import FlowEstimator, pixel_grid, sampled, warp
 from sonic_core.finish.interpolate import visibility
 from sonic_core.finish.stream import Reach, mapped
 
@@ -109,10 +109,10 @@ def pasted(seat: Seat, frame: np.ndarray, estimator: FlowEstimator, still: np.nd
     positions = positions + fading * (1 - seat.cover[..., None])
     face = enlarged(even, positions)
 
-    origin = sample(back, positions) + positions  # where in the portrait this was
+    origin = sampled(back, positions) + positions  # where in the portrait this was
     scale = np.array([(x2 - x1) / width, (y2 - y1) / height], np.float32)
     in_crop = (origin + 0.5) * scale - 0.5
-    face += sample(seat.detail, in_crop) * sample(kept, positions)[..., None]
+    face += sampled(seat.detail, in_crop) * sampled(kept, positions)[..., None]
 
     out = seat.photo.copy()
     inside = out[y1:y2, x1:x2]
@@ -191,13 +191,7 @@ def frame_positions(crop: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
 
 
 def enlarged(frame: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    return sample(frame, positions, cv2.INTER_CUBIC)
-
-
-def sample(image: np.ndarray, positions: np.ndarray, method: int = cv2.INTER_LINEAR) -> np.ndarray:
-    """`image` at positions (h, w, 2); beyond the border its edge is repeated."""
-    positions = positions.astype(np.float32)
-    return cv2.remap(image, positions[..., 0], positions[..., 1], method, borderMode=cv2.BORDER_REPLICATE)
+    return sampled(frame, positions, cv2.INTER_CUBIC)
 
 
 def _circle(points: int = 64) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
 from sonic_core.face.points import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from sonic_core.finish.flow import FlowEstimator, disagreement, warp
+from sonic_core.finish.flow import FlowEstimator, disagreement, grey, pixel_grid, sampled, warp
 from sonic_core.finish.stream import Reach, Window, single_frames, stage, windows
 from sonic_core.finish.track import FaceTracker, Tracker
 
@@ -28,12 +28,15 @@ DEGREE = 2
 TAPER = 2.75  # frames, standard deviation of the window; passes 91 % of a motion of 2 Hz at 25 fps
 LEVEL_BEFORE = 50  # frames whose brightness (not pixels) is remembered
 
+FLOW_SIDE, FLOW_FINEST = 256, 1  # see FlowEstimator; twice the detail changes no figure
 SPREAD = 0.1  # how far around motion is averaged, as a share of the face's height (or the short side)
 AGREEMENT = 0.5  # pixels by which flow may miss on its way back
 TEXTURE = 4.0  # grey levels of local contrast that make flow trustworthy
 CUT = 0.4  # a mean difference after following the motion, as a share of the contrast, that means another scene
 SMALLEST_MOVE = 0.03  # pixels; moving the picture by less only softens it
-MOST_NOISE = 0.05
+LEAST_NOISE, MOST_NOISE = 0.001, 0.05
+ROWS = 16  # every so many rows tell how noisy a frame is
+MEAN_OF_CHANNELS = np.full((1, 3), 1 / 3, np.float32)
 
 JAW = tuple(FACE_OVAL[12:25])  # the oval below the mouth corners
 LEVEL_SIDE = 96  # side of the copies brightness is measured on
@@ -41,15 +44,16 @@ LEVEL_SIDE = 96  # side of the copies brightness is measured on
 
 @dataclass
 class Seen:
-    """A frame and what was measured on it when it came in."""
+    """A frame and what was measured on it when it came in. All but the frame itself is at the small size of flow."""
 
     frame: np.ndarray
-    small: np.ndarray  # uint8 grey, for flow
-    live: np.ndarray  # (h, w) small: 1 on lips, jaw and eyes
+    small: np.ndarray  # float32 (h, w, 3)
+    grey: np.ndarray  # uint8 (h, w)
+    live: np.ndarray  # (h, w): 1 on lips, jaw and eyes
     tall: float  # face height in small pixels
     level: np.ndarray  # (3,) log brightness relative to the first frame
     is_cut: bool  # another scene than the frame before
-    to_previous: np.ndarray | None  # flow, small
+    to_previous: np.ndarray | None  # flow
     from_previous: np.ndarray | None
 
 
@@ -65,7 +69,7 @@ def smooth(clip: Clip, strength: float = 1.0, new_tracker: Callable[[], Tracker]
         return clip
 
     def frames() -> Iterator[np.ndarray]:
-        estimator = FlowEstimator(clip.height, clip.width)
+        estimator = FlowEstimator(clip.height, clip.width, FLOW_SIDE, FLOW_FINEST)
         levels: deque[np.ndarray] = deque(maxlen=LEVEL_BEFORE)
         for window in windows(observed(clip, estimator, new_tracker()), SEES):
             if window.here.is_cut:
@@ -81,38 +85,38 @@ def observed(clip: Clip, estimator: FlowEstimator, tracker: Tracker) -> Iterator
     before: Seen | None = None
     landmarks: np.ndarray | None = None
     for frame in single_frames(clip):
-        found = tracker(frame)
+        small = estimator.shrink(frame)
+        found = tracker(small)
         landmarks = found if found is not None else landmarks
-        before = observe(frame, before, landmarks, estimator)
+        before = observe(frame, small, before, landmarks, estimator)
         yield before
 
 
-def observe(frame: np.ndarray, before: Seen | None, landmarks: np.ndarray | None, estimator: FlowEstimator) -> Seen:
-    small = estimator.prepare(frame)
-    live, tall = live_parts(landmarks, estimator)
-    seen = Seen(frame, small, live, tall, np.zeros(3, np.float32), False, None, None)
+def observe(
+    frame: np.ndarray, small: np.ndarray, before: Seen | None, landmarks: np.ndarray | None, estimator: FlowEstimator
+) -> Seen:
+    live, tall = live_parts(landmarks, small.shape[:2])
+    seen = Seen(frame, small, grey(small), live, tall, np.zeros(3, np.float32), False, None, None)
     if before is None:
         return seen
-    forward, backward = estimator.between(before.small, small), estimator.between(small, before.small)
-    followed = warp(before.small, backward).astype(np.float32)
-    followed *= float(small.mean()) / max(float(followed.mean()), 1.0)  # a flash is no cut
-    difference = np.abs(followed - small).mean()
-    if difference > CUT * max(float(small.std()), 8.0):
+    forward, backward = estimator.between(before.grey, seen.grey), estimator.between(seen.grey, before.grey)
+    followed = warp(before.grey, backward).astype(np.float32)
+    followed *= float(seen.grey.mean()) / max(float(followed.mean()), 1.0)  # a flash is no cut
+    difference = np.abs(followed - seen.grey).mean()
+    if difference > CUT * max(float(seen.grey.std()), 8.0):
         seen.is_cut = True
         return seen
     seen.from_previous, seen.to_previous = forward, backward
-    seen.level = before.level + brightening(before.frame, frame, backward, live)
+    seen.level = before.level + brightening(before.small, small, backward, live)
     return seen
 
 
-def live_parts(landmarks: np.ndarray | None, estimator: FlowEstimator) -> tuple[np.ndarray, float]:
-    """Mask (h, w) of what speaks and blinks, at the small size, and the face's height there."""
-    width, height = estimator.small
-    mask = np.zeros((height, width), np.float32)
+def live_parts(landmarks: np.ndarray | None, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+    """Mask (h, w) of what speaks and blinks, and the face's height; `landmarks` and `size` (h, w) at the small size."""
+    mask = np.zeros(size, np.float32)
     if landmarks is None:
-        return mask, float(min(width, height))
-    scale = np.array([width / estimator.size[0], height / estimator.size[1]])
-    points = (landmarks[:, :2] + 0.5) * scale - 0.5
+        return mask, float(min(size))
+    points = landmarks[:, :2]
     tall = float(np.linalg.norm(points[10] - points[152]))
     for part in ((*OUTER_LIPS, *JAW), RIGHT_EYE, LEFT_EYE):
         hull = cv2.convexHull(points[list(part)].astype(np.float32))
@@ -136,20 +140,21 @@ def brightening(before: np.ndarray, here: np.ndarray, backward: np.ndarray, live
 
 
 def smoothed(window: Window[Seen], levels: list[np.ndarray], estimator: FlowEstimator, strength: float) -> np.ndarray:
-    """The frame in the middle of a window, levelled, denoised and moved onto its smooth path."""
+    """The frame in the middle of a window, moved onto its smooth path, denoised and levelled.
+
+    Every pixel is resampled once, straight from the frame it comes from.
+    """
     here = window.here
     past, future = same_scene(window)
-    target = np.mean([*levels, *(seen.level for seen in future)], 0)
-    out = levelled(here, target, strength)
+    back = -strength * correction(past, here, future)  # from the smooth path to the frame
+    still = np.abs(back).max() <= SMALLEST_MOVE
+    out = here.frame if still else warp(here.frame, estimator.enlarge(back), cv2.INTER_CUBIC)
     neighbours = [(future[0], future[0].from_previous)] if future else []
     neighbours += [(past[-1], here.to_previous)] if past else []
-    out = denoised(
-        out, [(levelled(seen, target, strength), flow) for seen, flow in neighbours], here, estimator, strength
-    )
-    move = correction(past, here, future) * strength
-    if np.abs(move).max() > SMALLEST_MOVE:
-        out = warp(out, estimator.enlarge(-move), cv2.INTER_LANCZOS4)
-    return out.clip(0, 1)
+    for_noise = [(seen, flow if still else back + warp(flow, back)) for seen, flow in neighbours]
+    out = denoised(out, here, for_noise, estimator, strength)
+    target = np.mean([*levels, *(seen.level for seen in future)], 0)
+    return brightened(out, (target - here.level) * strength).clip(0, 1)
 
 
 def same_scene(window: Window[Seen]) -> tuple[list[Seen], list[Seen]]:
@@ -167,40 +172,43 @@ def same_scene(window: Window[Seen]) -> tuple[list[Seen], list[Seen]]:
     return past, future
 
 
-def levelled(seen: Seen, target: np.ndarray, strength: float) -> np.ndarray:
-    return seen.frame * np.exp((target - seen.level) * strength).astype(np.float32)
+def brightened(frame: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """The frame with its channels' log brightness raised by (3,)."""
+    return cv2.transform(frame, np.diag(np.exp(by)).astype(np.float32))
 
 
 def denoised(
     frame: np.ndarray,
-    neighbours: list[tuple[np.ndarray, np.ndarray | None]],
     here: Seen,
+    neighbours: list[tuple[Seen, np.ndarray]],
     estimator: FlowEstimator,
     strength: float,
 ) -> np.ndarray:
-    """The frame averaged with its neighbours along the flow to them, where they differ by noise only."""
-    if not neighbours:
-        return frame
-    allowed = cv2.resize(1 - here.live, (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_LINEAR)
-    total, weights = frame.copy(), np.ones(frame.shape[:2], np.float32)
-    for neighbour, flow in neighbours:
-        assert flow is not None  # frames of one scene have flow between them
-        moved = warp(neighbour, estimator.enlarge(flow), cv2.INTER_CUBIC)
-        difference = np.abs(moved - frame).mean(-1)
-        noise = min(float(np.median(difference)), MOST_NOISE)
-        local = cv2.blur(difference, (5, 5))
-        weight = strength * allowed * np.exp(-((local / (1.5 * noise + 1e-4)) ** 2))
-        total += moved * weight[..., None]
+    """The frame averaged with its neighbours, each (what was seen, small offsets to it), where only noise differs."""
+    mean, weights = None, np.zeros(frame.shape[:2], np.float32)
+    for seen, offset in neighbours:
+        places = estimator.enlarge(offset)
+        places += pixel_grid(*frame.shape[:2])
+        gain = here.level - seen.level
+        some_rows = brightened(sampled(seen.frame, places[::ROWS], cv2.INTER_CUBIC), gain)
+        noise = min(float(np.median(np.abs(some_rows - frame[::ROWS]).mean(-1))), MOST_NOISE)
+        if noise < LEAST_NOISE:
+            continue
+        moved = brightened(sampled(seen.frame, places, cv2.INTER_CUBIC), gain)
+        difference = cv2.transform(estimator.shrink(cv2.absdiff(moved, frame)), MEAN_OF_CHANNELS)
+        likely = np.exp(-((cv2.blur(difference, (3, 3)) / (1.5 * noise)) ** 2))
+        weight = cv2.resize(strength * (1 - here.live) * likely, estimator.size, interpolation=cv2.INTER_LINEAR)
+        mean = moved if mean is None else cv2.blendLinear(mean, moved, weights, weight)
         weights += weight
-    return total / weights[..., None]
+    return frame if mean is None else cv2.blendLinear(frame, mean, np.ones_like(weights), weights)
 
 
 def correction(past: list[Seen], here: Seen, future: list[Seen]) -> np.ndarray:
     """(h, w, 2) small pixels by which to move what is at each place of the frame to bring it onto its smooth path."""
     offsets = [*range(-len(past), 0), 0, *range(1, len(future) + 1)]
     weights = dict(zip(offsets, polynomial_weights(tuple(offsets)), strict=True))
-    move = np.zeros((*here.small.shape, 2), np.float32)
-    trust = np.zeros(here.small.shape, np.float32)
+    move = np.zeros((*here.grey.shape, 2), np.float32)
+    trust = np.zeros(here.grey.shape, np.float32)
     for sign, chain in ((1, flows_onward(future)), (-1, flows_backward(past, here))):
         path = np.zeros_like(move)
         for step, (flow, return_flow) in enumerate(chain, 1):
@@ -208,7 +216,7 @@ def correction(past: list[Seen], here: Seen, future: list[Seen]) -> np.ndarray:
             move += weights[sign * step] * path
             if step == 1:
                 trust += np.exp(-((disagreement(flow, return_flow) / AGREEMENT) ** 2))
-    contrast = cv2.blur(cv2.morphologyEx(here.small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)), (5, 5))
+    contrast = cv2.blur(cv2.morphologyEx(here.grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)), (5, 5))
     trust = trust * np.minimum(contrast / TEXTURE, 1) ** 2 * (1 - here.live) + 1e-4
     return spread(move, trust, SPREAD * here.tall)
 

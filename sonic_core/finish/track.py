@@ -70,7 +70,7 @@ class FaceTracker:
 
 def shrunk(frame: np.ndarray) -> tuple[np.ndarray, float]:
     """uint8 copy of a frame with at most SIDE on the short side, and its scale."""
-    picture = (frame * 255 + 0.5).astype(np.uint8)
+    picture = cv2.convertScaleAbs(frame, alpha=255)
     scale = min(1.0, SIDE / min(frame.shape[:2]))
     if scale == 1:
         return picture, 1.0
