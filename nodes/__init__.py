@@ -13,6 +13,8 @@ from .label import SonicLabel
 from .lip_align import SonicLipAlign
 from .load_audio import SonicLoadAudio
 from .load_model import SonicLoadModel
+from .oss_load import SonicOSSLoad
+from .oss_upload import SonicOSSUpload
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
 from .render_video import SonicRenderVideo
@@ -33,6 +35,8 @@ NODES: list[type[io.ComfyNode]] = [
     SonicRenderVideo,
     SonicClipToImages,
     SonicEvaluate,
+    SonicOSSLoad,
+    SonicOSSUpload,
 ]
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import folder_paths
 import numpy as np
 import torch
 from comfy import model_management
 from comfy.utils import ProgressBar
+from comfy_execution.utils import get_executing_context
 from PIL import Image
 from server import PromptServer
 
@@ -23,6 +26,9 @@ MODEL_FOLDER = "sonic"
 BUNDLED = "lite"
 WEIGHTS = {".pth", ".pt", ".safetensors", ".pkl"}
 PREVIEW_SIDE = 512
+WATCH_SECONDS = 0.1
+
+T = TypeVar("T")
 
 
 def register_model_folder() -> None:
@@ -74,6 +80,49 @@ def stepper() -> Callable[..., None]:
         bar.update_absolute(done, total, None if preview is None else ("JPEG", picture(preview), PREVIEW_SIDE))
 
     return on_step
+
+
+def in_background(work: Callable[[Callable[..., None]], T]) -> T:
+    """What `work(on_step)` returns, for work that waits for a network: progress moves and a cancel is heard meanwhile.
+
+    After a cancel the work is left alone: its next `on_step` raises, and it cleans up by itself.
+    """
+    on_step, left = stepper(), threading.Event()
+    latest = (0, 1)
+
+    def noted(done: int, total: int, preview: Any = None) -> None:
+        nonlocal latest
+        latest = (done, total)
+        if left.is_set():
+            raise InterruptedError("nobody waits for this any more")
+
+    future = started(lambda: work(noted))
+    try:
+        while not wait([future], WATCH_SECONDS).done:
+            on_step(*latest)
+        return future.result()
+    finally:
+        left.set()
+
+
+def started(work: Callable[[], T]) -> Future[T]:
+    """Work begun in a thread of its own, which does not keep ComfyUI from ending."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="sonic-transfer", daemon=True).start()
+    return future
+
+
+def run_and_node() -> tuple[str, str]:
+    """The ids of the run under way and of the node at work; made up outside of a run."""
+    context = get_executing_context()
+    return (secrets.token_hex(8), "0") if context is None else (str(context.prompt_id), str(context.node_id))
 
 
 def watched(clip: Clip) -> Clip:

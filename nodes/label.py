@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from sonic_core.finish.label import CORNERS, LABELS, MIN_HEIGHT, MIN_SECONDS, VisibleLabel, label
 
+from . import host
 from .sockets import CATEGORY, ClipSocket, Made
 
 OWN = "own text"
@@ -60,4 +61,5 @@ class SonicLabel(io.ComfyNode):
         shown = None
         if visible:
             shown = VisibleLabel(text if language == OWN else language, seconds or None, height, corner)
-        return io.NodeOutput(clip.then(label(clip.clip, shown)))
+        run, _ = host.run_and_node()  # by which the file's record names what made it
+        return io.NodeOutput(clip.then(label(clip.clip, shown, job_id=run)))

