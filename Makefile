@@ -26,10 +26,19 @@ test-comfyui: setup
 	COMFYUI_PATH="$(COMFYUI_PATH)" COMFYUI_PYTHON="$(COMFYUI_PYTHON)" $(RUN) -m pytest tests/comfyui
 
 # What needs servers: PostgreSQL and RabbitMQ of our own on free ports (Debian's packages, installed where they are
-# missing), Chromium for the page, the kill tests and the load test. Minutes; the figures are in docs/fleet.md.
+# missing), Chromium for the page, the kill tests and the load test. A few minutes; the figures of docs/fleet.md come
+# from longer runs: make test-services KILL_JOBS=200 LOAD_JOBS=1000 SERVICES_SECONDS=3600, and KILL_JOBS=9 KILL_ENGINE=lite.
+KILL_JOBS ?= 40
+KILL_ENGINE ?= stub
+LOAD_JOBS ?= 200
+SERVICES_SECONDS ?= 900
+test-services: export SONIC_TEST_KILL_JOBS = $(KILL_JOBS)
+test-services: export SONIC_TEST_KILL_ENGINE = $(KILL_ENGINE)
+test-services: export SONIC_TEST_LOAD_JOBS = $(LOAD_JOBS)
 test-services: setup
-	$(RUN) tests/fleet/services.py --install $(RUN) -m pytest -s tests/storage/test_ledger.py \
-		tests/fleet/test_page.py tests/fleet/test_load.py tests/fleet/test_kill.py
+	$(RUN) tests/fleet/services.py --install --seconds $(SERVICES_SECONDS) \
+		$(RUN) -m pytest -rsP --durations=5 -o faulthandler_timeout=600 \
+		tests/storage/test_ledger.py tests/fleet/test_page.py tests/fleet/test_load.py tests/fleet/test_kill.py
 
 lint: setup
 	$(RUN) -m ruff check .

@@ -62,6 +62,18 @@ def speech(tmp_path):
 
 
 @pytest.fixture
+def a_second_of_speech(speech_path, tmp_path):
+    from sonic_core.media.audio import load_audio
+
+    whole = load_audio(speech_path)
+    path = tmp_path / "second.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1), file.setsampwidth(2), file.setframerate(whole.rate)
+        file.writeframes((whole.mono()[: whole.rate] * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture
 def consent(ledger):
     return record_consent(ledger.engine, "u", subject="s", subject_is_user=True, purpose="a greeting", sources=[])
 

@@ -4,26 +4,12 @@ import av
 import numpy as np
 import pytest
 
-from sonic_core.clip import Audio
 from sonic_core.finish.provenance import read_manifest, self_made_credentials
 from sonic_core.fleet.engines import core_engine, signing
 from sonic_core.fleet.request import store_files, submit
 from sonic_core.fleet.worker import Worker
-from sonic_core.media.audio import load_audio
 
 SETTINGS = {"preset": "fast", "label": "de", "min_resolution": 256, "inference_steps": 4, "seed": 1}
-
-
-@pytest.fixture
-def a_second_of_speech(speech_path, tmp_path):
-    import wave
-
-    whole: Audio = load_audio(speech_path)
-    path = tmp_path / "second.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1), file.setsampwidth(2), file.setframerate(whole.rate)
-        file.writeframes((whole.mono()[: whole.rate] * 32767).astype("<i2").tobytes())
-    return path
 
 
 def test_a_real_video_comes_out(ledger, stores, consent, portrait_path, a_second_of_speech, tmp_path):

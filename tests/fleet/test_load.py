@@ -1,4 +1,7 @@
-"""1,000 queued jobs with a stub engine: throughput, latency, and what the queue itself costs (make test-services)."""
+"""Many queued jobs with a stub engine: throughput, latency, and what the queue itself costs.
+
+200 jobs in `make test-services`, 1,000 by `make test-services LOAD_JOBS=1000`. Prints the figures of docs/fleet.md.
+"""
 
 import os
 import resource
@@ -20,12 +23,13 @@ from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.profiles import load_profile, open_stores
 
 pytestmark = pytest.mark.skipif(
-    not os.environ.get("SONIC_TEST_RABBITMQ"), reason="needs SONIC_TEST_RABBITMQ (make test-services)"
+    not (os.environ.get("SONIC_TEST_RABBITMQ") and os.environ.get("SONIC_TEST_POSTGRES")),
+    reason="needs RabbitMQ and PostgreSQL (make test-services)",
 )
-JOBS = int(os.environ.get("SONIC_TEST_LOAD_JOBS", "1000"))
+JOBS = int(os.environ.get("SONIC_TEST_LOAD_JOBS", "200"))
 
 
-def test_a_thousand_jobs(tmp_path, portrait, speech, monkeypatch):
+def test_a_long_queue(tmp_path, portrait, speech, monkeypatch):
     server = sa.make_url(os.environ["SONIC_TEST_POSTGRES"])
     name = f"load_{uuid.uuid4().hex}"
     admin = sa.create_engine(server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
@@ -60,14 +64,19 @@ def test_a_thousand_jobs(tmp_path, portrait, speech, monkeypatch):
         workers = [subprocess.Popen(command, env=environment, stdout=log, stderr=log) for _ in range(2)]
         try:
             while ledger.counts()["done"] < JOBS:
-                assert time.time() - begun < 600, ledger.counts()
-                assert any(worker.poll() is None for worker in workers), log.name
+                waited = time.time() - begun
+                assert waited < 60 + JOBS, f"waited {waited:.0f} s for {JOBS} jobs to be done: {ledger.counts()}"
+                assert any(worker.poll() is None for worker in workers), "every worker ended by itself"
                 time.sleep(0.5)
         finally:
             for worker in workers:
                 worker.terminate()
             for worker in workers:
-                worker.wait(60)
+                try:
+                    worker.wait(30)
+                except subprocess.TimeoutExpired:
+                    worker.kill()
+                    worker.wait(30)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     worker_cpu = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / JOBS
     jobs = ledger.find_all(limit=JOBS)
@@ -75,20 +84,25 @@ def test_a_thousand_jobs(tmp_path, portrait, speech, monkeypatch):
     held = sorted(job.finished - job.started for job in jobs)
 
     # The queue's own part of a job: lease, two heartbeats, finish, each with its event; no storage, no engine.
-    cpu = time.process_time()
-    for number in range(100):
-        submit(ledger, job_id=f"own-{number}", user="u", materials=materials, consent_id=consent.id, settings={})
-        publish(ledger, queue, f"own-{number}")
-        job = ledger.claim("w", 30, f"own-{number}")
-        for progress in (0.3, 0.6):
-            ledger.heartbeat(job.id, 1, 30, progress, "x")
-        ledger.finish(job.id, 1, {"key": "k"}, {})
-    own_cpu = (time.process_time() - cpu) / 100
+    # CPU seconds grow when others use the cores' caches, so it is measured in ten rounds.
+    rounds = []
+    for number in range(10):
+        cpu = time.process_time()
+        for job_id in (f"own-{number}-{turn}" for turn in range(20)):
+            submit(ledger, job_id=job_id, user="u", materials=materials, consent_id=consent.id, settings={})
+            publish(ledger, queue, job_id)
+            job = ledger.claim("w", 30, job_id)
+            for progress in (0.3, 0.6):
+                ledger.heartbeat(job.id, 1, 30, progress, "x")
+            ledger.finish(job.id, 1, {"key": "k"}, {})
+        rounds.append((time.process_time() - cpu) / 20)
+    own_cpu = min(rounds)
     print(
         f"\nload test: {JOBS} jobs, 2 workers, stub engine: {JOBS / (last - first):.1f} jobs/s; "
         f"submit {submit_seconds * 1000:.1f} ms ({submit_cpu * 1000:.1f} ms CPU); lease to done p50 "
         f"{statistics.median(held) * 1000:.0f} ms, p95 {held[int(0.95 * JOBS)] * 1000:.0f} ms; CPU a job: "
-        f"queue's own part {own_cpu * 1000:.1f} ms, whole worker with storage and start-up {worker_cpu * 1000:.1f} ms"
+        f"queue's own part {own_cpu * 1000:.1f} to {max(rounds) * 1000:.1f} ms, "
+        f"whole worker with storage and start-up {worker_cpu * 1000:.1f} ms"
     )
     assert all(job.state == "done" and job.attempt == 1 for job in jobs)
     assert own_cpu < 0.020
