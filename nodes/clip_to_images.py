@@ -41,6 +41,7 @@ class SonicClipToImages(io.ComfyNode):
         needed = part.frame_count * part.height * part.width * 3 * 4
         cost = f"{part.frame_count} frames of {part.width} x {part.height}: {needed / 2**20:.0f} MB"
         logger.info("Clip to Images holds %s", cost)
+        host.say(cost)
         host.check_memory(needed, cost)
         images = torch.empty(part.frame_count, part.height, part.width, 3)
         for index, frame in enumerate(part.frames()):
@@ -49,4 +50,4 @@ class SonicClipToImages(io.ComfyNode):
         audio = None
         if part.audio is not None:
             audio = {"waveform": torch.from_numpy(part.audio.samples)[None], "sample_rate": part.audio.rate}
-        return io.NodeOutput(images, audio, float(part.fps), ui={"text": (cost,)})
+        return io.NodeOutput(images, audio, float(part.fps))

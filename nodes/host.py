@@ -195,7 +195,8 @@ def check_memory(needed: int, what: str) -> None:
         )
 
 
-def say(node_id: str | None, text: str) -> None:
-    """Show a line on a node while it works."""
-    if node_id is not None:
-        PromptServer.instance.send_progress_text(text, node_id)
+def say(text: str) -> None:
+    """Show a line on the node at work."""
+    context = get_executing_context()
+    if context is not None:
+        PromptServer.instance.send_progress_text(text, context.node_id)

@@ -53,6 +53,7 @@ class SonicOSSUpload(io.ComfyNode):
         run, node = host.run_and_node()
         name = f"{kind}-{node}{path.suffix}"
         stored = host.in_background(lambda on_step: transfer.save(path, name, profile, key, run, on_step))
+        host.say(stored.key)
         # Not the link: what stands here is kept in the history, and a link may open the file to anybody.
         return io.NodeOutput(stored.url, stored.key, ui={"text": (stored.key,)})
 

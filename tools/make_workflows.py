@@ -2,151 +2,25 @@
 
     python tools/make_workflows.py
 
-The description below says which nodes there are, where they stand and what is connected; names, widgets and their
-order come from the nodes' own schemas. A test compares the files with what this makes.
+`workflow_plans.py` says which nodes there are, where they stand and what is connected; names, widgets and their order
+come from the nodes' own schemas. A test compares the files with what this makes.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stand_in
+from schemas import CORE, info_of, inputs_of, is_widget
+from workflow_plans import Node, Workflow, workflows
 
 from sonic_core.weights.catalog import FILES
 
 ROOT = stand_in.ROOT
-FRONT_END_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN")
-COLOURS = {"input": "#5f9fb5", "model": "#9a7fc0", "make": "#6fb57f", "finish": "#c0a95f", "save": "#c07f7f"}
-
-# The core nodes in use, as /object_info tells of them; the front end knows the rest.
-CORE: dict[str, dict[str, Any]] = {
-    "LoadImage": {
-        "input": {"required": {"image": ("COMBO", {})}},
-        "output": ["IMAGE", "MASK"],
-        "output_name": ["IMAGE", "MASK"],
-    },
-    "PreviewImage": {"input": {"required": {"images": ("IMAGE", {})}}, "output": [], "output_name": []},
-    "SaveVideo": {
-        "input": {
-            "required": {
-                "video": ("VIDEO", {}),
-                "filename_prefix": ("STRING", {"default": "video/ComfyUI"}),
-                "format": ("COMBO", {"default": "auto"}),
-                "codec": ("COMBO", {"default": "auto"}),
-            }
-        },
-        "output": [],
-        "output_name": [],
-    },
-}
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node: class, place and size on the canvas, widgets that differ from their defaults, and connected inputs."""
-
-    kind: str
-    at: tuple[int, int]
-    size: tuple[int, int]
-    set: dict[str, Any] = field(default_factory=dict)
-    links: dict[str, tuple[str, int]] = field(default_factory=dict)  # input -> (name of a node, its output)
-
-
-@dataclass(frozen=True)
-class Workflow:
-    nodes: dict[str, Node]
-    groups: list[tuple[str, str, list[str]]]  # title, colour, names of the nodes in it
-    notes: list[tuple[tuple[int, int], tuple[int, int], str]]  # place, size, Markdown
-
-
-def talking(
-    preset: str, finishing: list[tuple[str, str, dict[str, Any]]], prepare: dict[str, Any], note: str
-) -> Workflow:
-    """Photo and sound to a video: prepare, sample, decode, the finishing stages in a row, render, save."""
-    nodes = {
-        "model": Node("SonicLoadModel", (0, -330), (360, 150)),
-        "photo": Node("LoadImage", (0, -60), (360, 340), {"image": "sonic_portrait.jpg"}),
-        "sound": Node("SonicLoadAudio", (0, 400), (360, 290), {"audio": "sonic_speech.flac"}),
-        "prepare": Node(
-            "SONIC_PreData",
-            (440, -60),
-            (360, 340),
-            prepare,
-            {"model": ("model", 0), "image": ("photo", 0), "audio": ("sound", 0)},
-        ),
-        "seen": Node("PreviewImage", (440, 400), (360, 290), {}, {"images": ("prepare", 1)}),
-        "sample": Node(
-            "SonicSampler",
-            (880, -190),
-            (340, 290),
-            {"preset": preset},
-            {"model": ("model", 0), "predata": ("prepare", 0)},
-        ),
-        "decode": Node("SonicDecode", (1300, -330), (240, 60), {}, {"model": ("model", 0), "latents": ("sample", 0)}),
-    }
-    x, clip = 1300, "decode"
-    for index, (name, kind, widgets) in enumerate(finishing):
-        height = 60 + 26 * len(widget_names(kind))
-        nodes[name] = Node(kind, (x + 300 * index + 320, -330), (260, height), widgets, {"clip": (clip, 0)})
-        clip = name
-    x += 300 * len(finishing) + 320
-    nodes["render"] = Node("SonicRenderVideo", (x + 20, -330), (400, 520), {}, {"clip": (clip, 0)})
-    nodes["save"] = Node(
-        "SaveVideo", (x + 480, -330), (400, 520), {"filename_prefix": "video/sonic"}, {"video": ("render", 0)}
-    )
-    groups = [
-        ("1  Model, photo, voice", COLOURS["input"], ["model", "photo", "sound"]),
-        ("2  Prepare and look", COLOURS["model"], ["prepare", "seen"]),
-        ("3  Make the motion", COLOURS["make"], ["sample"]),
-        ("4  Frames and finish", COLOURS["finish"], ["decode", *(name for name, _, _ in finishing)]),
-        ("5  Video", COLOURS["save"], ["render", "save"]),
-    ]
-    notes = [((880, 240), (660, 250), note)]
-    return Workflow(nodes, groups, notes)
-
-
-NOTE = """### {title}
-
-1. Choose a photo and a voice on the left (or drop files on the nodes).
-2. Press **Run**. *Prepare and look* shows the face that was found. No face? Give it by hand in `face_box`.
-3. The video plays in **Render Video**; **Save Video** keeps it in ComfyUI's `output/video`.
-
-**Model** `lite` is bundled and runs on any computer. For the released Sonic model put its files into
-`models/sonic` and choose `sonic` in *Load Model*: nothing else changes.
-
-{more}
-"""
-FAST_NOTE = NOTE.format(
-    title="Sonic Studio: fast",
-    more="Preset `fast` takes 10 steps and approximates. The workflow *sonic_high_quality* takes all of them.",
-)
-HIGH_NOTE = NOTE.format(
-    title="Sonic Studio: high quality",
-    more="The face is animated as a square and put back into the photo at its full size. "
-    "*Lip Align* measures lips against sound and mends a difference; *Smooth* takes out jitter and flicker.",
-)
-
-
-def workflows() -> dict[str, Workflow]:
-    return {
-        "sonic_fast": talking("fast", [("label", "SonicLabel", {})], {}, FAST_NOTE),
-        "sonic_high_quality": talking(
-            "high_quality",
-            [
-                ("align", "SonicLipAlign", {}),
-                ("smooth", "SonicSmooth", {}),
-                ("paste", "SonicPasteBack", {}),
-                ("label", "SonicLabel", {}),
-            ],
-            {"framing": "face"},
-            HIGH_NOTE,
-        ),
-    }
 
 
 def api_format(workflow: Workflow) -> dict[str, Any]:
@@ -161,7 +35,7 @@ def api_format(workflow: Workflow) -> dict[str, Any]:
                 inputs[input_name] = [ids[source], slot]
             elif is_widget(kind):
                 inputs[input_name] = widget_value(node, input_name, options)
-        graph[ids[name]] = {"class_type": node.kind, "inputs": inputs, "_meta": {"title": title_of(node.kind)}}
+        graph[ids[name]] = {"class_type": node.kind, "inputs": inputs, "_meta": {"title": title_of(node)}}
     return graph
 
 
@@ -209,9 +83,11 @@ def canvas_node(node_id: int, node: Node) -> dict[str, Any]:
     }
     if node.kind == "SonicLoadModel":
         properties["models"] = model_links()
+    title = {"title": node.title} if node.title else {}
     return {
         "id": node_id,
         "type": node.kind,
+        **title,
         "pos": list(node.at),
         "size": list(node.size),
         "flags": {},
@@ -272,40 +148,12 @@ def group_box(group_id: int, title: str, colour: str, names: list[str], workflow
     }
 
 
-def info_of(kind: str) -> dict[str, Any]:
-    return CORE[kind] if kind in CORE else pack_info()[kind]
-
-
-def pack_info(known: dict[str, Any] = {}) -> dict[str, Any]:  # noqa: B006  # asked for once
-    if not known:
-        known.update(stand_in.object_info())
-    return known
-
-
-def inputs_of(kind: str) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Input name -> (type, options), the required ones first, as the front end orders them."""
-    given = info_of(kind)["input"]
-    return {
-        name: (str(entry[0]), entry[1] if len(entry) > 1 else {})
-        for part in ("required", "optional")
-        for name, entry in given.get(part, {}).items()
-    }
-
-
-def widget_names(kind: str) -> list[str]:
-    return [name for name, (type_name, _) in inputs_of(kind).items() if is_widget(type_name)]
-
-
-def is_widget(type_name: str) -> bool:
-    return type_name in FRONT_END_TYPES or type_name == "COMBO"
-
-
 def widget_value(node: Node, name: str, options: dict[str, Any]) -> Any:
     return node.set[name] if name in node.set else options["default"]
 
 
-def title_of(kind: str) -> str:
-    return str(info_of(kind).get("display_name") or kind)
+def title_of(node: Node) -> str:
+    return node.title or str(info_of(node.kind).get("display_name") or node.kind)
 
 
 def version() -> str:

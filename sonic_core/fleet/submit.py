@@ -25,23 +25,26 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("submit", help="let a ComfyUI server make the video")
     parser.add_argument("--server", default="http://127.0.0.1:8188", help="address of ComfyUI (%(default)s)")
     parser.add_argument(
-        "--workflow", default="fast", help="fast, high_quality, or a workflow file in API format (%(default)s)"
+        "--workflow", default="fast", help="fast, high_quality, oss, or a workflow file in API format (%(default)s)"
     )
-    parser.add_argument("--image", required=True, type=Path, help="the portrait")
-    parser.add_argument("--audio", required=True, type=Path, help="the speech")
+    parser.add_argument("--image", type=Path, help="the portrait; the workflow oss names one in storage by --set")
+    parser.add_argument("--audio", type=Path, help="the speech; likewise")
     parser.add_argument("--output", required=True, type=Path, help="the video to write")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="set an input of the workflow by name, such as seed=5 or SonicLoadAudio.trim=3; may be repeated",
+        help="set an input of the workflow by name, such as seed=5, SonicLoadAudio.trim=3 (all nodes of a class) or "
+        "2.source=inputs/me/1/photo.jpg (one node, by its number); may be repeated",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load_graph(args.workflow)
+    check_given(graph, IMAGE_INPUTS, args.image, "--image")
+    check_given(graph, AUDIO_INPUTS, args.audio, "--audio")
     for assignment in args.set:
         set_input(graph, assignment)
     try:
@@ -52,8 +55,10 @@ def run(args: argparse.Namespace) -> int:
 
     check_output(args.output)
     with ComfyUI(args.server) as server, Bar("waiting") as bar:
-        fill(graph, IMAGE_INPUTS, server.upload(args.image), "photo")
-        fill(graph, AUDIO_INPUTS, server.upload(args.audio), "sound")
+        if args.image is not None:
+            fill(graph, IMAGE_INPUTS, server.upload(args.image), "photo")
+        if args.audio is not None:
+            fill(graph, AUDIO_INPUTS, server.upload(args.audio), "sound")
         made = server.run(graph, lambda fraction, _: bar.update(round(fraction * 100), 100))
         server.download(main_video(made), args.output)
     sys.stdout.write(f"{args.output}\n")
@@ -97,17 +102,28 @@ def fill(graph: Graph, places: dict[str, str], name: str, what: str) -> None:
         node["inputs"][places[node["class_type"]]] = name
 
 
+def check_given(graph: Graph, places: dict[str, str], file: Path | None, option: str) -> None:
+    """Raise InputError unless a file is given exactly where the workflow loads one."""
+    wanted = any(node["class_type"] in places for node in graph.values())
+    if wanted and file is None:
+        raise InputError(f"the workflow loads a file of yours; name it with {option}")
+    if file is not None and not wanted:
+        raise InputError(f"the workflow has no place for {option}; add one of {', '.join(places)}")
+
+
 def set_input(graph: Graph, assignment: str) -> None:
-    """Apply "name=value" to every widget of that name, "Node.name=value" to those of one class of nodes.
+    """Apply "name=value" to every widget of that name; "Class.name=value" or "id.name=value" to those of some nodes.
 
     The value takes the type of the one it replaces. Raises SettingsError when it does not fit, or nothing has the name.
     """
     path, equals, text = assignment.partition("=")
-    kind, _, name = path.rpartition(".")
+    which, _, name = path.rpartition(".")
     widgets = [
         node["inputs"]
-        for node in graph.values()
-        if name in node["inputs"] and not isinstance(node["inputs"][name], list) and kind in ("", node["class_type"])
+        for node_id, node in graph.items()
+        if name in node["inputs"]
+        and not isinstance(node["inputs"][name], list)
+        and which in ("", node_id, node["class_type"])
     ]
     if not equals or not widgets:
         known = {key for node in graph.values() for key, value in node["inputs"].items() if not isinstance(value, list)}

@@ -58,7 +58,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     command = [python, "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base)]
     command += ["--database-url", f"sqlite:///{base}/user.db", "--disable-api-nodes"]
     log = base / "server.log"
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    storage = {"SONIC_OSS_FOLDER": str(base / "storage"), "SONIC_STORAGE_CONFIG": str(base / "none.toml")}
+    environment = os.environ | storage | {"HF_HUB_OFFLINE": "1"}
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=comfyui, stdout=output, stderr=subprocess.STDOUT, env=environment)
     try:

@@ -20,12 +20,15 @@ from sonic_core.fleet.submit import main_video
 from .conftest import PACK, ROOT, Server
 
 NODES = [path.stem for path in sorted((ROOT / "web" / "docs").glob("*.md"))]
+WORKFLOWS = ["sonic_fast", "sonic_high_quality", "sonic_oss"]
 SECONDS = 2.4
 
 
 def graph_of(workflow: str, **changes: Any) -> dict[str, Any]:
-    """A bundled workflow in API format, its sound cut to SECONDS, with widgets changed by name."""
+    """A bundled workflow in API format, cut to SECONDS, with widgets changed by name."""
     graph = json.loads((ROOT / "workflows" / "api" / f"{workflow}.json").read_text(encoding="utf-8"))
+    if workflow == "sonic_oss":
+        changes = {"duration": SECONDS, "trim": True} | changes
     for node in graph.values():
         if node["class_type"] == "SonicLoadAudio":
             node["inputs"]["trim"] = SECONDS
@@ -58,7 +61,7 @@ def test_importing_the_pack_is_quick(server: Server) -> None:
 
 def test_templates_help_pages_and_words_are_served(server: Server) -> None:
     templates = httpx.get(f"{server.url}/workflow_templates").json()[PACK]
-    assert {"sonic_fast", "sonic_high_quality"} <= set(templates)
+    assert set(WORKFLOWS) == set(templates)
     for name in templates:
         for suffix in ("json", "jpg"):
             assert httpx.get(f"{server.url}/api/workflow_templates/{PACK}/{name}.{suffix}").status_code == 200
@@ -68,7 +71,7 @@ def test_templates_help_pages_and_words_are_served(server: Server) -> None:
     assert set(NODES) <= words["zh"]["nodeDefs"].keys()
 
 
-@pytest.mark.parametrize("name", ["sonic_fast", "sonic_high_quality"])
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_makes_the_video(server: Server, tmp_path: Path, name: str) -> None:
     made = server.client.run(graph_of(name))
     path = server.client.download(main_video(made), tmp_path / "video.mp4")
@@ -87,6 +90,34 @@ def test_a_workflow_makes_the_video(server: Server, tmp_path: Path, name: str) -
     face = (slice(height // 4, height * 3 // 4), slice(width // 4, width * 3 // 4))
     moved = [np.abs(frame[face].astype(int) - frames[0][face]).mean() for frame in frames]
     assert max(moved) > 1, "the face moves"
+
+
+def test_the_stored_video_is_the_rendered_file(server: Server, tmp_path: Path) -> None:
+    graph = graph_of("sonic_oss", seed=5)
+    record = server.run(graph)
+    assert record["status"]["status_str"] == "success"
+    upload, link = (
+        next(key for key, node in graph.items() if node["_meta"]["title"] == title)
+        for title in ("Sonic: Upload to Storage", "Link")
+    )
+    key = record["outputs"][upload]["text"][0]
+    stored = server.base / "storage" / "objects" / key
+    assert record["outputs"][link]["text"] == [stored.as_uri()]
+    assert key.startswith(f"outputs/comfyui/{record['prompt'][1]}/")
+    rendered = server.client.download(main_video(server.client.outputs(record["prompt"][1])), tmp_path / "video.mp4")
+    assert stored.read_bytes() == rendered.read_bytes()
+    with av.open(str(stored)) as container:
+        assert json.loads(container.metadata["AIGC"])["ProduceID"] == record["prompt"][1]
+
+
+def test_a_wrong_output_of_a_loader_is_said(server: Server) -> None:
+    """A picture where a sound is wanted: the node that wants it does not run, and the reason is told."""
+    graph = graph_of("sonic_oss")
+    for node in graph.values():
+        if node["class_type"] == "SonicOSSLoad":
+            node["inputs"]["source"] = "inputs/comfyui/samples/sonic_portrait.jpg"
+    with pytest.raises(ComfyUIError, match=r"sonic_portrait\.jpg is a picture, not a sound"):
+        server.client.run(graph)
 
 
 def test_a_second_run_loads_and_computes_only_what_changed(server: Server) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sonic_core.errors import InputError, SettingsError
-from sonic_core.fleet.submit import AUDIO_INPUTS, IMAGE_INPUTS, fill, load_graph, set_input
+from sonic_core.fleet.submit import AUDIO_INPUTS, IMAGE_INPUTS, check_given, fill, load_graph, set_input
 
 
 @pytest.fixture
@@ -37,6 +37,23 @@ def test_a_class_of_nodes_can_be_named(graph: dict[str, Any]) -> None:
     assert trims == {"SonicLoadAudio": 1.5, "SONIC_PreData": False}
 
 
+def test_one_node_can_be_named() -> None:
+    graph = load_graph("oss")
+    photo = next(key for key, node in graph.items() if node["_meta"]["title"] == "Photo from storage")
+    set_input(graph, f"{photo}.source=inputs/me/1/a.jpg")
+    sources = [node["inputs"]["source"] for node in graph.values() if node["class_type"] == "SonicOSSLoad"]
+    assert sources == ["inputs/me/1/a.jpg", "inputs/comfyui/samples/sonic_speech.flac"]
+
+
+def test_files_are_asked_for_where_the_workflow_loads_them(graph: dict[str, Any]) -> None:
+    check_given(graph, IMAGE_INPUTS, Path("me.jpg"), "--image")
+    check_given(load_graph("oss"), IMAGE_INPUTS, None, "--image")
+    with pytest.raises(InputError, match="name it with --image"):
+        check_given(graph, IMAGE_INPUTS, None, "--image")
+    with pytest.raises(InputError, match="no place for --audio"):
+        check_given(load_graph("oss"), AUDIO_INPUTS, Path("me.wav"), "--audio")
+
+
 @pytest.mark.parametrize(
     "assignment", ["seed", "SonicDecode.seed=5", "colour=red", "seed=many", "visible=maybe", "clip=5"]
 )
@@ -54,7 +71,7 @@ def test_a_file_in_another_format_is_refused(tmp_path: Path, content: str) -> No
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="fast, high_quality or the path"):
+    with pytest.raises(InputError, match="fast, high_quality, oss or the path"):
         load_graph("slow")
 
 
