@@ -1,6 +1,7 @@
 """Drives headless Chromium over its DevTools protocol: just enough to use a page like a person and look at it."""
 
 import base64
+import contextlib
 import itertools
 import json
 import shutil
@@ -37,14 +38,15 @@ class Chromium:
         port = port_file.read_text().splitlines()[0]
         pages = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list"))
         address = next(p["webSocketDebuggerUrl"] for p in pages if p["type"] == "page")
-        self._socket = connect(address, max_size=1 << 26)
+        self._stack = contextlib.ExitStack()
+        self._socket = self._stack.enter_context(connect(address, max_size=1 << 26))
         self._ids = itertools.count(1)
 
     def __enter__(self) -> "Chromium":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
+        self._stack.close()
         self._process.terminate()
         self._process.wait(10)
         self._folder.cleanup()

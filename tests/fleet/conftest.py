@@ -17,7 +17,7 @@ from sonic_core.storage.jobs import new_job_id
 from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.profiles import Stores
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "storage")]
 
 
 class Clock:
@@ -41,6 +41,26 @@ def ledger(tmp_path):
 def stores(tmp_path):
     store = FolderStore(tmp_path / "objects", base_url="http://testserver")
     return Stores(store, store, 600)
+
+
+@pytest.fixture
+def oss(tmp_path, monkeypatch):
+    """A strict OSS server with two buckets; profile and credentials in the environment, as a fleet has them."""
+    pytest.importorskip("oss2")
+    from oss_server import Bucket, OssServer
+    from oss_signature import Account
+
+    with OssServer(seed=1) as server:
+        server.accounts["canary-id-5512"] = Account("canary-secret-8830", "canary-token-6203")
+        server.buckets.update({"materials": Bucket(), "results": Bucket()})
+        for variable, value in {
+            "SONIC_STORAGE_CONFIG": str(tmp_path / "none"), "SONIC_OSS_BUCKET": "materials",
+            "SONIC_OSS_OUTPUT_BUCKET": "results", "SONIC_OSS_REGION": server.region,
+            "SONIC_OSS_ENDPOINT": server.endpoint, "OSS_ACCESS_KEY_ID": "canary-id-5512",
+            "OSS_ACCESS_KEY_SECRET": "canary-secret-8830", "OSS_SESSION_TOKEN": "canary-token-6203",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(variable, value)
+        yield server
 
 
 @pytest.fixture
