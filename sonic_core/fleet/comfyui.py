@@ -36,6 +36,10 @@ class ComfyUIError(SonicError):
     """The server cannot be reached, refused a prompt, or a prompt failed."""
 
 
+class ComfyUIUnreachable(ComfyUIError):
+    """The server does not answer, or it ended and forgot its prompts: trying again may help."""
+
+
 @dataclass(frozen=True)
 class OutputFile:
     """A file that a node of a finished prompt made."""
@@ -72,31 +76,39 @@ class ComfyUI:
         queue = self._json("GET", "/queue")
         return len(queue["queue_running"]) + len(queue["queue_pending"])
 
-    def upload(self, path: str | os.PathLike[str], subfolder: str = "") -> str:
-        """Put an image, sound or video into the server's input folder; the name a graph refers to it by."""
+    def upload(self, path: str | os.PathLike[str], subfolder: str = "", place: str = "input") -> str:
+        """Put a file into the server's folder `place` (input or temp); the name a graph refers to it by."""
         file = existing_file(path, "file")
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         with file.open("rb") as content:
             answer = self._json(
-                "POST", "/upload/image", files={"image": (file.name, content, kind)}, data={"subfolder": subfolder}
+                "POST",
+                "/upload/image",
+                files={"image": (file.name, content, kind)},
+                data={"subfolder": subfolder, "type": place},
             )
-        return f"{answer['subfolder']}/{answer['name']}" if answer["subfolder"] else str(answer["name"])
+        name = f"{answer['subfolder']}/{answer['name']}" if answer["subfolder"] else str(answer["name"])
+        return name if place == "input" else f"{name} [{place}]"
 
-    def queue(self, graph: Graph) -> str:
+    def queue(self, graph: Graph, prompt_id: str | None = None) -> str:
         """Queue a graph; its prompt id. Raises ComfyUIError with the first thing the server found wrong."""
-        body = {"prompt": graph, "client_id": self.client_id}
+        body = {"prompt": graph, "client_id": self.client_id} | ({"prompt_id": prompt_id} if prompt_id else {})
         answer = self._json("POST", "/prompt", json=body)
         if answer.get("node_errors"):  # some outputs are valid, and queued: not what was asked for
             self.cancel(answer["prompt_id"])
             raise ComfyUIError(_refusal(answer))
         return str(answer["prompt_id"])
 
-    def run(self, graph: Graph, on_progress: OnProgress | None = None) -> list[OutputFile]:
+    def run(
+        self, graph: Graph, on_progress: OnProgress | None = None, prompt_id: str | None = None
+    ) -> list[OutputFile]:
         """Queue a graph, watch it to its end and say what it made. Raising from `on_progress` cancels it."""
         with self._socket() as socket:
-            prompt_id = self.queue(graph)
+            prompt_id = self.queue(graph, prompt_id)
             try:
                 self._watch(socket, prompt_id, len(graph), on_progress)
+            except ComfyUIUnreachable:
+                raise
             except BaseException:
                 self.cancel(prompt_id)
                 raise
@@ -138,19 +150,20 @@ class ComfyUI:
                     for block in answer.iter_bytes():
                         target.write(block)
             except httpx.HTTPError as error:
-                raise ComfyUIError(f"the download of {file.filename!r} from {self.url} broke ({error})") from error
+                raise self._no_answer(error) from error
         return Path(path)
 
     def _watch(self, socket: ClientConnection, prompt_id: str, nodes: int, on_progress: OnProgress | None) -> None:
         done: set[str] = set()
+        at: tuple[float, str | None] = 0.0, None
         while True:
             message = _next(socket)
             if message is None:  # silence or a broken connection
                 if self._ended(prompt_id) is not None:
                     return
-                continue
-            kind, data = message.get("type"), message.get("data", {})
-            if data.get("prompt_id") != prompt_id:
+                self._check_known(prompt_id)
+            kind, data = (message or {}).get("type"), (message or {}).get("data", {})
+            if message is not None and data.get("prompt_id") != prompt_id:
                 continue
             if kind == "execution_cached":
                 done.update(data["nodes"])
@@ -161,11 +174,19 @@ class ComfyUI:
                 done.update(state["node_id"] for state in states if state["state"] == "finished")
                 part = sum(s["value"] / s["max"] for s in states if s["state"] == "running" and s["max"])
                 working = next((s["node_id"] for s in states if s["state"] == "running"), None)
-                if on_progress is not None:
-                    on_progress(min((len(done) + part) / nodes, 1.0), working)
+                at = min((len(done) + part) / nodes, 1.0), working
             elif kind in ("execution_success", "execution_error", "execution_interrupted"):
                 self._wait_for_record(prompt_id)
                 return
+            if on_progress is not None:  # in silence too, so that whoever waits can cancel
+                on_progress(*at)
+
+    def _check_known(self, prompt_id: str) -> None:
+        """Raise ComfyUIUnreachable when the server neither runs, holds nor remembers a prompt: it was started anew."""
+        queue = self._json("GET", "/queue")
+        known = any(item[1] == prompt_id for item in [*queue["queue_running"], *queue["queue_pending"]])
+        if not known and self.history(prompt_id) is None:
+            raise ComfyUIUnreachable(f"{self.url} has forgotten prompt {prompt_id}, as after a restart; try again")
 
     def _wait_for_record(self, prompt_id: str) -> None:
         """The history is written just after the last message."""
@@ -190,13 +211,16 @@ class ComfyUI:
         try:
             return connect(address, max_size=2**24, open_timeout=10)
         except (OSError, WebSocketException) as error:
-            raise ComfyUIError(f"no ComfyUI answers at {self.url} ({error}); start it or check the address") from error
+            raise self._no_answer(error) from error
+
+    def _no_answer(self, error: Exception) -> ComfyUIUnreachable:
+        return ComfyUIUnreachable(f"no ComfyUI answers at {self.url} ({error}); start it or check the address")
 
     def _json(self, method: str, path: str, **request: Any) -> Any:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
-            raise ComfyUIError(f"no ComfyUI answers at {self.url} ({error}); start it or check the address") from error
+            raise self._no_answer(error) from error
         try:
             body = answer.json() if answer.content else {}
         except json.JSONDecodeError:

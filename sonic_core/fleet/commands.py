@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sonic_core.errors import SettingsError
 from sonic_core.storage.commands import needing_extra, open_ledger
-from sonic_core.storage.profiles import Stores, load_profile, open_stores
+from sonic_core.storage.profiles import load_profile
+from sonic_core.storage.stores import Stores, open_stores
 
 if TYPE_CHECKING:
     from sonic_core.fleet.engines import Engine
@@ -153,7 +154,8 @@ def run_ingest(args: argparse.Namespace) -> int:
 
 
 def make_engine(args: argparse.Namespace) -> "Engine":
-    from sonic_core.fleet.engines import comfyui_engine, core_engine, signing
+    from sonic_core.fleet.comfyui_engine import comfyui_engine
+    from sonic_core.fleet.engines import core_engine, signing
 
     if args.engine == "comfyui":
         engine = comfyui_engine(args.comfyui, args.workflow)

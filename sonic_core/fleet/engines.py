@@ -1,4 +1,4 @@
-"""What a worker makes videos with: the library in this process, or a ComfyUI server.
+"""What a worker makes videos with: here the library in this process; a ComfyUI server is `comfyui_engine`'s.
 
 An engine is a function of a Task; it reports its stages through `task.on_step`, which raises to stop it. Knows
 no ledger and no store.
@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sonic_core.errors import InputError
+from sonic_core.errors import SonicError
 from sonic_core.fleet.request import NO_LABEL, make_settings
 
 if TYPE_CHECKING:
     from sonic_core.finish.provenance import Credentials
+
+
+class EngineUnavailable(SonicError):
+    """The engine cannot work now; another time, or another worker's, may."""
 
 
 class OnStage(Protocol):
@@ -69,28 +73,6 @@ def core_engine(model: str = "lite", device: str | None = None) -> Engine:
     return make
 
 
-def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
-    """Drives a ComfyUI server through its HTTP API. Its queue is in memory; the lease stays with the worker."""
-
-    def make(task: Task) -> dict[str, float]:
-        from sonic_core.fleet.comfyui import ComfyUI
-        from sonic_core.fleet.submit import AUDIO_INPUTS, IMAGE_INPUTS, fill, load_graph, main_video
-
-        graph = load_graph(workflow)
-        apply_settings(graph, task.settings)
-        with ComfyUI(server) as client:
-            task.on_step("uploading", 0.0)
-            folder = f"sonic-{task.job_id}"
-            fill(graph, IMAGE_INPUTS, client.upload(task.image, folder), "photo")
-            fill(graph, AUDIO_INPUTS, client.upload(task.audio, folder), "sound")
-            made = client.run(graph, lambda fraction, _: task.on_step("generating", 0.9 * fraction))
-            task.on_step("fetching", 0.9)
-            client.download(main_video(made), task.output)
-        return {}
-
-    return make
-
-
 def signing(engine: Engine, credentials: Credentials) -> Engine:
     """The engine with C2PA content credentials put on its videos, after everything else that changes the file."""
 
@@ -103,19 +85,3 @@ def signing(engine: Engine, credentials: Credentials) -> Engine:
         return timings
 
     return make
-
-
-def apply_settings(graph: dict[str, dict[str, Any]], settings: dict[str, Any]) -> None:
-    """Sets the widgets of the workflow that carry a setting's name. A setting without a widget is an error."""
-    for name, value in settings.items():
-        if name in ("preset", "label"):
-            continue  # said by the choice of the workflow
-        widgets = [
-            node["inputs"]
-            for node in graph.values()
-            if name in node["inputs"] and not isinstance(node["inputs"][name], list)
-        ]
-        if not widgets:
-            raise InputError(f"The workflow of this ComfyUI worker has no input {name!r}; leave the setting out.")
-        for inputs in widgets:
-            inputs[name] = value

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from sonic_core.errors import SonicError
-from sonic_core.fleet.engines import Engine, Task
+from sonic_core.fleet.engines import Engine, EngineUnavailable, Task
 from sonic_core.fleet.request import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, record
 from sonic_core.storage.jobs import Job
 from sonic_core.storage.keys import output_key, sanitize_name
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
 from sonic_core.storage.store import ObjectNotFound, StorageError
+from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +110,8 @@ class Worker:
         except JobStopped as stop:
             self.ledger.fail(job.id, job.attempt, "cancelled", retry=False)
             logger.info("job %s: attempt %d stopped (%s)", job.id, job.attempt, stop)
+        except EngineUnavailable as error:
+            self.ledger.fail(job.id, job.attempt, str(error), retry=True)
         except StorageError as error:
             missing = isinstance(error, ObjectNotFound)  # a missing input does not come back by waiting
             self.ledger.fail(job.id, job.attempt, str(error), retry=not missing)

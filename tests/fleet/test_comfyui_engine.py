@@ -1,0 +1,200 @@
+"""The worker that drives a ComfyUI server, on a small server of our own: the good course and every way to go wrong."""
+
+import json
+import threading
+
+import pytest
+from fake_comfyui import FakeComfyUI
+
+from sonic_core.errors import InputError
+from sonic_core.fleet import comfyui
+from sonic_core.fleet.comfyui import ComfyUI, ComfyUIError, ComfyUIUnreachable
+from sonic_core.fleet.comfyui_engine import apply_settings, comfyui_engine, without_copies
+from sonic_core.fleet.submit import load_graph
+from sonic_core.fleet.worker import Worker
+
+VIDEO = b"a video " * 5000
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(comfyui, "POLL_SECONDS", 0.02)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a server whose prompts are carried out by a function; the default one makes a video."""
+    servers = []
+
+    def make(work=None):
+        folder = tmp_path / "comfyui"
+        (folder / "temp" / "sonic_studio").mkdir(parents=True)
+        (folder / "temp" / "sonic_studio" / "clip.mp4").write_bytes(VIDEO)
+
+        def render(graph, step):
+            step("11", 0.5)
+            return {"11": {"images": [{"filename": "clip.mp4", "subfolder": "sonic_studio", "type": "temp"}]}}
+
+        server = FakeComfyUI(folder, work or render).__enter__()
+        server.render = render
+        servers.append(server)
+        return server
+
+    yield make
+    for server in servers:
+        server.__exit__()
+
+
+def widgets(graph):
+    """(class, input) -> value, of widgets only."""
+    return {
+        (node["class_type"], name): value
+        for node in graph.values()
+        for name, value in node["inputs"].items()
+        if not isinstance(value, list)
+    }
+
+
+def test_a_job_is_made_by_the_server(ledger, stores, add_job, start):
+    graphs = []
+    server = start(lambda graph, step: (graphs.append(graph), server.render(graph, step))[1])
+    job_id = add_job(settings={"preset": "fast", "seed": 7, "label": "en", "min_resolution": 256})
+    job = Worker(ledger, stores, comfyui_engine(server.url), engine_name="comfyui").run_one()
+    assert (job.state, job.error) == ("done", None)
+    assert stores.outputs.path_of(job.output["key"]).read_bytes() == VIDEO
+    said = widgets(graphs[0])
+    assert said["SonicSampler", "seed"] == 7 and said["SONIC_PreData", "min_resolution"] == 256
+    assert (said["SonicLabel", "visible"], said["SonicLabel", "language"]) == (True, "en")
+    photo = said["LoadImage", "image"]
+    assert photo == f"sonic-{job_id}/image.png [temp]", "the server empties temp, and keeps input for ever"
+    assert (server.folder / "temp" / f"sonic-{job_id}" / "image.png").stat().st_size
+    assert "SaveVideo" not in {node["class_type"] for node in graphs[0].values()}
+    assert [prompt.rpartition("-")[0] for prompt in server.history] == [job_id], "the file's record names the job"
+
+
+def test_progress_arrives_and_a_cancel_goes_out(ledger, stores, add_job, start):
+    going = threading.Event()
+
+    def endless(graph, step):
+        while True:
+            step("6", 0.5)
+            going.wait(0.01)
+
+    server = start(endless)
+    job_id, seen = add_job(), []
+    engine = comfyui_engine(server.url)
+
+    def cancelling(task):
+        report = task.on_step
+
+        def on_step(stage, fraction):
+            seen.append((stage, fraction))
+            if fraction > 0:
+                ledger.cancel(job_id)
+                worker_lease.stopped = "cancel"
+            report(stage, fraction)
+
+        worker_lease = task.on_step.__self__
+        return engine(type(task)(**{**vars(task), "on_step": on_step}))
+
+    job = Worker(ledger, stores, cancelling).run_one(job_id)
+    assert job.state == "cancelled" and 0 < seen[-1][1] < 0.2
+    assert [prompt.rpartition("-")[0] for prompt in server.interrupted] == [job_id]
+    assert list(stores.outputs.list("outputs/")) == []
+
+
+def test_a_prompt_that_waits_can_be_cancelled(start):
+    """Nothing is said about a prompt while it waits in the server's queue."""
+    hold = threading.Event()
+    server = start(lambda graph, step: (hold.wait(20), {})[1])
+    with ComfyUI(server.url) as client:
+        client.queue({"1": {"class_type": "N", "inputs": {}}}, "first")
+
+        def stop(fraction, node):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            client.run({"1": {"class_type": "N", "inputs": {}}}, stop, "second")
+        assert not server.queued and client.waiting() == 1
+    hold.set()
+
+
+def test_without_messages_the_history_tells(ledger, stores, add_job, start):
+    server = start()
+    server.quiet = True
+    add_job()
+    assert Worker(ledger, stores, comfyui_engine(server.url)).run_one().state == "done"
+
+
+def test_a_failed_node_fails_the_job_with_its_words(ledger, stores, add_job, start):
+    def fail(graph, step):
+        raise ValueError("no face was found")
+
+    add_job()
+    job = Worker(ledger, stores, comfyui_engine(start(fail).url)).run_one()
+    assert (job.state, job.error) == ("failed", "node 7 (N): no face was found")
+
+
+def test_a_refused_prompt_is_said(start):
+    with ComfyUI(start().url) as client, pytest.raises(ComfyUIError, match=r"node 1 \(N\): Value -1 .* \(seed\)"):
+        client.queue({"1": {"class_type": "N", "inputs": {"seed": -1}}})
+
+
+def test_a_server_that_is_away_is_tried_again(ledger, stores, add_job):
+    add_job()
+    job = Worker(ledger, stores, comfyui_engine("http://127.0.0.1:9")).run_one()
+    assert job.state == "queued" and job.attempt == 1
+    assert "no ComfyUI answers at http://127.0.0.1:9" in json.dumps(ledger.events(job.id))
+
+
+def test_a_server_that_was_started_anew_is_noticed(start):
+    hold = threading.Event()
+    server = start(lambda graph, step: (server.forget(), hold.wait(20), {})[2])
+    with ComfyUI(server.url) as client, pytest.raises(ComfyUIUnreachable, match="forgotten"):
+        client.run({"1": {"class_type": "N", "inputs": {}}})
+    hold.set()
+
+
+def test_settings_find_their_widgets():
+    graph = load_graph("high_quality")
+    settings = {"preset": "fast", "label": "none", "framing": "photo", "face_box": (1.0, 2.5, 30.0, 40.0)}
+    apply_settings(graph, {**settings, "trim": True, "duration": 2.0, "audio_guidance": None, "lip_sync_offset": 0.1})
+    said = widgets(graph)
+    assert said["SONIC_PreData", "face_box"] == "1 2.5 30 40", "a list would be a link"
+    assert (said["SONIC_PreData", "trim"], said["SonicLoadAudio", "trim"]) == (True, 0.0)
+    assert (said["SonicSampler", "preset"], said["SonicSampler", "audio_guidance"]) == ("fast", 0.0)
+    assert said["SonicLabel", "visible"] is False and said["SONIC_PreData", "framing"] == "face"
+    assert said["SonicLipAlign", "lip_sync_offset"] == 0.1
+
+
+def test_a_bare_face_is_not_pasted_back():
+    graph = load_graph("high_quality")
+    apply_settings(graph, {"framing": "face"})
+    kinds = {node["class_type"]: node for node in graph.values()}
+    assert "SonicPasteBack" not in kinds
+    assert graph[kinds["SonicLabel"]["inputs"]["clip"][0]]["class_type"] == "SonicSmooth"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"fps": 50.0}, "no input 'fps'"),
+        ({"framing": "photo"}, "does not paste back"),
+        ({"lip_sync_offset": 0.1}, "lip"),
+    ],
+)
+def test_a_setting_without_a_place_is_an_error(settings, said):
+    with pytest.raises(InputError, match=said):
+        apply_settings(load_graph("fast"), settings)
+
+
+def test_a_label_without_a_place_is_an_error():
+    graph = {key: node for key, node in load_graph("fast").items() if node["class_type"] != "SonicLabel"}
+    apply_settings(graph, {"label": "none"})
+    with pytest.raises(InputError, match="puts no label on"):
+        apply_settings(graph, {"label": "zh"})
+
+
+def test_a_graph_that_only_saves_keeps_its_end():
+    graph = {"1": {"class_type": "SaveVideo", "inputs": {}}}
+    assert without_copies(graph) == graph
