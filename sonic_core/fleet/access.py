@@ -15,7 +15,7 @@ from sonic_core.storage.database import autocommit
 from sonic_core.storage.jobs import FINAL, Job
 from sonic_core.storage.keys import check_id, output_prefix
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
+from sonic_core.storage.stores import Stores
 from sonic_core.storage.tables import api_keys
 
 

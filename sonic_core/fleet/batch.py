@@ -26,8 +26,8 @@ from sonic_core.storage.consents import record_consent
 from sonic_core.storage.jobs import FINAL, Job
 from sonic_core.storage.keys import sanitize_name
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
 from sonic_core.storage.store import StorageError
+from sonic_core.storage.stores import Stores
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 _SOUNDS = (".wav", ".mp3", ".flac", ".m4a", ".ogg", ".aac")

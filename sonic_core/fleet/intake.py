@@ -30,7 +30,7 @@ from sonic_core.storage.consents import make_consent, record_consent
 from sonic_core.storage.jobs import Job, new_job_id
 from sonic_core.storage.keys import sanitize_name
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
+from sonic_core.storage.stores import Stores
 
 MAX_BODY = MAX_IMAGE_BYTES + MAX_AUDIO_BYTES + (1 << 20)
 

@@ -18,8 +18,8 @@ from sonic_core.fleet.request import find_objects, submit
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.webhooks import check_webhook
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
 from sonic_core.storage.store import ObjectNotFound, StorageError
+from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from sonic_core.settings import Settings, preset
 from sonic_core.storage.jobs import Job, NewJob
 from sonic_core.storage.keys import check_key, input_key
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
 from sonic_core.storage.store import ObjectInfo
+from sonic_core.storage.stores import Stores
 
 MAX_IMAGE_BYTES = 32 << 20
 MAX_AUDIO_BYTES = 256 << 20

@@ -25,8 +25,8 @@ from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.storage.folder import FolderStore
 from sonic_core.storage.jobs import FINAL, Job
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
 from sonic_core.storage.store import ObjectNotFound, StorageError
+from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from sonic_core.fleet.request import find_objects, submit
 from sonic_core.storage.jobs import Job
 from sonic_core.storage.keys import input_key
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
 from sonic_core.storage.store import StorageError
+from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 

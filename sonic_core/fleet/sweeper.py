@@ -12,8 +12,8 @@ from typing import Protocol
 from sonic_core.storage.jobs import FINAL, Job
 from sonic_core.storage.keys import output_prefix
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
 from sonic_core.storage.store import StorageError
+from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 

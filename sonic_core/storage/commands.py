@@ -41,7 +41,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run_storage(args: argparse.Namespace) -> int:
-    from sonic_core.storage.profiles import load_profile, open_stores
+    from sonic_core.storage.profiles import load_profile
+    from sonic_core.storage.stores import open_stores
 
     profile = load_profile(args.profile)
     stores = open_stores(profile)

@@ -54,7 +54,7 @@ class FolderStore:
     ) -> ObjectInfo:
         target = self.path_of(key)
         if target.exists() and not overwrite:
-            raise ObjectExists(f"The object {key} exists already; nothing was overwritten.")
+            raise ObjectExists(key)
         total = len(source) if isinstance(source, bytes) else source.stat().st_size
         crc = done = 0
         md5 = hashlib.md5(usedforsecurity=False)
@@ -72,7 +72,7 @@ class FolderStore:
                 try:
                     os.link(path, target)  # fails where the name exists: exclusive and atomic
                 except FileExistsError:
-                    raise ObjectExists(f"The object {key} exists already; nothing was overwritten.") from None
+                    raise ObjectExists(key) from None
         meta = {
             "crc64": crc,
             "etag": md5.hexdigest().upper(),
@@ -97,7 +97,7 @@ class FolderStore:
         try:
             status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            raise ObjectNotFound(f"There is no object {key}.") from None
+            raise ObjectNotFound(key) from None
         meta = self.meta(key)
         return ObjectInfo(key, status.st_size, meta["etag"], meta["crc64"], meta["content_type"], status.st_mtime)
 
@@ -134,7 +134,7 @@ class FolderStore:
         if expires < self._clock():
             raise InputError("The link has expired; ask for a new one.")
         if not path.is_file():
-            raise ObjectNotFound(f"There is no object {key}.")
+            raise ObjectNotFound(key)
         return path
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:

@@ -122,7 +122,7 @@ class OssStore:
         name = self._name(key)
         # In a bucket with versioning OSS ignores forbid-overwrite, hence the question beforehand.
         if not overwrite and self._exists(key):
-            raise ObjectExists(f"The object {key} exists already; nothing was overwritten.")
+            raise ObjectExists(key)
         if isinstance(source, Path) and source.stat().st_size > self._threshold:
             crc = multipart.upload(self.bucket, name, source, headers, self._part_size, self.call, on_step)
             return self._confirmed(key, source.stat().st_size, crc)
@@ -245,9 +245,9 @@ def translate(error: oss2.exceptions.OssError, key: str) -> StorageError:
     if isinstance(error, oss2.exceptions.NoSuchBucket):
         return StorageError(f"There is no such bucket (request {error.request_id}); check the profile.")
     if error.status == 404:
-        return ObjectNotFound(f"There is no object {key}.")
+        return ObjectNotFound(key)
     if error.code == "FileAlreadyExists":
-        return ObjectExists(f"The object {key} exists already; nothing was overwritten.")
+        return ObjectExists(key)
     if error.status < 0:
         cause = type(getattr(error, "exception", error)).__name__
         return StorageError(f"OSS gave no answer for {key} ({cause}); check the endpoint and the network.")

@@ -2,19 +2,17 @@
 
 Read from a TOML file (SONIC_STORAGE_CONFIG, default `~/.config/sonic-studio/storage.toml`); each field can be
 set or overridden by an environment variable `SONIC_OSS_<FIELD>`. With neither, the store is a folder. Secrets
-are not part of a profile: `credentials` names a source.
+are not part of a profile: `credentials` names a source. Knows no store; `stores.py` opens them.
 """
 
 import importlib
 import os
 import sys
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sonic_core.errors import MissingExtraError, SettingsError
-from sonic_core.storage.folder import FolderStore
-from sonic_core.storage.store import Store
 
 _DEFAULT_CONFIG = "~/.config/sonic-studio/storage.toml"
 _MAX_LINK_SECONDS = 7 * 24 * 3600  # the limit of OSS V4 signatures
@@ -60,18 +58,6 @@ class Profile:
             raise SettingsError(f"The storage profile {self.name!r} cannot be used: {problem}.")
 
 
-@dataclass(frozen=True)
-class Stores:
-    """The two stores of a profile; the same one twice where there is one bucket or a folder."""
-
-    inputs: Store
-    outputs: Store
-    link_seconds: int
-
-    def of(self, key: str) -> Store:
-        return self.inputs if key.startswith("inputs/") else self.outputs
-
-
 def load_profile(name: str | None = None) -> Profile:
     """The named profile; default: SONIC_OSS_PROFILE, or `default`. Raises SettingsError."""
     chosen = name or os.environ.get("SONIC_OSS_PROFILE") or "default"
@@ -91,19 +77,6 @@ def load_profile(name: str | None = None) -> Profile:
         return Profile(**values)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"The storage profile {chosen!r} in {path} cannot be read: {error}.") from None
-
-
-def open_stores(profile: Profile, base_url: str | None = None) -> Stores:
-    """Stores for a profile. `base_url`: where our service answers, for links to a folder store."""
-    if profile.kind == "folder":
-        store = FolderStore(profile.folder, base_url)
-        return Stores(store, store, profile.link_seconds)
-    try:
-        from sonic_core.storage.oss import open_oss_store
-    except ImportError as error:
-        raise MissingExtraError(f"Storage in OSS needs {error.name}: pip install 'sonic-studio[storage]'.") from None
-    outputs = replace(profile, bucket=profile.output_bucket or profile.bucket)
-    return Stores(open_oss_store(profile), open_oss_store(outputs), profile.link_seconds)
 
 
 def _from_environment() -> dict:

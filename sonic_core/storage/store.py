@@ -25,9 +25,15 @@ class StorageError(SonicError):
 class ObjectNotFound(StorageError):
     """There is no such object."""
 
+    def __init__(self, key: str):
+        super().__init__(f"There is no object {key}.")
+
 
 class ObjectExists(StorageError):
     """An object of that key exists and must not be overwritten."""
+
+    def __init__(self, key: str):
+        super().__init__(f"The object {key} exists already; nothing was overwritten.")
 
 
 class ChecksumError(StorageError):

@@ -15,7 +15,7 @@ from sonic_core.storage.database import open_database
 from sonic_core.storage.folder import FolderStore
 from sonic_core.storage.jobs import new_job_id
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
+from sonic_core.storage.stores import Stores
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "storage")]
 
@@ -91,6 +91,14 @@ def a_second_of_speech(speech_path, tmp_path):
         file.setnchannels(1), file.setsampwidth(2), file.setframerate(whole.rate)
         file.writeframes((whole.mono()[: whole.rate] * 32767).astype("<i2").tobytes())
     return path
+
+
+@pytest.fixture(scope="session")
+def lite():
+    """The engine that ships, loaded once for all tests."""
+    from sonic_core.fleet.engines import core_engine
+
+    return core_engine("lite", "cpu")
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ from sonic_core.fleet.request import find_objects, submit
 from sonic_core.fleet.sweeper import QueueError, publish, sweep
 from sonic_core.storage.consents import record_consent
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import load_profile, open_stores
+from sonic_core.storage.profiles import load_profile
+from sonic_core.storage.stores import open_stores
 
 pytestmark = pytest.mark.skipif(not os.environ.get("SONIC_TEST_SERVICES"), reason="needs make test-services")
 

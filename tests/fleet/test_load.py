@@ -20,7 +20,8 @@ from sonic_core.fleet.request import find_objects, submit
 from sonic_core.fleet.sweeper import publish
 from sonic_core.storage.consents import record_consent
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import load_profile, open_stores
+from sonic_core.storage.profiles import load_profile
+from sonic_core.storage.stores import open_stores
 
 pytestmark = pytest.mark.skipif(
     not (os.environ.get("SONIC_TEST_RABBITMQ") and os.environ.get("SONIC_TEST_POSTGRES")),

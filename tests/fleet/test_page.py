@@ -20,7 +20,7 @@ from sonic_core.fleet.worker import Worker
 from sonic_core.storage.database import open_database
 from sonic_core.storage.folder import FolderStore
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import Stores
+from sonic_core.storage.stores import Stores
 
 pytestmark = pytest.mark.skipif(
     executable() is None or not os.environ.get("SONIC_TEST_SERVICES"),

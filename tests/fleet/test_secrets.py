@@ -25,7 +25,8 @@ from sonic_core.finish.inspection import inspect
 from sonic_core.finish.provenance import read_manifest, self_made_credentials
 from sonic_core.fleet import access, webhooks
 from sonic_core.fleet.broker import CeleryQueue, make_app
-from sonic_core.fleet.engines import apply_settings, core_engine, signing
+from sonic_core.fleet.comfyui_engine import apply_settings
+from sonic_core.fleet.engines import signing
 from sonic_core.fleet.service import Service
 from sonic_core.fleet.service import make_app as make_service
 from sonic_core.fleet.submit import load_graph
@@ -33,7 +34,8 @@ from sonic_core.fleet.sweeper import QueueError, publish_waiting, sweep
 from sonic_core.fleet.worker import Worker
 from sonic_core.storage import commands
 from sonic_core.storage.database import open_database
-from sonic_core.storage.profiles import load_profile, open_stores
+from sonic_core.storage.profiles import load_profile
+from sonic_core.storage.stores import open_stores
 from sonic_core.storage.tables import metadata
 
 WEBHOOK_SECRET = base64.b64encode(b"canary-webhook-signing-secret-0000").decode()
@@ -65,7 +67,7 @@ def hooks(monkeypatch):
 
 
 def test_a_whole_run_leaves_no_secret_behind(
-    oss, canaries, hooks, ledger, portrait_path, a_second_of_speech, tmp_path, caplog, capsys
+    lite, oss, canaries, hooks, ledger, portrait_path, a_second_of_speech, tmp_path, caplog, capsys
 ):
     caplog.set_level(logging.DEBUG)
     stores, key = open_stores(load_profile()), self_made_credentials()
@@ -82,7 +84,7 @@ def test_a_whole_run_leaves_no_secret_behind(
             return client.post("/jobs", files=files, data=fields, headers=headers).json()["id"]
 
         made, failed = post(), post()
-        worker = Worker(ledger, stores, signing(core_engine("lite", "cpu"), key))
+        worker = Worker(ledger, stores, signing(lite, key))
         assert worker.run_one(made).state == "done"
         known, oss.accounts = oss.accounts, {name: Account("changed", "canary-token-6203") for name in oss.accounts}
         assert "SignatureDoesNotMatch" in worker.run_one(failed).error

@@ -12,7 +12,8 @@ import fleet_stubs
 from sonic_core.fleet.commands import run_until_stopped
 from sonic_core.fleet.worker import Worker
 from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.profiles import load_profile, open_stores
+from sonic_core.storage.profiles import load_profile
+from sonic_core.storage.stores import open_stores
 
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s %(message)s")
 lease = float(os.environ.get("SONIC_TEST_LEASE", "4"))

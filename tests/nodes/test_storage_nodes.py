@@ -177,7 +177,7 @@ class SlowStore:
 
 @pytest.fixture
 def slow(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowStore]:
-    from sonic_core.storage.profiles import Stores
+    from sonic_core.storage.stores import Stores
 
     place = SlowStore(store)
     monkeypatch.setattr(transfer, "stores_of", lambda profile: Stores(place, place, 60))  # type: ignore[arg-type]

@@ -4,7 +4,8 @@ import pytest
 
 from sonic_core.errors import SettingsError
 from sonic_core.storage.folder import FolderStore
-from sonic_core.storage.profiles import Profile, load_profile, open_stores
+from sonic_core.storage.profiles import Profile, load_profile
+from sonic_core.storage.stores import open_stores
 
 TOML = """
 [profiles.shop]
