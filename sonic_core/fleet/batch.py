@@ -137,6 +137,8 @@ class Batch:
                 except QueueError as error:
                     sys.stderr.write(f"The broker does not answer ({error}); the sweeper will publish.\n")
 
+        if not self.ledger.live_workers():
+            sys.stderr.write("No worker is alive; start one: python -m sonic_core worker\n")
         return self._run(announce, lambda job: None)
 
     @cached_property

@@ -175,7 +175,9 @@ class ComfyUI:
                 part = sum(s["value"] / s["max"] for s in states if s["state"] == "running" and s["max"])
                 working = next((s["node_id"] for s in states if s["state"] == "running"), None)
                 at = min((len(done) + part) / nodes, 1.0), working
-            elif kind in ("execution_success", "execution_error", "execution_interrupted"):
+            elif kind == "execution_error":  # the history has it too, but not when a node was merely kept from running
+                raise _failure(data)
+            elif kind in ("execution_success", "execution_interrupted"):
                 self._wait_for_record(prompt_id)
                 return
             if on_progress is not None:  # in silence too, so that whoever waits can cancel
@@ -201,7 +203,7 @@ class ComfyUI:
             return None
         for kind, data in record["status"]["messages"]:
             if kind == "execution_error":
-                raise ComfyUIError(f"node {data['node_id']} ({data['node_type']}): {data['exception_message'].strip()}")
+                raise _failure(data)
             if kind == "execution_interrupted":
                 raise ComfyUIError(f"prompt {prompt_id} was cancelled on the server")
         return record
@@ -240,6 +242,10 @@ def _next(socket: ClientConnection) -> dict[str, Any] | None:
         time.sleep(POLL_SECONDS)
         return None
     return json.loads(text) if isinstance(text, str) else {}
+
+
+def _failure(data: dict[str, Any]) -> ComfyUIError:
+    return ComfyUIError(f"node {data['node_id']} ({data['node_type']}): {data['exception_message'].strip()}")
 
 
 def _refusal(body: dict[str, Any]) -> str:

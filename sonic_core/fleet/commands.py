@@ -37,6 +37,10 @@ def add_parser(subparsers: Any) -> None:
         "--all-in-one", action="store_true", help="service and worker in one process, no key needed here"
     )
     serve.add_argument("--new-key", metavar="USER", help="print a new API key for a user and end")
+    serve.add_argument("--revoke-keys", metavar="USER", help="make a user's API keys worthless and end")
+    serve.add_argument("--active-jobs", type=int, default=20, help="a user's jobs under way at a time (%(default)s)")
+    serve.add_argument("--jobs-a-day", type=int, default=500, help="jobs a user may start in a day (%(default)s)")
+    serve.add_argument("--queue-limit", type=int, default=1000, help="waiting jobs of all users (%(default)s)")
     _add_engine(serve)
     _add_places(serve)
     serve.set_defaults(run=lambda args: needing_extra(lambda: run_serve(args)))
@@ -106,13 +110,16 @@ def run_until_stopped(worker: Any, broker: str | None) -> int:
 def run_serve(args: argparse.Namespace) -> int:
     import uvicorn
 
-    from sonic_core.fleet.access import create_key
+    from sonic_core.fleet.access import Limits, create_key, revoke_keys
     from sonic_core.fleet.service import Service, make_app
     from sonic_core.fleet.worker import Worker
 
     ledger = open_ledger(args.ledger)
     if args.new_key:
         sys.stdout.write(create_key(ledger, args.new_key) + "\n")
+        return 0
+    if args.revoke_keys:
+        sys.stdout.write(f"{revoke_keys(ledger, args.revoke_keys)} keys revoked.\n")
         return 0
     base_url = args.public_url or f"http://{args.host}:{args.port}"
     stores = open_stores(load_profile(args.profile), base_url)
@@ -125,7 +132,8 @@ def run_serve(args: argparse.Namespace) -> int:
         _start(lambda: worker.run(stop), "worker")
         _start(lambda: _say_alive(worker, stop), "alive")
         sys.stderr.write(f"Sonic Studio: {base_url}\n")
-    app = make_app(Service(ledger, stores, queue, local=args.all_in_one))
+    limits = Limits(args.active_jobs, args.jobs_a_day, args.queue_limit)
+    app = make_app(Service(ledger, stores, queue, limits, local=args.all_in_one))
     uvicorn.run(
         app, host=args.host, port=args.port, log_level="warning", server_header=False, timeout_graceful_shutdown=3
     )

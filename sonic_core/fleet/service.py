@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
 _EVENT_SECONDS = 0.5
+_EVENT_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # proxies must not hold events back
 LOCAL_USER = "local"
 
 
@@ -105,7 +106,7 @@ def make_app(service: Service) -> FastAPI:
     async def watch(job_id: str, who: User) -> StreamingResponse:
         """Server-sent events: the job as JSON whenever it changes, until it ends."""
         await run_in_threadpool(own, job_id, who)
-        return StreamingResponse(_events(ledger, job_id), media_type="text/event-stream")
+        return StreamingResponse(_events(ledger, job_id), media_type="text/event-stream", headers=_EVENT_HEADERS)
 
     @app.delete("/jobs/{job_id}")
     def cancel(job_id: str, who: User) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Jobs started by the store itself: a new audio object under `inputs/` with a sidecar JSON becomes a job.
 
 OSS tells us through a function, EventBridge or an MNS push (base64 or plain body, `{"events": [...]}`), which
-carries the token in SONIC_EVENTS_TOKEN. For `inputs/<user>/<job>/x.wav` the sidecar `inputs/<user>/<job>/job.json`
+carries the token in SONIC_EVENTS_TOKEN: as a bearer token, or as `?token=`, for MNS sends no header of ours. For `inputs/<user>/<job>/x.wav` the sidecar `inputs/<user>/<job>/job.json`
 says `{"image": name, "consent": id, "settings": {...}}`. An event may come twice: the job's id is the folder's name.
 """
 
@@ -40,7 +40,9 @@ def router(ledger: Ledger, stores: Stores, announce: Callable[[Job], None]) -> A
     @routes.post("/storage-events", include_in_schema=False)
     async def receive(request: Request) -> dict[str, Any]:
         token = os.environ.get("SONIC_EVENTS_TOKEN", "")
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            given = request.query_params.get("token", "")
         if not token or not hmac.compare_digest(given.encode(), token.encode()):
             raise HTTPException(401, "Storage events need the token of SONIC_EVENTS_TOKEN.")
         keys = created_keys(await request.body())
@@ -85,12 +87,15 @@ def is_audio(key: str) -> bool:
 
 def created_keys(body: bytes) -> list[str]:
     """The keys of created objects in a notification: OSS events, EventBridge's CloudEvents, plain or base64."""
+    return [unquote(key) for key in _keys(_parsed(body))]
+
+
+def _parsed(body: bytes) -> Any:
     try:
         text = body if body.lstrip()[:1] in (b"{", b"[") else base64.b64decode(body, validate=True)
-        parsed = json.loads(text)
+        return json.loads(text)
     except (ValueError, binascii.Error):
         raise InputError("The storage event is not JSON.") from None
-    return [unquote(key) for key in _keys(parsed)]
 
 
 def _keys(parsed: Any) -> Iterator[str]:
@@ -100,6 +105,9 @@ def _keys(parsed: Any) -> Iterator[str]:
     elif isinstance(parsed, dict):
         if isinstance(parsed.get("events"), list):
             yield from _keys(parsed["events"])
+            return
+        if isinstance(parsed.get("Message"), str):  # MNS' envelope in its JSON format
+            yield from _keys(_parsed(parsed["Message"].encode()))
             return
         oss = parsed.get("oss") or (parsed.get("data") or {}).get("oss") or {}
         key = (oss.get("object") or {}).get("key")

@@ -77,7 +77,7 @@ class FakeComfyUI:
             record["status"]["messages"].append(ending)
             if prompt_id in self.running:  # not forgotten meanwhile
                 self.history[prompt_id], self.running = record, []
-            self._say(ending[0], prompt_id=prompt_id)
+            self._say(ending[0], prompt_id=prompt_id, **ending[1])
 
     def _app(self) -> FastAPI:
         app = FastAPI()

@@ -1,5 +1,6 @@
 """The HTTP service: who may come in, what is refused, and the course of a job from upload to video."""
 
+import base64
 import json
 import re
 
@@ -236,7 +237,13 @@ def test_storage_events(client, ledger, stores, portrait, speech, consent, monke
     headers = {"Authorization": "Bearer events-token-1"}
     answer = client.post("/storage-events", json={"events": [event]}, headers=headers)
     assert answer.json() == {"started": ["order-9"], "refused": {}}
-    assert client.post("/storage-events", json={"events": [event]}, headers=headers).json()["started"] == ["order-9"]
+    encoded = base64.b64encode(json.dumps({"events": [event]}).encode())
+    for pushed in (encoded, json.dumps({"TopicName": "oss", "Message": encoded.decode()})):  # MNS: simplified, JSON
+        for query, status in (("?token=wrong", 401), ("?token=events-token-1", 200)):
+            answer = client.post("/storage-events" + query, content=pushed, headers={"Authorization": "MNS id:sign"})
+            assert answer.status_code == status
+        assert answer.json()["started"] == ["order-9"], "the same event again is the same job"
+    assert client.post("/storage-events", content=b"!", headers=headers).status_code == 400
     assert ledger.counts()["queued"] == 1
     stores.inputs.put("inputs/u/order-7/s.wav", speech)
     stores.inputs.put("inputs/u/order-7/job.json", json.dumps({"image": "../order-9/p.png"}).encode())
@@ -259,8 +266,10 @@ def test_a_broker_that_is_down_does_not_lose_the_job(ledger, stores, portrait, s
     assert queue.published == [answer.json()["id"]]
 
 
-def test_a_key_is_stored_as_its_hash(ledger):
-    key = access.create_key(ledger, "u")
+def test_a_key_is_stored_as_its_hash_and_can_be_revoked(ledger):
+    key, others = access.create_key(ledger, "u"), access.create_key(ledger, "v")
     assert access.user_of(ledger, key) == "u" and access.user_of(ledger, key + "x") is None
+    assert (access.revoke_keys(ledger, "u"), access.revoke_keys(ledger, "u")) == (1, 0)
+    assert access.user_of(ledger, key) is None and access.user_of(ledger, others) == "v"
     with ledger.engine.connect() as connection:
         assert key not in str(connection.exec_driver_sql("SELECT * FROM api_keys").all())
