@@ -11,7 +11,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-SIDE = 320  # flow is computed on copies with at most this short side: finer detail moves with its surroundings
+SIDE = 256  # flow is computed on copies with at most this short side: finer detail moves with what is around it
 
 
 def grey(frame: np.ndarray) -> np.ndarray:
@@ -22,19 +22,19 @@ def grey(frame: np.ndarray) -> np.ndarray:
 class FlowEstimator:
     """DIS with its buffers, for pictures of one size. Not for use by two threads at once.
 
-    `side`: the short side of the copies flow is computed on; `finest`: how many times even those are halved before the
-    last refinement, which is four times as fast a step. Motion that is averaged over a region anyway needs neither.
+    `exact` refines flow down to every pixel of the copies; motion that is averaged over a region anyway does without,
+    at a quarter of the cost.
 
     Flows come at the small size and in its pixels, which is enough for reasoning about them; `enlarge` makes offsets
     for the full picture.
     """
 
-    def __init__(self, height: int, width: int, side: int = SIDE, finest: int = 0) -> None:
+    def __init__(self, height: int, width: int, exact: bool = True) -> None:
         self.size = (width, height)
-        scale = min(1.0, side / min(height, width))
-        self.small = (max(16, round(width * scale)), max(16, round(height * scale)))
+        self.scale = max(1.0, min(height, width) / SIDE)  # pixels of the frame in one of the copies
+        self.small = (max(16, round(width / self.scale)), max(16, round(height / self.scale)))
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._dis.setFinestScale(finest)
+        self._dis.setFinestScale(0 if exact or self.scale == 1 else 1)
 
     def prepare(self, frame: np.ndarray) -> np.ndarray:
         """What `between` takes: the grey picture at the size flow is computed at."""
@@ -77,3 +77,14 @@ def pixel_grid(height: int, width: int) -> np.ndarray:
 def disagreement(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
     """(h, w) pixels by which going there and back misses: large where the second frame covers something."""
     return np.linalg.norm(forward + warp(backward, forward), axis=-1)
+
+
+def spread(values: np.ndarray, trust: np.ndarray, sigma: float) -> np.ndarray:
+    """Values (h, w, c) averaged around, trusted ones counting more. On a coarse grid: the result is smooth anyway."""
+    shrink = max(1, int(sigma / 3))
+    height, width = trust.shape
+    size = (max(4, width // shrink), max(4, height // shrink))
+    together = np.asarray(np.dstack([values * trust[..., None], trust]), np.float32)
+    both = cv2.GaussianBlur(cv2.resize(together, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / shrink)
+    mean = np.asarray(both[..., :-1] / both[..., -1:], np.float32)
+    return cv2.resize(mean, (width, height), interpolation=cv2.INTER_CUBIC)

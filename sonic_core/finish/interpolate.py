@@ -113,13 +113,12 @@ def flow_between(estimator: FlowEstimator, first: np.ndarray, second: np.ndarray
         weight_first = (1 - t) * warp(seen_first, to_first) * holding(to_first)
         weight_second = t * warp(seen_second, to_second) * holding(to_second)
         preference = cv2.GaussianBlur(np.log(weight_second / weight_first), (0, 0), COHERENT)
-        preference = cv2.resize(preference, (first.shape[1], first.shape[0]), interpolation=cv2.INTER_LINEAR)
         from_first = warp(first, estimator.enlarge(to_first), cv2.INTER_CUBIC)
         from_second = warp(second, estimator.enlarge(to_second), cv2.INTER_CUBIC)
-        difference = cv2.blur(np.abs(from_first - from_second).max(-1), (5, 5))
+        difference = cv2.blur(estimator.shrink(cv2.absdiff(from_first, from_second)).max(-1), (5, 5))
         sharpness = np.minimum(1 + (difference / GHOST) ** 2, SHARPEST)
-        share = (1 / (1 + np.exp(-sharpness * preference)))[..., None]  # of the second frame
-        return (from_first + share * (from_second - from_first)).clip(0, 1)
+        share = cv2.resize(1 / (1 + np.exp(-sharpness * preference)), estimator.size)  # of the second frame
+        return cv2.blendLinear(from_first, from_second, 1 - share, share).clip(0, 1)
 
     return at
 

@@ -20,7 +20,7 @@ from sonic_core.clip import Clip
 from sonic_core.errors import InputError
 from sonic_core.face.crop import HAIR_ABOVE, HEAD_ASIDE, Box
 from sonic_core.face.points import FACE_OVAL
-from sonic_core.finish.flow import FlowEstimator, pixel_grid, sampled, warp
+from sonic_core.finish.flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
 from sonic_core.finish.interpolate import visibility
 from sonic_core.finish.stream import Reach, mapped
 
@@ -41,6 +41,7 @@ class Seat:
     photo: np.ndarray  # (h, w, 3) float32, the whole photo
     portrait: np.ndarray  # (fh, fw, 3) float32, what the engine was given
     detail: np.ndarray  # (ch, cw, 3) what the crop has and the enlarged portrait has not
+    places: np.ndarray  # (ch, cw, 2) where in a frame each pixel of the crop lies
     cover: np.ndarray  # (ch, cw) opacity of the frame
 
 
@@ -60,8 +61,8 @@ def paste_back(
     photo, who are left alone. Raises InputError when the crop does not lie in the photo.
     """
     seat = make_seat(photo, crop, (clip.width, clip.height), portrait, face, others)
-    estimator = FlowEstimator(clip.height, clip.width)
-    still = estimator.prepare(seat.portrait)
+    estimator = FlowEstimator(clip.height, clip.width, exact=False)
+    still = estimator.shrink(seat.portrait)
     height, width = seat.photo.shape[:2]
     return mapped(clip, lambda _, frame: pasted(seat, frame, estimator, still), width=width, height=height)
 
@@ -89,50 +90,46 @@ def make_seat(
         given = cv2.resize(inside, size, interpolation=method).clip(0, 1)
     else:
         given = portrait.astype(np.float32) / 255
-    detail = inside - enlarged(given, frame_positions(inside.shape[:2], size))
-    return Seat(crop, whole, given, detail, cover_of(crop, (width, height), face, others))
+    places = frame_positions(inside.shape[:2], size)
+    detail = inside - sampled(given, places, cv2.INTER_CUBIC)
+    return Seat(crop, whole, given, detail, places, cover_of(crop, (width, height), face, others))
 
 
 def pasted(seat: Seat, frame: np.ndarray, estimator: FlowEstimator, still: np.ndarray) -> np.ndarray:
-    """One frame (fh, fw, 3) in the photo: (h, w, 3)."""
+    """One frame (fh, fw, 3) in the photo: (h, w, 3). `still` is the portrait at the small size of flow.
+
+    What is smooth (motion, drift, where it holds) is worked out at the small size and enlarged.
+    """
     x1, y1, x2, y2 = seat.crop
-    height, width = frame.shape[:2]
-    moving = estimator.prepare(frame)
-    there, back = estimator.between(still, moving), estimator.between(moving, still)
-    kept = estimator.enlarge(visibility(back, there)[..., None] * np.ones(2, np.float32))[..., 0]
-    kept = np.minimum(kept, 1)
-    back = estimator.enlarge(back)
-    even = frame + drift(seat.portrait, frame, back, kept)
+    size = (x2 - x1, y2 - y1)
+    small = estimator.shrink(frame)
+    before, now = grey(still), grey(small)
+    there, back = estimator.between(before, now), estimator.between(now, before)
+    kept = np.minimum(visibility(back, there), 1)
+    even = frame + cv2.resize(drift(still, small, back, kept), estimator.size, interpolation=cv2.INTER_CUBIC)
 
-    positions = frame_positions((y2 - y1, x2 - x1), (width, height))
-    fading = cv2.resize(estimator.enlarge(there), (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
-    positions = positions + fading * (1 - seat.cover[..., None])
-    face = enlarged(even, positions)
-
-    origin = sampled(back, positions) + positions  # where in the portrait this was
-    scale = np.array([(x2 - x1) / width, (y2 - y1) / height], np.float32)
-    in_crop = (origin + 0.5) * scale - 0.5
-    face += sampled(seat.detail, in_crop) * sampled(kept, positions)[..., None]
+    cover = cv2.resize(seat.cover, estimator.small, interpolation=cv2.INTER_AREA)
+    fading = there * (1 - cover[..., None])
+    origin = fading + warp(back, fading)  # from a pixel's place to where in the portrait it was
+    to_frame, to_crop = (np.divide(to, estimator.small, dtype=np.float32) for to in (estimator.size, size))
+    face = sampled(even, seat.places + cv2.resize(fading * to_frame, size), cv2.INTER_CUBIC)
+    detail = warp(seat.detail, cv2.resize(origin * to_crop, size))
+    face += detail * cv2.merge([cv2.resize(warp(kept, fading), size)] * 3)
 
     out = seat.photo.copy()
     inside = out[y1:y2, x1:x2]
-    inside += (face - inside) * seat.cover[..., None]
+    inside += (face - inside) * cv2.merge([seat.cover] * 3)
     np.clip(inside, 0, 1, out=inside)
     return out
 
 
 def drift(portrait: np.ndarray, frame: np.ndarray, back: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """(fh, fw, 3) to add to the frame: the slow part of portrait minus frame, where both show the same."""
+    """(h, w, 3) to add to the frame: the slow part of portrait minus frame, where both show the same; on any grid."""
     difference = warp(portrait, back) - frame
     weight = kept * np.exp(-((np.abs(difference - np.median(difference, (0, 1))).max(-1) / SAME_COLOUR) ** 2))
-    sigma = DRIFT_REACH * min(frame.shape[:2])
     overall = (difference * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1.0)
-    small = max(1, int(sigma / 4))  # slow things can be computed on a coarse grid
-    size = (max(8, frame.shape[1] // small), max(8, frame.shape[0] // small))
-    coarse = cv2.resize(np.dstack([difference * weight[..., None], weight]), size, interpolation=cv2.INTER_AREA)
-    coarse = cv2.GaussianBlur(coarse, (0, 0), sigma / small)
-    slow = (coarse[..., :3] + LEAST_WEIGHT * overall) / (coarse[..., 3:] + LEAST_WEIGHT)
-    return cv2.resize(slow.astype(np.float32), (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_CUBIC)
+    known = (difference * weight[..., None] + LEAST_WEIGHT * overall) / (weight[..., None] + LEAST_WEIGHT)
+    return spread(known, weight + LEAST_WEIGHT, DRIFT_REACH * min(frame.shape[:2]))
 
 
 def cover_of(crop: Box, photo: tuple[int, int], face: np.ndarray | None, others: Sequence[np.ndarray]) -> np.ndarray:
@@ -188,10 +185,6 @@ def frame_positions(crop: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
     """(ch, cw, 2): where in a frame of `size` (width, height) each pixel of the crop (height, width) lies."""
     scale = np.array([size[0] / crop[1], size[1] / crop[0]], np.float32)
     return (pixel_grid(*crop) + 0.5) * scale - 0.5
-
-
-def enlarged(frame: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    return sampled(frame, positions, cv2.INTER_CUBIC)
 
 
 def _circle(points: int = 64) -> np.ndarray:

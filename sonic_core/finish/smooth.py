@@ -19,7 +19,7 @@ import numpy as np
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
 from sonic_core.face.points import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from sonic_core.finish.flow import FlowEstimator, disagreement, grey, pixel_grid, sampled, warp
+from sonic_core.finish.flow import FlowEstimator, disagreement, grey, pixel_grid, sampled, spread, warp
 from sonic_core.finish.stream import Reach, Window, single_frames, stage, windows
 from sonic_core.finish.track import FaceTracker, Tracker
 
@@ -28,12 +28,11 @@ DEGREE = 2
 TAPER = 2.75  # frames, standard deviation of the window; passes 91 % of a motion of 2 Hz at 25 fps
 LEVEL_BEFORE = 50  # frames whose brightness (not pixels) is remembered
 
-FLOW_SIDE, FLOW_FINEST = 256, 1  # see FlowEstimator; twice the detail changes no figure
 SPREAD = 0.1  # how far around motion is averaged, as a share of the face's height (or the short side)
 AGREEMENT = 0.5  # pixels by which flow may miss on its way back
 TEXTURE = 4.0  # grey levels of local contrast that make flow trustworthy
 CUT = 0.4  # a mean difference after following the motion, as a share of the contrast, that means another scene
-SMALLEST_MOVE = 0.03  # pixels; moving the picture by less only softens it
+SMALLEST_MOVE = 0.05  # pixels of the frame; moving the picture by less only softens it
 LEAST_NOISE, MOST_NOISE = 0.001, 0.05
 ROWS = 16  # every so many rows tell how noisy a frame is
 MEAN_OF_CHANNELS = np.full((1, 3), 1 / 3, np.float32)
@@ -69,7 +68,7 @@ def smooth(clip: Clip, strength: float = 1.0, new_tracker: Callable[[], Tracker]
         return clip
 
     def frames() -> Iterator[np.ndarray]:
-        estimator = FlowEstimator(clip.height, clip.width, FLOW_SIDE, FLOW_FINEST)
+        estimator = FlowEstimator(clip.height, clip.width, exact=False)
         levels: deque[np.ndarray] = deque(maxlen=LEVEL_BEFORE)
         for window in windows(observed(clip, estimator, new_tracker()), SEES):
             if window.here.is_cut:
@@ -147,12 +146,12 @@ def smoothed(window: Window[Seen], levels: list[np.ndarray], estimator: FlowEsti
     here = window.here
     past, future = same_scene(window)
     back = -strength * correction(past, here, future)  # from the smooth path to the frame
-    still = np.abs(back).max() <= SMALLEST_MOVE
+    still = np.abs(back).max() * estimator.scale <= SMALLEST_MOVE
     out = here.frame if still else warp(here.frame, estimator.enlarge(back), cv2.INTER_CUBIC)
     neighbours = [(future[0], future[0].from_previous)] if future else []
     neighbours += [(past[-1], here.to_previous)] if past else []
-    for_noise = [(seen, flow if still else back + warp(flow, back)) for seen, flow in neighbours]
-    out = denoised(out, here, for_noise, estimator, strength)
+    beside = [(seen, flow if still else back + warp(flow, back)) for seen, flow in neighbours if flow is not None]
+    out = denoised(out, here, beside, estimator, strength)
     target = np.mean([*levels, *(seen.level for seen in future)], 0)
     return brightened(out, (target - here.level) * strength).clip(0, 1)
 
@@ -187,8 +186,7 @@ def denoised(
     """The frame averaged with its neighbours, each (what was seen, small offsets to it), where only noise differs."""
     mean, weights = None, np.zeros(frame.shape[:2], np.float32)
     for seen, offset in neighbours:
-        places = estimator.enlarge(offset)
-        places += pixel_grid(*frame.shape[:2])
+        places = estimator.enlarge(offset) + pixel_grid(*frame.shape[:2])
         gain = here.level - seen.level
         some_rows = brightened(sampled(seen.frame, places[::ROWS], cv2.INTER_CUBIC), gain)
         noise = min(float(np.median(np.abs(some_rows - frame[::ROWS]).mean(-1))), MOST_NOISE)
@@ -230,17 +228,6 @@ def flows_backward(past: list[Seen], here: Seen) -> list[tuple[np.ndarray, np.nd
     """From each frame to the one before, from here on back: (flow, the flow back)."""
     onward = [*past[1:], here] if past else []
     return [(seen.to_previous, seen.from_previous) for seen in reversed(onward)]  # type: ignore[misc]
-
-
-def spread(values: np.ndarray, trust: np.ndarray, sigma: float) -> np.ndarray:
-    """Values (h, w, c) averaged around, trusted ones counting more. On a coarse grid: the result is smooth anyway."""
-    shrink = max(1, int(sigma / 3))
-    height, width = trust.shape
-    size = (max(4, width // shrink), max(4, height // shrink))
-    together = np.asarray(np.dstack([values * trust[..., None], trust]), np.float32)
-    both = cv2.GaussianBlur(cv2.resize(together, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / shrink)
-    mean = np.asarray(both[..., :-1] / both[..., -1:], np.float32)
-    return cv2.resize(mean, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 @lru_cache(maxsize=256)

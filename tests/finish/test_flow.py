@@ -18,11 +18,12 @@ def shifted(image: np.ndarray, x: float, y: float) -> np.ndarray:
     return warp(image, np.full((*image.shape[:2], 2), (-x, -y), np.float32), cv2.INTER_CUBIC)
 
 
+@pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("size", [(120, 160), (400, 480)])
 @pytest.mark.parametrize("shift", [(2.5, 0.0), (-1.25, 3.0), (0.0, 0.0)])
-def test_finds_a_known_shift(size: tuple[int, int], shift: tuple[float, float]) -> None:
+def test_finds_a_known_shift(size: tuple[int, int], shift: tuple[float, float], exact: bool) -> None:
     first = texture(*size)
-    estimator = FlowEstimator(*size, side=160)
+    estimator = FlowEstimator(*size, exact)
     flow = estimator.between(estimator.prepare(first), estimator.prepare(shifted(first, *shift)))
     full = estimator.enlarge(flow)
     assert full.shape == (*size, 2)
