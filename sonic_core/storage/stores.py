@@ -28,6 +28,6 @@ def open_stores(profile: Profile, base_url: str | None = None) -> Stores:
     try:
         from sonic_core.storage.oss import open_oss_store
     except ImportError as error:
-        raise MissingExtraError(f"Storage in OSS needs {error.name}: pip install 'sonic-studio[storage]'.") from None
+        raise MissingExtraError(f"Storage in OSS needs {error.name}: pip install oss2 tenacity.") from None
     outputs = replace(profile, bucket=profile.output_bucket or profile.bucket)
     return Stores(open_oss_store(profile), open_oss_store(outputs), profile.link_seconds)

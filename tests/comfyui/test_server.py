@@ -174,3 +174,35 @@ def test_a_bad_input_is_said_in_one_sentence(server: Server, case: str) -> None:
     with pytest.raises(ComfyUIError, match=re.escape(text)) as caught:
         server.client.run(graph)
     assert "\n" not in str(caught.value)
+
+
+def test_a_worker_makes_a_job_with_it(server: Server, tmp_path: Path) -> None:
+    """The fleet's worker, from a job in the ledger to the stored video, by this server."""
+    pytest.importorskip("sqlalchemy")
+    from sonic_core.fleet.comfyui_engine import comfyui_engine
+    from sonic_core.fleet.request import store_files, submit
+    from sonic_core.fleet.worker import Worker
+    from sonic_core.storage.consents import record_consent
+    from sonic_core.storage.database import open_database
+    from sonic_core.storage.folder import FolderStore
+    from sonic_core.storage.ledger import Ledger
+    from sonic_core.storage.stores import Stores
+
+    ledger = Ledger(open_database(f"sqlite:///{tmp_path}/ledger.sqlite"))
+    store = FolderStore(tmp_path / "objects")
+    stores = Stores(store, store, 600)
+    consent = record_consent(ledger.engine, "u", subject="s", subject_is_user=True, purpose="a test", sources=[])
+    photo, sound = (ROOT / "web" / "samples" / name for name in ("sonic_portrait.jpg", "sonic_speech.flac"))
+    materials = store_files(stores, "u", "job-1", photo, sound)
+    settings = {"preset": "fast", "seed": 3, "duration": 1.0, "trim": True, "min_resolution": 256, "label": "en"}
+    submit(ledger, job_id="job-1", user="u", materials=materials, consent_id=consent.id, settings=settings)
+    before = set((server.base / "input").rglob("*")) | set((server.base / "output").rglob("*"))
+    job = Worker(ledger, stores, comfyui_engine(server.url), engine_name="comfyui").run_one()
+    assert job is not None and (job.state, job.error) == ("done", None)
+    with av.open(str(store.path_of(job.output["key"]))) as container:
+        assert json.loads(container.metadata["AIGC"])["ProduceID"].startswith("job-1-")
+        assert sum(1 for _ in container.decode(video=0)) == 25
+        assert min(container.streams.video[0].width, container.streams.video[0].height) == 256
+    after = set((server.base / "input").rglob("*")) | set((server.base / "output").rglob("*"))
+    assert after == before, "a person's photo and video stay in the temp folder only"
+    ledger.engine.dispose()
