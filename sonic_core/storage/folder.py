@@ -171,7 +171,7 @@ class FolderStore:
                 file.write(secrets.token_bytes(32))
                 file.close()
                 try:
-                    os.link(temporary, path)  # mkstemp made it readable by its owner only
+                    os.link(temporary, path)  # readable by its owner only
                 except FileExistsError:
                     logger.debug("another process made the link secret first")
         return path.read_bytes()

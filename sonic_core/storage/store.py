@@ -7,7 +7,7 @@ name and is verified before it is renamed. Knows no buckets, no credentials, no 
 
 import mimetypes
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ def write_verified(
         raise InputError(f"The object {info.key} has {info.size} bytes; at most {max_bytes} are accepted.")
     if info.crc64 is None:
         raise ChecksumMissing(f"The store names no CRC64 for {info.key}, so the download cannot be verified.")
-    with temporary_file(target) as (file, path):
+    with temporary_file(target, 0o666) as (file, path):
         done = crc = 0
         for block in blocks:
             done += len(block)
@@ -134,13 +134,15 @@ def write_verified(
 
 
 @contextmanager
-def temporary_file(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """An open temporary file beside `target`; removed at the end unless the caller renamed it."""
+def temporary_file(target: Path, mode: int = 0o600) -> Iterator[tuple[BinaryIO, Path]]:
+    """An open temporary file beside `target`; removed at the end unless the caller renamed it.
+
+    `mode`, less the user's umask: what lies in a store is its owner's, what was fetched from it is like other files.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".part-", dir=target.parent)
-    path = Path(name)
+    path = target.with_name(f".part-{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file, path
     finally:
         path.unlink(missing_ok=True)

@@ -49,6 +49,7 @@ def test_round_trip(store, tmp_path, data):
     assert store.head(key) == info
     got = store.get(key, tmp_path / "deep/target.bin", max_bytes=len(data), crc64=info.crc64)
     assert got.size == info.size and (tmp_path / "deep/target.bin").read_bytes() == data
+    assert (tmp_path / "deep/target.bin").stat().st_mode == (tmp_path / "source.bin").stat().st_mode
     assert [(o.key, o.size) for o in store.list("inputs/u/")] == [(key, len(data))]
 
 
