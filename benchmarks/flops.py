@@ -57,7 +57,8 @@ def plain_call(unet: SonicUNet, inputs: tuple, tokens, frames: int):  # type: ig
 def decoding(side: int, chunk: int = 8) -> None:
     """A chunk through the released decoder, and one frame between two by RIFE."""
     with torch.device("meta"):
-        vae = AutoencoderKLTemporalDecoder(**RELEASED_CONFIG).half()
+        # diffusers makes the mixing factors on the CPU whatever the default device is
+        vae = AutoencoderKLTemporalDecoder(**RELEASED_CONFIG).half().to("meta")
         latents = torch.empty(chunk, 4, side, side, dtype=torch.float16)
         rife = IFNet()
         pair = torch.empty(2, 1, 3, 8 * side, 8 * side)

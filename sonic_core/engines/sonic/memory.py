@@ -1,6 +1,7 @@
 """What a run needs in memory, before it starts: how the work is cut to fit, or that it cannot fit.
 
-The two figures per value were measured with `benchmarks/flops.py`, which follows every tensor of a full-size call.
+`benchmarks/flops.py` follows every tensor of a full-size call: 15.1 and 8.0 of the units below at the peak. A third is
+added for what it cannot see: the convolutions' workspaces and the gaps an allocator leaves.
 """
 
 import os

@@ -75,20 +75,21 @@ class VideoAutoencoder(nn.Module):
         A decoder that overflows in half precision is put into float32 for good: black frames help nobody.
         """
         frames = self._decode(latents)
-        if not torch.isfinite(frames).all() and self._decoder_dtype != torch.float32:
-            logger.warning("the VAE overflowed in %s; decoding goes on in float32", self._decoder_dtype)
+        if not torch.isfinite(frames).all() and self.dtype != torch.float32:
+            logger.warning("the VAE overflowed in %s; decoding goes on in float32", self.dtype)
             self.network.decoder.float()
             frames = self._decode(latents)
         return frames
 
     @property
-    def _decoder_dtype(self) -> torch.dtype:
+    def dtype(self) -> torch.dtype:
+        """The decoder's precision."""
         return self.network.decoder.conv_in.weight.dtype
 
     @property
     def itemsize(self) -> int:
         """Bytes of a value while decoding."""
-        return self._decoder_dtype.itemsize
+        return self.dtype.itemsize
 
     @property
     def width(self) -> int:

@@ -98,6 +98,13 @@ def test_a_run_that_cannot_fit_is_refused_before_it_starts(engine, portrait, spe
         engine.condition(portrait, speech, FEW)
 
 
+def test_latents_are_kept_in_the_precision_the_decoder_rounds_them_to(model_folder, portrait, speech):
+    engine = sonic.load(model_folder, "cpu", torch.bfloat16, latents_folder=None)
+    latents = engine.sample(engine.condition(portrait, speech, FEW), FEW)
+    assert latents.values.dtype == torch.bfloat16
+    assert torch.equal(engine.net.vae.decode(latents.values), engine.net.vae.decode(latents.values.float()))
+
+
 def test_a_bundle_trained_on_hubert(tmp_path, portrait, speech):
     folder = write_model_folder(tmp_path / "bundle", audio_encoder="hubert")
     engine = sonic.load(folder, "cpu", latents_folder=None)
