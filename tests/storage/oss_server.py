@@ -5,74 +5,26 @@ forbid-overwrite, keeps versions, answers with CRC64. Knobs make it fail on purp
 missing checksums, damaged downloads. Path-style addresses; `cnames` maps a host name to a bucket.
 """
 
-import base64
-import hashlib
 import random
+import sys
 import threading
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import quote, unquote
-from xml.etree import ElementTree
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
+from oss_bucket import Answer, Bucket, serve_bucket
+from oss_object import serve_object
 from oss_signature import Account, Refused, parse_query, verify
 
-from sonic_core.storage.crc64 import crc64
 
-MIN_PART = 100 << 10
-SUBRESOURCES = {"lifecycle", "versioning", "referer", "publicAccessBlock"}
-OBJECT_PARAMETERS = {
-    "uploads",
-    "uploadId",
-    "partNumber",
-    "versionId",
-    "max-parts",
-    "part-number-marker",
-    "encoding-type",
-}
-STORAGE_CLASSES = {"Standard", "IA", "Archive"}
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
 
-
-@dataclass
-class Version:
-    version_id: str
-    data: bytes | None  # None: a delete marker
-    headers: dict[str, str]
-    modified: datetime
-
-    @property
-    def etag(self) -> str:
-        return f'"{hashlib.md5(self.data or b"").hexdigest().upper()}"'
-
-
-@dataclass
-class Upload:
-    key: str
-    headers: dict[str, str]
-    parts: dict[int, bytes] = field(default_factory=dict)
-
-
-@dataclass
-class Bucket:
-    objects: dict[str, list[Version]] = field(default_factory=dict)  # newest last
-    uploads: dict[str, Upload] = field(default_factory=dict)
-    config: dict[str, bytes] = field(default_factory=dict)
-    acl: str = "private"
-
-    @property
-    def versioned(self) -> bool:
-        return b"Enabled" in self.config.get("versioning", b"")
-
-    def current(self, key: str) -> Version | None:
-        versions = self.objects.get(key)
-        return versions[-1] if versions and versions[-1].data is not None else None
-
-    def visible(self) -> dict[str, bytes]:
-        return {
-            key: v.data for key in sorted(self.objects) if (v := self.current(key)) is not None and v.data is not None
-        }
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed in the middle of a request is no news; everything else is."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class OssServer:
@@ -93,8 +45,7 @@ class OssServer:
         self.damage_downloads = 0  # how many of the next downloads arrive with a wrong byte
         self._random = random.Random(seed)
         self._serial = 0
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", 0), _handler(self))
 
     @property
     def endpoint(self) -> str:
@@ -119,11 +70,6 @@ class OssServer:
         with self.lock:
             self._serial += 1
             return f"{self._serial:08X}"
-
-
-class Answer:
-    def __init__(self, status: int = 200, body: bytes = b"", headers: dict[str, str] | None = None):
-        self.status, self.body, self.headers = status, body, headers or {}
 
 
 def _handler(server: OssServer) -> type[BaseHTTPRequestHandler]:
@@ -192,224 +138,5 @@ def _serve(server, bucket_name, key, who, method, query, headers, body) -> Answe
             raise Refused(403, "AccessDenied", "not signed")
     query = {k: v for k, v in query.items() if not k.startswith("x-oss-")}
     if not key:
-        return _serve_bucket(server, bucket, method, query, headers, body)
-    if len(key.encode()) > 1023 or key[0] in "/\\":
-        raise Refused(400, "InvalidObjectName")
-    unknown = {k for k in query if k not in OBJECT_PARAMETERS and not k.startswith("response-")}
-    if unknown:
-        raise Refused(400, "InvalidArgument", f"unknown parameters {sorted(unknown)}")
-    if method == "PUT" and not query:
-        return _put(server, bucket, key, headers, body)
-    if method in ("GET", "HEAD") and "uploadId" not in query:
-        return _get(server, bucket, key, query, headers)
-    if method == "DELETE" and "uploadId" not in query:
-        return _delete(server, bucket, key, query)
-    if method == "POST" and "uploads" in query:
-        _check_overwrite(bucket, key, headers)
-        upload_id = "U" + server.next_id()
-        bucket.uploads[upload_id] = Upload(key, headers)
-        return _xml(f"<InitiateMultipartUploadResult><UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>")
-    upload = bucket.uploads.get(query.get("uploadId", ""))
-    if upload is None or upload.key != key:
-        raise Refused(404, "NoSuchUpload")
-    if method == "PUT":
-        number = int(query.get("partNumber", "0"))
-        if not 1 <= number <= 10_000:
-            raise Refused(400, "InvalidArgument", "partNumber")
-        _check_md5(headers, body)
-        upload.parts[number] = body
-        return Answer(headers={"ETag": f'"{hashlib.md5(body).hexdigest().upper()}"', **_crc(body)})
-    if method == "GET":
-        parts = "".join(
-            f"<Part><PartNumber>{n}</PartNumber><ETag>{hashlib.md5(p).hexdigest().upper()}</ETag><Size>{len(p)}</Size>"
-            f"<LastModified>{server.now():%Y-%m-%dT%H:%M:%S.000Z}</LastModified></Part>"
-            for n, p in sorted(upload.parts.items())
-        )
-        return _xml(
-            "<ListPartsResult><IsTruncated>false</IsTruncated><NextPartNumberMarker>0</NextPartNumberMarker>"
-            f"{parts}</ListPartsResult>"
-        )
-    if method == "POST":
-        return _complete(server, bucket, key, query["uploadId"], upload, headers, body)
-    if method == "DELETE":
-        del bucket.uploads[query["uploadId"]]
-        return Answer(204)
-    raise Refused(405, "MethodNotAllowed")
-
-
-def _put(server, bucket, key, headers, body) -> Answer:
-    _check_overwrite(bucket, key, headers)
-    _check_md5(headers, body)
-    return _store(server, bucket, key, headers, body)
-
-
-def _store(server, bucket, key, headers, body) -> Answer:
-    kept = {k: v for k, v in headers.items() if k in ("content-type", "content-disposition", "x-oss-storage-class")}
-    if kept.get("x-oss-storage-class", "Standard") not in STORAGE_CLASSES:
-        raise Refused(400, "InvalidStorageClass")
-    version = Version(server.next_id() if bucket.versioned else "null", body, kept, server.now())
-    older = bucket.objects.get(key, []) if bucket.versioned else []
-    bucket.objects[key] = [*older, version]
-    return Answer(headers={"ETag": version.etag, **_crc(body)})
-
-
-def _complete(server, bucket, key, upload_id, upload, headers, body) -> Answer:
-    _check_overwrite(bucket, key, headers)
-    asked = [(int(p.findtext("PartNumber", "0")), p.findtext("ETag", "")) for p in ElementTree.fromstring(body)]
-    numbers = [number for number, _ in asked]
-    if not asked or numbers != sorted(set(numbers)):
-        raise Refused(400, "InvalidPartOrder")
-    for number, etag in asked:
-        part = upload.parts.get(number)
-        if part is None or hashlib.md5(part).hexdigest().upper() != etag.strip('"').upper():
-            raise Refused(400, "InvalidPart")
-        if number != numbers[-1] and len(part) < MIN_PART:
-            raise Refused(400, "EntityTooSmall")
-    del bucket.uploads[upload_id]
-    whole = b"".join(upload.parts[number] for number in numbers)
-    answer = _store(server, bucket, key, upload.headers, whole)
-    etag = answer.headers["ETag"]
-    return _xml(
-        f"<CompleteMultipartUploadResult><ETag>{escape(etag)}</ETag></CompleteMultipartUploadResult>", answer.headers
-    )
-
-
-def _get(server, bucket, key, query, headers) -> Answer:
-    version = bucket.current(key)
-    if version is None or version.data is None:
-        raise Refused(404, "NoSuchKey")
-    data, status, extra = version.data, 200, {}
-    if "range" in headers:
-        first, _, last = headers["range"].removeprefix("bytes=").partition("-")
-        end = min(int(last) if last else len(data) - 1, len(data) - 1)
-        extra["Content-Range"] = f"bytes {first}-{end}/{len(data)}"
-        data, status = data[int(first) : end + 1], 206
-    extra["Content-Type"] = version.headers.get("content-type", "application/octet-stream")
-    disposition = query.get("response-content-disposition") or version.headers.get("content-disposition")
-    if disposition:
-        extra["Content-Disposition"] = disposition
-    if server.damage_downloads > 0 and data:
-        server.damage_downloads -= 1
-        data = bytes([data[0] ^ 1]) + data[1:]
-    return Answer(
-        status, data,
-        {"ETag": version.etag, "Last-Modified": format_datetime(version.modified, usegmt=True),
-         **_crc(version.data), **extra},
-    )  # fmt: skip
-
-
-def _delete(server, bucket, key, query) -> Answer:
-    versions = bucket.objects.get(key, [])
-    if "versionId" in query:
-        left = [v for v in versions if v.version_id != query["versionId"]]
-    elif bucket.versioned:
-        left = [*versions, Version(server.next_id(), None, {}, server.now())]
-    else:
-        left = []
-    bucket.objects[key] = left
-    if not left:
-        del bucket.objects[key]
-    return Answer(204)
-
-
-def _serve_bucket(server, bucket, method, query, headers, body) -> Answer:
-    sub = next((name for name in SUBRESOURCES if name in query), None)
-    if sub and method == "PUT":
-        ElementTree.fromstring(body)
-        bucket.config[sub] = body
-        return Answer()
-    if sub and method == "GET":
-        if sub not in bucket.config and sub == "lifecycle":
-            raise Refused(404, "NoSuchLifecycle")
-        defaults = {
-            "versioning": b"<VersioningConfiguration/>",
-            "referer": b"<RefererConfiguration><AllowEmptyReferer>true</AllowEmptyReferer><RefererList/>"
-            b"</RefererConfiguration>",
-            "publicAccessBlock": b"<PublicAccessBlockConfiguration><BlockPublicAccess>false</BlockPublicAccess>"
-            b"</PublicAccessBlockConfiguration>",
-        }
-        return Answer(body=bucket.config.get(sub) or defaults[sub])
-    if "acl" in query:
-        if method == "PUT":
-            bucket.acl = headers["x-oss-acl"]
-            return Answer()
-        return _xml(
-            f"<AccessControlPolicy><AccessControlList><Grant>{bucket.acl}</Grant></AccessControlList></AccessControlPolicy>"
-        )
-    if method == "GET" and query.get("list-type") == "2":
-        return _list(bucket, query)
-    if method == "GET" and "versions" in query:
-        return _list_versions(bucket, query.get("prefix", ""))
-    raise Refused(400, "InvalidArgument", f"unknown parameters {sorted(query)}")
-
-
-def _list(bucket, query) -> Answer:
-    unknown = set(query) - {
-        "list-type", "prefix", "continuation-token", "start-after", "max-keys", "encoding-type", "delimiter",
-        "fetch-owner",
-    }  # fmt: skip
-    if unknown or query.get("delimiter"):
-        raise Refused(400, "InvalidArgument", f"parameters {sorted(query)}")
-    limit = int(query.get("max-keys") or 100)
-    after = query.get("continuation-token") or query.get("start-after") or ""
-    keys = [key for key in bucket.visible() if key.startswith(query.get("prefix", "")) and key > after]
-    contents = ""
-    for key in keys[:limit]:
-        version = bucket.current(key)
-        contents += (
-            f"<Contents><Key>{quote(key)}</Key><LastModified>{version.modified:%Y-%m-%dT%H:%M:%S.000Z}</LastModified>"
-            f"<ETag>{version.etag}</ETag><Type>Normal</Type><Size>{len(version.data)}</Size>"
-            "<StorageClass>Standard</StorageClass></Contents>"
-        )
-    more = len(keys) > limit
-    token = f"<NextContinuationToken>{quote(keys[limit - 1])}</NextContinuationToken>" if more else ""
-    return _xml(
-        f"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{token}"
-        f"{contents}</ListBucketResult>"
-    )
-
-
-def _list_versions(bucket, prefix) -> Answer:
-    rows = ""
-    for key in sorted(k for k in bucket.objects if k.startswith(prefix)):
-        for version in bucket.objects[key]:
-            common = (
-                f"<Key>{quote(key)}</Key><VersionId>{version.version_id}</VersionId><IsLatest>false</IsLatest>"
-                f"<LastModified>{version.modified:%Y-%m-%dT%H:%M:%S.000Z}</LastModified>"
-                "<Owner><ID>1</ID><DisplayName>1</DisplayName></Owner>"
-            )
-            if version.data is None:
-                rows += f"<DeleteMarker>{common}</DeleteMarker>"
-            else:
-                rows += (
-                    f"<Version>{common}<ETag>{version.etag}</ETag><Type>Normal</Type><Size>{len(version.data)}</Size>"
-                    "<StorageClass>Standard</StorageClass></Version>"
-                )
-    return _xml(
-        f"<ListVersionsResult><Name>b</Name><Prefix>{quote(prefix)}</Prefix><KeyMarker></KeyMarker>"
-        "<VersionIdMarker></VersionIdMarker><MaxKeys>1000</MaxKeys><Delimiter></Delimiter>"
-        f"<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>{rows}</ListVersionsResult>"
-    )
-
-
-def _check_overwrite(bucket, key, headers) -> None:
-    forbid = headers.get("x-oss-forbid-overwrite", "false")
-    if forbid not in ("true", "false"):
-        raise Refused(400, "InvalidArgument", "x-oss-forbid-overwrite")
-    # As documented: the header has no effect in a bucket with versioning.
-    if forbid == "true" and not bucket.versioned and bucket.current(key) is not None:
-        raise Refused(409, "FileAlreadyExists", "The object you specified already exists and can not be overwritten.")
-
-
-def _check_md5(headers, body) -> None:
-    expected = headers.get("content-md5")
-    if expected is not None and base64.b64encode(hashlib.md5(body).digest()).decode() != expected:
-        raise Refused(400, "InvalidDigest")
-
-
-def _crc(body: bytes) -> dict[str, str]:
-    return {"x-oss-hash-crc64ecma": str(crc64(body))}
-
-
-def _xml(text: str, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(body=f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode(), headers=dict(headers or {}))
+        return serve_bucket(bucket, method, query, headers, body)
+    return serve_object(server, bucket, key, method, query, headers, body)
