@@ -13,6 +13,8 @@ from tqdm import tqdm
 
 from sonic_core.clip import Clip
 from sonic_core.errors import OutputError
+from sonic_core.finish.label import RECORD_KEY
+from sonic_core.finish.options import add_finishing_options, finished, finishing_from, signed
 from sonic_core.media.audio import fit_duration, load_audio
 from sonic_core.media.image import load_image
 from sonic_core.options import add_settings_options, settings_from
@@ -35,11 +37,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print a report as the last line of standard output")
     add_settings_options(parser)
+    add_finishing_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
+    settings, wanted = settings_from(args), finishing_from(args)
     check_output(args.output)
     photo, audio = load_image(args.image), fit_duration(load_audio(args.audio), settings)
     from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
@@ -48,8 +51,12 @@ def run(args: argparse.Namespace) -> int:
     pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
     with Bar("sampling") as bar:
         clip = pipe(photo, audio, settings, on_step=bar.update)
+    if not wanted.record:
+        clip = clip.replaced(metadata={k: v for k, v in clip.metadata.items() if k != RECORD_KEY})
+    clip = finished(clip, wanted)
     with Bar("rendering") as bar:
         pipe.save_video(clip, args.output, args.crf, on_frame=bar.update)
+    signed(args.output, wanted)
     if args.json:
         sys.stdout.write(json.dumps(report(clip, pipe.seconds, time.perf_counter() - start)) + "\n")
     else:

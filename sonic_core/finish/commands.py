@@ -11,13 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from sonic_core.clip import Clip
-from sonic_core.errors import SettingsError
-from sonic_core.finish.canvas import MODES, canvas, parse_size
 from sonic_core.finish.inspection import inspect
 from sonic_core.finish.interpolate import METHODS, interpolate, load_rife
-from sonic_core.finish.label import LABELS, RECORD_KEY, VisibleLabel, label
-from sonic_core.finish.smooth import smooth
-from sonic_core.finish.track import FaceTracker
+from sonic_core.finish.options import add_finishing_options, finished, finishing_from, signed
 from sonic_core.media.image import load_image
 from sonic_core.media.remux import CONTAINER_KEYS, remux
 from sonic_core.media.video import open_video, save_video
@@ -40,20 +36,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
     parser = _command(subparsers, "finish", run_finish, "smooth, resample, frame and label a video")
     parser.add_argument("--output", type=Path, required=True, help="the finished video, .mp4")
-    parser.add_argument("--smooth", type=float, default=0.0, metavar="0..1", help="take out jitter and flicker (0)")
+    add_finishing_options(parser)
     parser.add_argument("--fps", type=float, help="frames a second (as they are)")
     parser.add_argument("--interpolation", choices=METHODS, default="auto", help="how frames between are made (auto)")
     parser.add_argument("--rife", type=Path, help="flownet.pkl of the Sonic release")
-    parser.add_argument("--canvas", metavar="SIZE", help="9:16, 16:9, 1:1, 4:5 or like 1080x1920")
-    parser.add_argument("--canvas-mode", choices=MODES, default="blur", help="what fills the canvas (blur)")
-    parser.add_argument(
-        "--label", metavar="TEXT", help=f"write it into the picture: {', '.join(LABELS)}, or the text itself"
-    )
-    parser.add_argument("--label-always", action="store_true", help="for the whole video, not its first two seconds")
-    parser.add_argument("--no-record", action="store_true", help="leave out the AIGC record (the video is not AI-made)")
-    parser.add_argument("--sign", action="store_true", help="sign with C2PA, self-made unless a certificate is given")
-    parser.add_argument("--certificate", type=Path, help="PEM chain to sign with")
-    parser.add_argument("--key", type=Path, help="PEM private key of the certificate")
 
 
 def _command(subparsers: argparse._SubParsersAction, name: str, run, text: str) -> argparse.ArgumentParser:
@@ -122,41 +108,20 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
 
 def run_finish(args: argparse.Namespace) -> int:
-    if (args.certificate is None) != (args.key is None):
-        raise SettingsError("a certificate and its key go together; give --certificate and --key, or neither")
-    clip = _without_container_keys(open_video(args.video))
-    clip = smooth(clip, args.smooth)
-    if args.fps is not None:
-        network = load_rife(args.rife) if args.rife else None
-        clip = interpolate(clip, args.fps, args.interpolation, network)
-    if args.canvas:
-        face = _face_box(clip) if args.canvas_mode == "fill" else None
-        clip = canvas(clip, parse_size(args.canvas), args.canvas_mode, face)
-    if not args.no_record:
-        visible = VisibleLabel(args.label, None if args.label_always else 2.0) if args.label else None
-        kept = clip.metadata.get(RECORD_KEY)
-        clip = label(clip, visible)
-        if kept is not None:  # a record that is there says more than a new one
-            clip = clip.replaced(metadata={**clip.metadata, RECORD_KEY: kept})
-    save_video(clip, args.output)
-    if args.sign or args.certificate:
-        from sonic_core.finish.provenance import load_credentials, sign
+    wanted = finishing_from(args)
+    network = load_rife(args.rife) if args.rife else None
 
-        sign(args.output, args.output, load_credentials(args.certificate, args.key) if args.certificate else None)
+    def resampled(clip: Clip) -> Clip:
+        return clip if args.fps is None else interpolate(clip, args.fps, args.interpolation, network)
+
+    clip = finished(_without_container_keys(open_video(args.video)), wanted, resampled)
+    save_video(clip, args.output)
+    signed(args.output, wanted)
     return 0
 
 
 def _without_container_keys(clip: Clip) -> Clip:
     return clip.replaced(metadata={k: v for k, v in clip.metadata.items() if k not in CONTAINER_KEYS})
-
-
-def _face_box(clip: Clip) -> tuple[float, float, float, float] | None:
-    """The face in the first frame, None when there is none."""
-    landmarks = FaceTracker()(next(clip.frames()))
-    if landmarks is None:
-        return None
-    (x1, y1), (x2, y2) = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
-    return float(x1), float(y1), float(x2), float(y2)
 
 
 def _print_json(values: dict) -> None:

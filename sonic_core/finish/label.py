@@ -74,6 +74,11 @@ class VisibleLabel:
         if self.corner not in CORNERS:
             raise SettingsError(f"label corner is {self.corner!r}; choose one of {', '.join(CORNERS)}")
 
+    @property
+    def words(self) -> str:
+        """What is written."""
+        return LABELS.get(self.text, self.text)
+
 
 def record(job_id: str = "", producer: str = DEFAULT_PRODUCER) -> str:
     """The value of the `AIGC` key: JSON in the form of GB 45438-2025, label 1 ("is AI-generated")."""
@@ -95,8 +100,11 @@ def label(clip: Clip, visible: VisibleLabel | None = None, job_id: str = "", pro
     Raises SettingsError when the font lacks a character or the text does not fit the width.
     """
     marked = clip.replaced(metadata={**clip.metadata, RECORD_KEY: record(job_id, producer)})
-    if visible is None:
-        return marked
+    return marked if visible is None else shown_on(marked, visible)
+
+
+def shown_on(clip: Clip, visible: VisibleLabel) -> Clip:
+    """The clip with the label drawn into its first seconds, whatever record it has or has not."""
     colour, cover = draw(visible, clip.width, clip.height)
     shown = clip.frame_count if visible.seconds is None else math.ceil(visible.seconds * clip.fps)
 
@@ -104,14 +112,13 @@ def label(clip: Clip, visible: VisibleLabel | None = None, job_id: str = "", pro
         for index, frame in enumerate(clip.frames()):
             yield frame * (1 - cover) + colour * cover if index < shown else frame
 
-    return stage(marked, frames)
+    return stage(clip, frames)
 
 
 def draw(visible: VisibleLabel, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
     """Colour (height, width, 3) and cover (height, width, 1) of the label, float32 in [0, 1]."""
-    text = LABELS.get(visible.text, visible.text)
-    path = visible.font or FONT
-    check_glyphs(text, path)
+    text, path = visible.words, visible.font or FONT
+    check_glyphs(visible)
     tall = math.ceil(visible.height * min(width, height))
     font = sized_font(path, tall)
     stroke = max(1, round(STROKE * tall))
@@ -142,11 +149,11 @@ def sized_font(path: Path, tall: int) -> ImageFont.FreeTypeFont:
         size += max(1, int(tall - (bottom - top)) // 2)
 
 
-def check_glyphs(text: str, path: Path) -> None:
+def check_glyphs(visible: VisibleLabel) -> None:
     """Raise SettingsError naming the characters that the font would draw as empty boxes."""
-    font = ImageFont.truetype(str(path), 32)
+    font = ImageFont.truetype(str(visible.font or FONT), 32)
     missing_glyph = bytes(font.getmask("\U0010fffe"))
-    missing = [c for c in text if not c.isspace() and bytes(font.getmask(c)) == missing_glyph]
+    missing = [c for c in visible.words if not c.isspace() and bytes(font.getmask(c)) == missing_glyph]
     if missing:
         raise SettingsError(
             f"the label's font has no {''.join(dict.fromkeys(missing))!r}; give a font file that has, or another text"

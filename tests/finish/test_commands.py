@@ -77,6 +77,17 @@ def test_finish_does_what_is_asked_and_keeps_the_record(video: Path, tmp_path: P
     assert report["video"]["frames"] == 20 and report["aigc"]["ProduceID"] == "job-1"
 
 
+def test_finish_adds_a_record_only_where_it_is_wanted(tmp_path: Path) -> None:
+    bare = save_video(Clip.of_frames(np.zeros((3, 64, 64, 3), np.float32), Fraction(25)), tmp_path / "bare.mp4")
+    assert run("finish", bare, "--output", tmp_path / "a.mp4") == 0
+    assert inspect(tmp_path / "a.mp4")["aigc"]["Label"] == "1"
+    shown = tmp_path / "b.mp4"
+    assert run("finish", bare, "--output", shown, "--no-record", "--label", "AI", "--label-corner", "top-left") == 0
+    assert inspect(shown)["aigc"] is None
+    frame = next(open_video(shown).frames())
+    assert frame[:32, :32].max() > 0.5 > frame[32:, 32:].max()
+
+
 def test_finish_signs(video: Path, tmp_path: Path) -> None:
     pytest.importorskip("c2pa")
     assert run("finish", video, "--output", tmp_path / "signed.mp4", "--sign") == 0

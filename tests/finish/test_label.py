@@ -85,7 +85,7 @@ def test_corners(corner: str) -> None:
 
 @pytest.mark.parametrize("text", LABELS.values())
 def test_bundled_font_has_every_label(text: str) -> None:
-    check_glyphs(text, FONT)
+    check_glyphs(VisibleLabel(text))
 
 
 def test_says_which_character_is_missing() -> None:
