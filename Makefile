@@ -27,7 +27,7 @@ test-comfyui: setup
 
 # What needs servers: PostgreSQL and RabbitMQ of our own on free ports (Debian's packages, installed where they are
 # missing), Chromium for the page, the kill tests and the load test. A few minutes; the figures of docs/fleet.md come
-# from longer runs: make test-services KILL_JOBS=200 LOAD_JOBS=1000 SERVICES_SECONDS=3600, and KILL_JOBS=9 KILL_ENGINE=lite.
+# from longer runs with KILL_JOBS=200 LOAD_JOBS=1000 SERVICES_SECONDS=3600, and with KILL_JOBS=9 KILL_ENGINE=lite.
 KILL_JOBS ?= 40
 KILL_ENGINE ?= stub
 LOAD_JOBS ?= 200
