@@ -73,6 +73,12 @@ def rename_vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if not levels or "decoder.conv_out.time_mix_conv.weight" not in state:
         raise ModelError("the VAE is not that of Stable Video Diffusion; load svd_xt.safetensors for it")
     renamed = {vae_name(name, 1 + max(levels)): tensor for name, tensor in state.items()}
+    if "quant_conv.weight" not in renamed:  # as in ComfyUI's network: the encoder's last convolution holds it
+        moments = renamed["encoder.conv_out.bias"]
+        renamed["quant_conv.weight"] = torch.eye(len(moments), dtype=moments.dtype, device=moments.device)[
+            ..., None, None
+        ]
+        renamed["quant_conv.bias"] = torch.zeros_like(moments)
     # Attention was a 1x1 convolution in the original and is a linear layer in diffusers.
     return {k: v[:, :, 0, 0] if ".attentions." in k and v.ndim == 4 else v for k, v in renamed.items()}
 

@@ -9,7 +9,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from sonic_core.engines.sonic.checkpoint import image_encoder_from_state
 from sonic_core.engines.sonic.vae import VideoAutoencoder
 from sonic_core.errors import ModelError
-from sonic_core.weights.svd_file import CLIP_PREFIX, VAE_PREFIX, read_image_encoder, read_vae
+from sonic_core.weights.svd_file import CLIP_PREFIX, VAE_PREFIX, read_image_encoder, read_vae, rename_vae
 
 LEVELS, LAYERS = 3, 2
 VAE_CONFIG = {
@@ -134,6 +134,15 @@ def test_the_vae_comes_back_whole(networks, svd_file):
     assert state.keys() == expected.keys()
     assert all(torch.equal(state[name], expected[name]) for name in expected)
     assert VideoAutoencoder.from_state(VAE_CONFIG, state).factor == 4
+
+
+def test_a_vae_whose_encoder_ends_without_it_gets_a_last_step_that_does_nothing(networks):
+    """ComfyUI's own network of this VAE has no `quant_conv`: the convolution before it holds it."""
+    original = {name: value for name, value in original_vae(networks[0]).items() if not name.startswith("quant_conv")}
+    network = VideoAutoencoder.from_state(VAE_CONFIG, rename_vae(original)).network
+    moments = torch.randn(1, network.quant_conv.in_channels, 2, 2)
+    with torch.no_grad():
+        assert torch.equal(network.quant_conv(moments), moments)
 
 
 def test_the_image_encoder_comes_back_whole(networks, svd_file):
