@@ -1,3 +1,4 @@
+# ruff: noqa: E402  (ComfyUI must be found, and told its options, before it is imported)
 """Run with ComfyUI's interpreter in its folder: core's own VAE and CLIP vision classes, small and random, against ours.
 
     python core_parts.py REPOSITORY
