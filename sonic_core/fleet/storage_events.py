@@ -1,8 +1,9 @@
 """Jobs started by the store itself: a new audio object under `inputs/` with a sidecar JSON becomes a job.
 
 OSS tells us through a function, EventBridge or an MNS push (base64 or plain body, `{"events": [...]}`), which
-carries the token in SONIC_EVENTS_TOKEN: as a bearer token, or as `?token=`, for MNS sends no header of ours. For `inputs/<user>/<job>/x.wav` the sidecar `inputs/<user>/<job>/job.json`
-says `{"image": name, "consent": id, "settings": {...}}`. An event may come twice: the job's id is the folder's name.
+carries the token in SONIC_EVENTS_TOKEN: as a bearer token, or as `?token=`, for MNS sends no header of ours. For
+`inputs/<user>/<job>/x.wav` the sidecar `inputs/<user>/<job>/job.json` says `{"image": name, "consent": id,
+"settings": {...}}`. An event may come twice: the job's id is the folder's name.
 """
 
 import base64

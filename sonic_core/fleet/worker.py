@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
 _BEAT_SECONDS = 2.0  # people watch the progress that comes with it
+_FOLDER_PREFIX = "sonic-work-"
 _STALE_FOLDER_SECONDS = 24 * 3600.0
 
 
@@ -96,7 +97,6 @@ class Worker:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.lease_seconds = lease_seconds
         self.job_id: str | None = None  # what it works on
-        self._folder = Path(tempfile.gettempdir()) / "sonic-work"
 
     def run_one(self, job_id: str | None = None) -> Job | None:
         """Takes and carries out one job (the given one, if it may be taken); None when there is none to take."""
@@ -145,18 +145,17 @@ class Worker:
 
     def clean_old_folders(self) -> None:
         """Removes what killed workers left on the disk a day or more ago."""
-        for folder in self._folder.glob("*"):
+        for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
             try:
                 if time.time() - folder.stat().st_mtime > _STALE_FOLDER_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    shutil.rmtree(folder, ignore_errors=True)  # a worker of somebody else keeps its own
             except FileNotFoundError:
                 continue  # another worker was quicker
 
     def _carry_out(self, job: Job) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         timings: dict[str, float] = {}
         with (
-            tempfile.TemporaryDirectory(dir=self._folder) as folder,
+            tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX) as folder,
             Lease(self.ledger, job, self.lease_seconds) as lease,
         ):
             with timed(timings, "download"):

@@ -112,6 +112,7 @@ def test_nothing_is_lost_and_nothing_done_twice(place, oss, tmp_path, portrait_p
     chance, start, restarted = random.Random(7), time.monotonic(), False
     root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "SONIC_TEST_LEASE": str(LEASE)}
+    environment["TMPDIR"] = str(tmp_path)  # a killed worker leaves its folder behind
     limit = 120 + JOB_LIMIT * JOBS
     with open(tmp_path / "workers.log", "wb") as log:
         workers = Workers([ENGINE, *([broker] if broker else [])], environment, log)

@@ -1,5 +1,6 @@
 """The worker: the good course, and every way in which it goes wrong."""
 
+import os
 import threading
 
 import pytest
@@ -157,3 +158,14 @@ def test_publishing(ledger, add_job):
     ledger.clock.now += 6
     publish_waiting(ledger, queue)
     assert len(queue.published) == 3
+
+
+def test_folders_of_killed_workers_are_removed_after_a_day(ledger, stores, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, new, foreign = (tmp_path / name for name in ("sonic-work-1", "sonic-work-2", "theirs"))
+    for folder in (old, new, foreign):
+        folder.mkdir()
+    for folder in (old, foreign):
+        os.utime(folder, (0, 0))
+    Worker(ledger, stores, stub_engine).clean_old_folders()
+    assert not old.exists() and new.exists() and foreign.exists()
