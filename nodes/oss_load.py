@@ -92,10 +92,9 @@ def profile_input() -> io.Input:
     """The widget for a storage profile: a name and never a secret."""
     return io.String.Input(
         "profile",
-        default="",
-        placeholder="default",
+        default=transfer.DEFAULT_PROFILE,
         tooltip="Name of a storage profile set up outside of ComfyUI. "
-        "Empty: the usual one, which is a folder on this computer until another is set up.",
+        "default: a folder on this computer until another one is set up.",
     )
 
 

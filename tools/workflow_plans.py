@@ -67,7 +67,7 @@ def talking(
         "sample": Node(
             "SonicSampler",
             (880, -190),
-            (340, 290),
+            (340, 560),  # with room for the preview
             {"preset": preset},
             {"model": ("model", 0), "predata": ("prepare", 0)},
         ),
@@ -88,7 +88,7 @@ def talking(
         ("4  Frames and finish", COLOURS["finish"], ["decode", *(name for name, _, _ in finishing)]),
         ("5  Video", COLOURS["save"], list(nodes)[list(nodes).index("render") :]),
     ]
-    notes = [((880, 240), (660, 250), note)]
+    notes = [((1300, 0), (580, 330), note)]
     return Workflow(nodes, groups, notes)
 
 
@@ -101,7 +101,6 @@ def uploaded(x: int) -> dict[str, Node]:
     return {
         "upload": Node("SonicOSSUpload", (x, -330), (400, 140), {}, {"media": ("render", 0)}),
         "link": Node("PreviewAny", (x + 480, -330), (400, 180), {}, {"source": ("upload", 0)}, "Link"),
-        "key": Node("PreviewAny", (x + 480, -90), (400, 180), {}, {"source": ("upload", 1)}, "Key"),
     }
 
 
@@ -123,7 +122,8 @@ FAST_NOTE = NOTE.format(
 HIGH_NOTE = NOTE.format(
     title="Sonic Studio: high quality",
     more="The face is animated as a square and put back into the photo at its full size. "
-    "*Lip Align* measures lips against sound and mends a difference; *Smooth* takes out jitter and flicker.",
+    "*Lip Align* measures lips against sound and mends a difference; *Smooth* takes out jitter and flicker, of which "
+    "lite has little: bypass it (Ctrl+B) to be done sooner.",
 )
 STORAGE_NOTE = """### Sonic Studio: from storage and back
 
@@ -131,7 +131,7 @@ STORAGE_NOTE = """### Sonic Studio: from storage and back
    `~/.local/share/sonic-studio/storage`, and the sample photo and voice are put into it.
 2. Your own files: name their keys in `source`, or an https URL. In the folder, the key `inputs/me/1/photo.jpg`
    is the file `objects/inputs/me/1/photo.jpg`.
-3. The video is uploaded as the file it is; **Link** and **Key** tell where it went.
+3. The video is uploaded as the file it is; the node shows its key, **Link** where to get it.
 
 **OSS in place of the folder**: write a profile (bucket, region) into `~/.config/sonic-studio/storage.toml`, give its
 name in `profile`, and start ComfyUI with the access key in its environment. It never comes into a workflow.

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 MAX_BYTES = 2 << 30
 URL_SECONDS = 600.0
 DEFAULT_USER = "comfyui"
+DEFAULT_PROFILE = "default"
 KEY_WORDS = ("name", "job", "date", "time")
 
 
@@ -38,8 +39,9 @@ class Stored:
 
 
 def stores_of(profile: str) -> Stores:
-    """The stores of a named profile; "": the one SONIC_OSS_PROFILE names, or the default."""
-    return open_stores(load_profile(profile.strip() or None))
+    """The stores of a named profile; DEFAULT_PROFILE (or ""): the one that SONIC_OSS_PROFILE names, or a folder."""
+    name = profile.strip()
+    return open_stores(load_profile(None if name in ("", DEFAULT_PROFILE) else name))
 
 
 def user() -> str:
