@@ -61,7 +61,7 @@ def check_limits(ledger: Ledger, user: str, limits: Limits) -> None:
         raise LimitError(f"You have {active} jobs under way; at most {limits.active_jobs} are allowed at a time.")
     if today >= limits.jobs_a_day:
         raise LimitError(f"You started {today} jobs in the last day; at most {limits.jobs_a_day} are allowed.")
-    if ledger.counts()["queued"] >= limits.queued_jobs:
+    if ledger.counts(("queued",))["queued"] >= limits.queued_jobs:
         raise LimitError("The queue is full; try again in a few minutes.")
 
 

@@ -93,7 +93,7 @@ def run_until_stopped(worker: Any, broker: str | None) -> int:
     """Runs a worker with its sweeper: from the broker's queue, or from the ledger where there is none."""
     stop = threading.Event()
     queue = open_queue(broker)
-    start_sweeper(worker.ledger, worker.stores, queue, stop)
+    start_sweepers(worker.ledger, worker.stores, queue, stop)
     _start(lambda: _say_alive(worker, stop), "alive")
     if broker:
         from sonic_core.fleet.broker import serve_queue
@@ -126,7 +126,7 @@ def run_serve(args: argparse.Namespace) -> int:
     broker = None if args.all_in_one else broker_address(args)
     queue = open_queue(broker)
     stop = threading.Event()
-    start_sweeper(ledger, stores, queue, stop)
+    start_sweepers(ledger, stores, queue, stop)
     if args.all_in_one:
         worker = Worker(ledger, stores, make_engine(args), engine_name=args.engine)
         _start(lambda: worker.run(stop), "worker")
@@ -191,15 +191,14 @@ def open_queue(broker: str | None) -> "Queue | None":
     return CeleryQueue(make_app(broker))
 
 
-def start_sweeper(ledger: "Ledger", stores: Stores, queue: "Queue | None", stop: threading.Event) -> None:
+def start_sweepers(ledger: "Ledger", stores: Stores, queue: "Queue | None", stop: threading.Event) -> None:
     from sonic_core.fleet.sweeper import run_sweeper, sweep
-    from sonic_core.fleet.webhooks import deliver_due
+    from sonic_core.fleet.webhooks import deliver_due, signing_secret
 
-    def work() -> None:
-        sweep(ledger, stores, queue)
-        deliver_due(ledger)
-
-    _start(lambda: run_sweeper(work, stop), "sweeper")
+    _start(lambda: run_sweeper(lambda: sweep(ledger, stores, queue), stop), "sweeper")
+    if os.environ.get("SONIC_WEBHOOK_SECRET"):  # who cannot sign must not take messages away from those who can
+        signing_secret()
+        _start(lambda: run_sweeper(lambda: deliver_due(ledger), stop), "webhooks")
 
 
 def _say_alive(worker: Any, stop: threading.Event) -> None:

@@ -161,7 +161,7 @@ def make_app(service: Service) -> FastAPI:
     @app.get("/ready")
     def ready() -> JSONResponse:
         """503 when no worker has been heard of for a minute, or the queue is full."""
-        workers, queued = len(ledger.live_workers()), ledger.counts()["queued"]
+        workers, queued = len(ledger.live_workers()), ledger.counts(("queued",))["queued"]
         reason = "no worker" if not workers else "queue full" if queued >= service.limits.queued_jobs else None
         body = {"ready": reason is None, "reason": reason, "workers": workers, "queued": queued}
         return JSONResponse(body, 503 if reason else 200)

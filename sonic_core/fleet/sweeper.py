@@ -1,7 +1,7 @@
 """Repairs what dead workers, brokers and failed deletions leave behind. Any number may run; each step is safe twice.
 
 Expired leases go back to the queue, jobs the broker lost are published again, objects of attempts that did not
-win are deleted, webhooks that are due are sent. Knows the ledger, the stores and a queue with `publish`/`depth`.
+win are deleted. Knows the ledger, the stores and a queue with `publish`/`depth`.
 """
 
 import logging
@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from sonic_core.storage.jobs import FINAL, Job
+from sonic_core.storage.jobs import Job
 from sonic_core.storage.keys import output_prefix
 from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.store import StorageError
@@ -49,15 +49,13 @@ def sweep(
 
 def publish_waiting(ledger: Ledger, queue: Queue) -> int:
     """Publishes jobs that may run and whose id is not on its way; also those that an empty queue has lost."""
-    now = ledger.clock()
-    waiting = [job for job in ledger.find_all(state="queued", limit=1000) if job.not_before <= now]
-    due = [job for job in waiting if job.published is None]
+    due = ledger.to_publish()
     try:
-        stale = [job for job in waiting if job.published is not None and now - job.published > _REPUBLISH_SECONDS]
+        stale = ledger.to_publish(published_before=ledger.clock() - _REPUBLISH_SECONDS)
         if stale and queue.depth() == 0:
             due += stale
-        for job in sorted(due, key=lambda job: job.created):
-            publish(ledger, queue, job.id)
+        for job_id in due:
+            publish(ledger, queue, job_id)
     except QueueError as error:
         logger.warning("the broker does not answer (%s); jobs wait in the ledger", error)
     return len(due)
@@ -71,9 +69,7 @@ def publish(ledger: Ledger, queue: Queue, job_id: str) -> None:
 def delete_leftovers(ledger: Ledger, stores: Stores, grace_seconds: float) -> int:
     """Deletes objects of attempts that did not win, of jobs that ended a while ago."""
     deleted = 0
-    for job in (job for state in FINAL for job in ledger.find_all(state=state, swept=False, limit=200)):
-        if job.finished is None or ledger.clock() - job.finished < grace_seconds:
-            continue
+    for job in ledger.to_sweep(finished_before=ledger.clock() - grace_seconds):
         try:
             deleted += _delete_others(job, stores)
         except StorageError as error:

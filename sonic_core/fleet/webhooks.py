@@ -64,7 +64,7 @@ def deliver_due(ledger: Ledger, limit: int = 20) -> int:
             taken = connection.execute(update(deliveries).where(*mine).values(tries=row.tries + 1, next_try=later))
         if not taken.rowcount:
             continue
-        error = _send(row.id, row.url, row.payload, int(now))
+        error = _send(row.id, row.url, row.payload, int(ledger.clock()))
         values: dict = {"error": error}
         if error is None or row.tries + 1 > len(RETRY_SECONDS):
             values["next_try"] = None

@@ -1,6 +1,6 @@
 """Consent records: who agreed to have which face and voice animated, for what, until when.
 
-A fleet job without one is refused; revoking one ends its jobs and (in `fleet/revoke.py`) deletes their
+A fleet job without one is refused; revoking one ends its jobs and (in `fleet/access.py`) deletes their
 objects. Knows the table only.
 """
 

@@ -71,7 +71,7 @@ class Ledger:
         return job
 
     def find_all(self, *, limit: int = 100, **where: Any) -> list[Job]:
-        """Newest first; `where` compares columns: user=, state=, batch=, consent_id=, swept=."""
+        """Newest first; `where` compares columns: user=, state=, batch=, consent_id=."""
         query = select(jobs).order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit)
         for column, value in where.items():
             query = query.where(jobs.c[column] == value)
@@ -83,18 +83,18 @@ class Ledger:
         with autocommit(self.engine) as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
-    def counts(self) -> dict[str, int]:
+    def counts(self, states: tuple[str, ...] = STATES) -> dict[str, int]:
         """Jobs per state."""
-        query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+        query = select(jobs.c.state, func.count()).where(jobs.c.state.in_(states)).group_by(jobs.c.state)
         with autocommit(self.engine) as connection:
             found: dict[str, int] = {state: count for state, count in connection.execute(query)}
-        return {state: found.get(state, 0) for state in STATES}
+        return {state: found.get(state, 0) for state in states}
 
     def usage(self, user: str, since: float) -> tuple[int, int]:
         """(jobs not ended, jobs created since) of one user, for limits."""
         mine = select(func.count()).select_from(jobs).where(jobs.c.user == user)
         with autocommit(self.engine) as connection:
-            active = connection.execute(mine.where(jobs.c.state.not_in(FINAL))).scalar_one()
+            active = connection.execute(mine.where(jobs.c.state.in_(("queued", "running")))).scalar_one()
             return active, connection.execute(mine.where(jobs.c.created >= since)).scalar_one()
 
     # The worker's side
@@ -135,16 +135,8 @@ class Ledger:
         """Running to done, once; False when the attempt has been overtaken or cancelled."""
         values = {"output": output, "timings": timings, "progress": 1.0, "stage": "done", "error": None}
         with self.engine.begin() as connection:
-            return self._end(
-                connection,
-                job_id,
-                attempt,
-                "running",
-                "done",
-                values,
-                jobs.c.cancel_requested.is_(False),
-                key=output["key"],
-            )
+            wanted = jobs.c.cancel_requested.is_(False)
+            return self._end(connection, job_id, attempt, "running", "done", values, wanted, key=output["key"])
 
     def fail(self, job_id: str, attempt: int, error: str, retry: bool) -> str | None:
         """Ends an attempt that went wrong: back to `queued` with backoff, or to `failed` when retrying is over.
@@ -213,6 +205,20 @@ class Ledger:
                     self._requeue(connection, row, f"lease of {row.lease_owner} ran out", 0.0)
                     ended["queued"].append(row.id)
         return ended
+
+    def to_publish(self, published_before: float | None = None, limit: int = 500) -> list[str]:
+        """Queued jobs that may run, oldest first: never published, or last published before a time."""
+        lost = jobs.c.published.is_(None) if published_before is None else jobs.c.published < published_before
+        query = select(jobs.c.id).where(jobs.c.state == "queued", jobs.c.not_before <= self.clock(), lost)
+        with autocommit(self.engine) as connection:
+            return list(connection.execute(query.order_by(jobs.c.created, jobs.c.id).limit(limit)).scalars())
+
+    def to_sweep(self, finished_before: float, limit: int = 200) -> list[Job]:
+        """Jobs that ended before a time and whose leftovers have not been looked for, oldest first."""
+        ended = (jobs.c.state.in_(FINAL), jobs.c.finished <= finished_before, jobs.c.swept.is_(False))
+        with autocommit(self.engine) as connection:
+            query = select(jobs).where(*ended).order_by(jobs.c.finished).limit(limit)
+            return [_job(row) for row in connection.execute(query)]
 
     def mark(self, job_ids: list[str], **values: Any) -> None:
         """Sets bookkeeping columns (published, swept) that no rule depends on."""

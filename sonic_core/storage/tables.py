@@ -68,6 +68,7 @@ jobs = Table(
     Index("jobs_by_user", "user", "created"),
     Index("jobs_by_batch", "batch"),
     Index("jobs_by_consent", "consent_id"),
+    Index("jobs_by_sweep", "swept", "finished"),
 )
 
 events = Table(

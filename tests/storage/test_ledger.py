@@ -185,6 +185,23 @@ def test_cancel(ledger):
         ledger.cancel("nope")
 
 
+def test_what_is_to_publish_and_to_sweep_comes_oldest_first(ledger):
+    ids = []
+    for _ in range(3):
+        ids.append(submit(ledger)[0].id)
+        ledger.clock.now += 1
+    assert ledger.to_publish() == ids and ledger.to_publish(limit=1) == ids[:1]
+    ledger.mark(ids[:1], published=ledger.clock())
+    assert ledger.to_publish() == ids[1:] and ledger.to_publish(published_before=ledger.clock() + 1) == ids[:1]
+    for number, job_id in enumerate(ids):
+        ledger.claim("w", 30, job_id), ledger.finish(job_id, 1, {"key": "k"}, {})
+        assert ledger.to_publish() == ids[max(number + 1, 1) :]
+        ledger.clock.now += 10
+    assert [job.id for job in ledger.to_sweep(finished_before=ledger.clock() - 15)] == ids[:2]
+    ledger.mark(ids[:1], swept=True)
+    assert [job.id for job in ledger.to_sweep(finished_before=ledger.clock())] == ids[1:]
+
+
 def test_retry_by_hand(ledger):
     job, _ = submit(ledger, max_attempts=1)
     with pytest.raises(InputError, match="is queued"):
