@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import ModelError, SettingsError
@@ -114,15 +115,18 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_rife_makes_every_time_between(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["flownet.pkl", "flownet.safetensors"])
+def test_rife_makes_every_time_between(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
     network = IFNet(4, 2).eval()
     clip = Clip.of_frames(np.ascontiguousarray(moving_disc([40, 44])[:, 32:64, 24:56]), Fraction(10))
     out = list(interpolate(clip, 30, "auto", network).frames())
     assert len(out) == 6 and all(frame.shape == (32, 32, 3) and frame.dtype == np.float32 for frame in out)
     assert np.array_equal(out[0], next(clip.frames()))
-    torch.save({f"module.{k}": v for k, v in network.state_dict().items()}, tmp_path / "flownet.pkl")
-    again = list(interpolate(clip, 30, "rife", load_rife(tmp_path / "flownet.pkl")).frames())
+    state = {f"module.{k}": v for k, v in network.state_dict().items()}
+    save = save_file if name.endswith("safetensors") else torch.save
+    save(state, tmp_path / name)
+    again = list(interpolate(clip, 30, "rife", load_rife(tmp_path / name)).frames())
     assert np.allclose(out[1], again[1], atol=1e-6)
 
 
