@@ -50,6 +50,18 @@ def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
     return make
 
 
+def answers(server: str) -> bool:
+    """Whether a ComfyUI is there at this moment."""
+    from sonic_core.fleet.comfyui import ComfyUI, ComfyUIError
+
+    try:
+        with ComfyUI(server, timeout=5.0) as client:
+            client.system()
+    except ComfyUIError:
+        return False
+    return True
+
+
 def without_copies(graph: Graph) -> Graph:
     """The graph without Save Video where Sonic: Render Video makes the file to fetch: no copy stays on the server."""
     if not any(node["class_type"] == "SonicRenderVideo" for node in graph.values()):

@@ -82,10 +82,8 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def run_worker(args: argparse.Namespace) -> int:
-    from sonic_core.fleet.worker import Worker
-
     ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
-    worker = Worker(ledger, stores, make_engine(args), engine_name=args.engine, lease_seconds=args.lease)
+    worker = make_worker(args, ledger, stores, args.lease)
     return run_until_stopped(worker, broker_address(args))
 
 
@@ -99,7 +97,7 @@ def run_until_stopped(worker: Any, broker: str | None) -> int:
         from sonic_core.fleet.broker import serve_queue
 
         worker.clean_old_folders()
-        serve_queue(queue.app, worker.run_one, worker.name)  # type: ignore[union-attr]
+        serve_queue(queue.app, worker.run_announced, worker.name)  # type: ignore[union-attr]
     else:
         _stop_on_signals(stop)
         worker.run(stop)
@@ -112,7 +110,6 @@ def run_serve(args: argparse.Namespace) -> int:
 
     from sonic_core.fleet.access import Limits, create_key, revoke_keys
     from sonic_core.fleet.service import Service, make_app
-    from sonic_core.fleet.worker import Worker
 
     ledger = open_ledger(args.ledger)
     if args.new_key:
@@ -128,7 +125,7 @@ def run_serve(args: argparse.Namespace) -> int:
     stop = threading.Event()
     start_sweepers(ledger, stores, queue, stop)
     if args.all_in_one:
-        worker = Worker(ledger, stores, make_engine(args), engine_name=args.engine)
+        worker = make_worker(args, ledger, stores)
         _start(lambda: worker.run(stop), "worker")
         _start(lambda: _say_alive(worker, stop), "alive")
         sys.stderr.write(f"Sonic Studio: {base_url}\n")
@@ -159,6 +156,17 @@ def run_ingest(args: argparse.Namespace) -> int:
     _stop_on_signals(stop)
     consume(ledger, stores, open_queue(broker_address(args)), args.brokers, args.topic, args.group, stop)
     return 0
+
+
+def make_worker(args: argparse.Namespace, ledger: "Ledger", stores: Stores, lease_seconds: float = 30.0) -> Any:
+    from sonic_core.fleet.comfyui_engine import answers
+    from sonic_core.fleet.worker import Worker
+
+    def ready() -> bool:
+        return args.engine == "core" or answers(args.comfyui)
+
+    engine = make_engine(args)
+    return Worker(ledger, stores, engine, engine_name=args.engine, lease_seconds=lease_seconds, ready=ready)
 
 
 def make_engine(args: argparse.Namespace) -> "Engine":

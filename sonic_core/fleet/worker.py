@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
 _BEAT_SECONDS = 2.0  # people watch the progress that comes with it
+_AWAY_SECONDS = 5.0
 _FOLDER_PREFIX = "sonic-work-"
 _STALE_FOLDER_SECONDS = 24 * 3600.0
 
@@ -80,7 +81,11 @@ class Lease:
 
 
 class Worker:
-    """Does one job at a time. `engine` makes the video; `name` says who holds a lease."""
+    """Does one job at a time. `engine` makes the video; `name` says who holds a lease.
+
+    While `ready` says no (ComfyUI is down), no job is taken: a worker that only fails would use up everybody's
+    attempts. It then counts as no live worker either.
+    """
 
     def __init__(
         self,
@@ -91,11 +96,12 @@ class Worker:
         engine_name: str = "core",
         name: str | None = None,
         lease_seconds: float = LEASE_SECONDS,
+        ready: Callable[[], bool] = lambda: True,
     ):
         self.ledger, self.stores, self.engine = ledger, stores, engine
         self.engine_name = engine_name
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self.lease_seconds = lease_seconds
+        self.lease_seconds, self.ready = lease_seconds, ready
         self.job_id: str | None = None  # what it works on
 
     def run_one(self, job_id: str | None = None) -> Job | None:
@@ -132,16 +138,26 @@ class Worker:
         self.clean_old_folders()
         while not stop.is_set():
             try:
-                idle = self.run_one() is None
+                idle = not self.ready() or self.run_one() is None
             except DBAPIError as error:
                 logger.warning("the ledger does not answer (%s)", type(error).__name__)
                 idle = True
             if idle:
                 stop.wait(poll_seconds)
 
+    def run_announced(self, job_id: str) -> None:
+        """Carries out a job that a broker announced. While the engine is away it is left to the next announcement."""
+        if self.ready():
+            self.run_one(job_id)
+        else:
+            logger.warning("job %s is left to others: the engine does not answer", job_id)
+            time.sleep(_AWAY_SECONDS)  # else this worker would drain the whole queue
+            self.ledger.mark([job_id], published=None)
+
     def say_alive(self) -> None:
         """Tells the ledger that this worker lives, and what it works on."""
-        self.ledger.worker_seen(self.name, self.engine_name, self.job_id)
+        if self.job_id is not None or self.ready():
+            self.ledger.worker_seen(self.name, self.engine_name, self.job_id)
 
     def clean_old_folders(self) -> None:
         """Removes what killed workers left on the disk a day or more ago."""

@@ -56,6 +56,8 @@ def test_engines_by_their_options(capsys):
     args = cli.build_parser().parse_args
     assert callable(commands.make_engine(args(["worker", "--sign"])))
     assert "comfyui_engine" in repr(commands.make_engine(args(["worker", "--engine", "comfyui"])))
+    away = commands.make_worker(args(["worker", "--engine", "comfyui", "--comfyui", "http://127.0.0.1:9"]), None, None)
+    assert not away.ready() and commands.make_worker(args(["worker"]), None, None).ready()
     assert cli.main(["worker", "--certificate", "chain.pem"]) == 2
     assert "--certificate and --key" in capsys.readouterr().err
 

@@ -160,6 +160,28 @@ def test_publishing(ledger, add_job):
     assert len(queue.published) == 3
 
 
+def test_a_worker_whose_engine_is_away_takes_nothing(ledger, stores, add_job, monkeypatch):
+    job_id, away, asked, stop = add_job(), True, [], threading.Event()
+
+    def ready():
+        asked.append(1)
+        if len(asked) == 3:
+            stop.set()
+        return not away
+
+    worker = Worker(ledger, stores, stub_engine, ready=ready)
+    worker.run(stop, poll_seconds=0)
+    worker.say_alive()
+    ledger.mark([job_id], published=ledger.clock())
+    monkeypatch.setattr("sonic_core.fleet.worker._AWAY_SECONDS", 0)
+    worker.run_announced(job_id)
+    job = ledger.get(job_id)
+    assert (job.state, job.attempt, ledger.live_workers(), ledger.to_publish()) == ("queued", 0, [], [job_id])
+    away = False
+    worker.run_announced(job_id), worker.say_alive()
+    assert ledger.get(job_id).state == "done" and len(ledger.live_workers()) == 1
+
+
 def test_folders_of_killed_workers_are_removed_after_a_day(ledger, stores, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     old, new, foreign = (tmp_path / name for name in ("sonic-work-1", "sonic-work-2", "theirs"))
