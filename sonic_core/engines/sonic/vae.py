@@ -109,7 +109,7 @@ def decode_chunks(decode: DecodeChunk, latents: Tensor, chunk: int, overlap: int
     """Decode a clip in chunks that overlap in time and are cross-faded there.
 
     Args:
-        decode: decodes neighbouring frames.
+        decode: decodes neighbouring frames into a tensor that nobody else keeps.
         latents: (n, 4, h, w).
         chunk: frames decoded at once.
         overlap: frames shared by neighbouring chunks, below `chunk`.
@@ -121,11 +121,18 @@ def decode_chunks(decode: DecodeChunk, latents: Tensor, chunk: int, overlap: int
     for start in range(0, max(len(latents) - overlap, 1), chunk - overlap):
         frames = decode(latents[start : start + chunk])
         if held is not None:
-            fade = torch.arange(1, overlap + 1, device=frames.device)[:, None, None, None] / (overlap + 1)
-            frames = torch.cat([torch.lerp(held, frames[:overlap], fade), frames[overlap:]])
+            _fade_in(frames, held)
         done = len(frames) if start + chunk >= len(latents) else len(frames) - overlap
         held = frames[done:].clone() if overlap else None
         yield frames[:done]
+
+
+@torch.inference_mode()
+def _fade_in(frames: Tensor, held: Tensor) -> None:
+    """Cross-fade in place from the frames of the chunk before to the first ones of this chunk."""
+    count = len(held)
+    fade = torch.arange(1, count + 1, device=frames.device)[:, None, None, None] / (count + 1)
+    frames[:count] = torch.lerp(held, frames[:count], fade)
 
 
 def tiled(decode: DecodeChunk, tile: int, factor: int) -> DecodeChunk:
