@@ -12,6 +12,7 @@ import av
 from sonic_core.errors import InputError, MissingExtraError
 from sonic_core.finish.label import RECORD_KEY
 from sonic_core.finish.provenance import read_manifest
+from sonic_core.media.container import open_media
 from sonic_core.media.files import existing_file
 from sonic_core.media.remux import CONTAINER_KEYS
 
@@ -23,7 +24,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     """A report of plain values, ready for JSON. Raises InputError for a file that is no video."""
     file = existing_file(path, "video")
     try:
-        with av.open(str(file), metadata_errors="ignore") as container:
+        with open_media(file) as container:
             if not container.streams.video:
                 raise InputError(f"{str(file)!r} holds no video; give a video file")
             report: dict[str, Any] = {

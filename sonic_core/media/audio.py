@@ -16,6 +16,7 @@ import soxr
 
 from sonic_core.clip import Audio
 from sonic_core.errors import InputError, SettingsError
+from sonic_core.media.container import open_media
 from sonic_core.media.files import existing_file
 from sonic_core.settings import Settings
 
@@ -98,7 +99,7 @@ def _from_samples(samples: Any, rate: int) -> Audio:
 
 def _decode(path: Path) -> Audio:
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise InputError(f"audio {str(path)!r} holds no sound; give a file with speech")
             stream = container.streams.audio[0]

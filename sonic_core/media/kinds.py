@@ -12,6 +12,7 @@ import av
 from PIL import Image, UnidentifiedImageError
 
 from sonic_core.errors import InputError
+from sonic_core.media.container import open_media
 
 Kind = Literal["image", "audio", "video"]
 
@@ -27,7 +28,7 @@ def kind_of(path: Path) -> Kind:
         return "image"
     options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
     try:
-        with av.open(str(path), options=options, metadata_errors="ignore") as container:
+        with open_media(path, options) as container:
             streams = container.streams
             moving = [stream for stream in streams.video if not _is_cover(stream)]
             if len(streams) <= MAX_STREAMS and (moving or streams.audio):

@@ -14,6 +14,7 @@ import av
 
 from sonic_core.clip import Audio
 from sonic_core.errors import InputError
+from sonic_core.media.container import open_media
 from sonic_core.media.files import existing_file, written_whole
 from sonic_core.media.video import SoundEncoder
 
@@ -36,7 +37,7 @@ def remux(
     try:
         with (
             written_whole(target) as temporary,
-            av.open(str(file), metadata_errors="ignore") as old,
+            open_media(file) as old,
             av.open(str(temporary), "w", format="mp4", container_options=options) as new,
         ):
             if not old.streams.video:

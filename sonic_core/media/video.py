@@ -14,6 +14,7 @@ import numpy as np
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import InputError, OutputError
 from sonic_core.media.audio import load_audio
+from sonic_core.media.container import open_media
 from sonic_core.media.files import existing_file, written_whole
 
 MAX_PIXELS = 16_384 * 16_384 // 8
@@ -111,7 +112,7 @@ def open_video(path: str | os.PathLike[str], with_audio: bool = True) -> Clip:
     """
     file = existing_file(path, "video")
     try:
-        with av.open(str(file), metadata_errors="ignore") as container:
+        with open_media(file) as container:
             if not container.streams.video:
                 raise InputError(f"{str(file)!r} holds no video; give a video file")
             stream = container.streams.video[0]
