@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def file_of(media: Any) -> tuple[Path, str]:
         path = host.temporary_file("upload", ".png")
         save_image(load_image(media), path)
         return path, "image"
-    if media is None or isinstance(media, dict):
+    if media is None or isinstance(media, Mapping):  # other packs' sounds are not always plain dicts
         path = host.temporary_file("upload", ".flac")
         return save_flac(load_audio(audio_pair(media)), path), "audio"
     source = media.get_stream_source()

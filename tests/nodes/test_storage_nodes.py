@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import av
@@ -84,7 +85,7 @@ def test_a_picture_comes_back(nodes: dict[str, Any], store: Store, image: torch.
 
 
 def test_a_sound_comes_back(nodes: dict[str, Any], store: Store, audio: dict[str, Any], tmp_path: Path) -> None:
-    _, key = upload(nodes, audio).args
+    _, key = upload(nodes, MappingProxyType(audio)).args  # a mapping that is no dict, as VideoHelperSuite gives
     picture, sound, _ = load(nodes, key)
     assert key.endswith(".flac") and sound["sample_rate"] == 16000
     assert (sound["waveform"] - audio["waveform"]).abs().max() < 1e-4
