@@ -27,6 +27,7 @@ def add_parser(subparsers: Any) -> None:
     _add_engine(worker)
     _add_places(worker)
     worker.add_argument("--lease", type=float, default=30.0, help="seconds a silent worker keeps its job (30)")
+    worker.add_argument("--job-hours", type=float, default=6.0, help="a job that takes longer fails (%(default)s)")
     worker.set_defaults(run=lambda args: needing_extra(lambda: run_worker(args)))
 
     serve = subparsers.add_parser("serve", help="the HTTP service with its page")
@@ -83,7 +84,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 
 def run_worker(args: argparse.Namespace) -> int:
     ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
-    worker = make_worker(args, ledger, stores, args.lease)
+    worker = make_worker(args, ledger, stores, lease_seconds=args.lease, job_seconds=args.job_hours * 3600)
     return run_until_stopped(worker, broker_address(args))
 
 
@@ -158,15 +159,14 @@ def run_ingest(args: argparse.Namespace) -> int:
     return 0
 
 
-def make_worker(args: argparse.Namespace, ledger: "Ledger", stores: Stores, lease_seconds: float = 30.0) -> Any:
+def make_worker(args: argparse.Namespace, ledger: "Ledger", stores: Stores, **limits: Any) -> Any:
     from sonic_core.fleet.comfyui_engine import answers
     from sonic_core.fleet.worker import Worker
 
     def ready() -> bool:
         return args.engine == "core" or answers(args.comfyui)
 
-    engine = make_engine(args)
-    return Worker(ledger, stores, engine, engine_name=args.engine, lease_seconds=lease_seconds, ready=ready)
+    return Worker(ledger, stores, make_engine(args), engine_name=args.engine, ready=ready, **limits)
 
 
 def make_engine(args: argparse.Namespace) -> "Engine":

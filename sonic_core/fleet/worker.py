@@ -19,6 +19,7 @@ from typing import Any
 
 from sonic_core.errors import SonicError
 from sonic_core.fleet.engines import Engine, EngineUnavailable, Task
+from sonic_core.fleet.lease import JobStopped, Lease
 from sonic_core.fleet.request import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, record
 from sonic_core.storage.jobs import Job
 from sonic_core.storage.keys import output_key, sanitize_name
@@ -29,55 +30,10 @@ from sonic_core.storage.stores import Stores
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
-_BEAT_SECONDS = 2.0  # people watch the progress that comes with it
+JOB_SECONDS = 6 * 3600.0
 _AWAY_SECONDS = 5.0
 _FOLDER_PREFIX = "sonic-work-"
 _STALE_FOLDER_SECONDS = 24 * 3600.0
-
-
-class JobStopped(Exception):
-    """The job is no longer this worker's to do: it was cancelled, or its lease is lost."""
-
-
-class Lease:
-    """Renews a job's lease from a thread while its `with` block runs; `report` raises once the lease is gone."""
-
-    def __init__(self, ledger: Ledger, job: Job, seconds: float):
-        self._ledger, self._job, self._seconds = ledger, job, seconds
-        self._progress, self._stage = 0.0, "starting"
-        self._ended = threading.Event()
-        self.stopped: str | None = None  # "cancel" or "lost"
-        self._thread = threading.Thread(target=self._renew, name=f"lease-{job.id}", daemon=True)
-
-    def __enter__(self) -> "Lease":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def report(self, stage: str, fraction: float) -> None:
-        self._stage, self._progress = stage, min(max(fraction, 0.0), 1.0)
-        if self.stopped:
-            raise JobStopped(self.stopped)
-
-    def _renew(self) -> None:
-        from sqlalchemy.exc import DBAPIError
-
-        held_until = time.monotonic() + self._seconds
-        while not self._ended.wait(min(self._seconds / 4, _BEAT_SECONDS)) and self.stopped is None:
-            try:
-                beat = self._ledger.heartbeat(
-                    self._job.id, self._job.attempt, self._seconds, self._progress, self._stage
-                )
-            except DBAPIError as error:
-                logger.warning("job %s: the ledger did not answer a heartbeat (%s)", self._job.id, type(error).__name__)
-                beat = "held" if time.monotonic() < held_until else "lost"
-            else:
-                held_until = time.monotonic() + self._seconds
-            if beat != "held":
-                self.stopped = beat
 
 
 class Worker:
@@ -96,12 +52,13 @@ class Worker:
         engine_name: str = "core",
         name: str | None = None,
         lease_seconds: float = LEASE_SECONDS,
+        job_seconds: float = JOB_SECONDS,
         ready: Callable[[], bool] = lambda: True,
     ):
         self.ledger, self.stores, self.engine = ledger, stores, engine
         self.engine_name = engine_name
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self.lease_seconds, self.ready = lease_seconds, ready
+        self.lease_seconds, self.job_seconds, self.ready = lease_seconds, job_seconds, ready
         self.job_id: str | None = None  # what it works on
 
     def run_one(self, job_id: str | None = None) -> Job | None:
@@ -114,7 +71,8 @@ class Worker:
         try:
             self._carry_out(job)
         except JobStopped as stop:
-            self.ledger.fail(job.id, job.attempt, "cancelled", retry=False)
+            late = f"The job took longer than the {self.job_seconds / 3600:g} h a worker gives it."
+            self.ledger.fail(job.id, job.attempt, late if str(stop) == "late" else "cancelled", retry=False)
             logger.info("job %s: attempt %d stopped (%s)", job.id, job.attempt, stop)
         except EngineUnavailable as error:
             self.ledger.fail(job.id, job.attempt, str(error), retry=True)
@@ -172,7 +130,7 @@ class Worker:
         timings: dict[str, float] = {}
         with (
             tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX) as folder,
-            Lease(self.ledger, job, self.lease_seconds) as lease,
+            Lease(self.ledger, job, self.lease_seconds, self.job_seconds) as lease,
         ):
             with timed(timings, "download"):
                 image, audio = self._download(job, Path(folder), lease)

@@ -75,6 +75,30 @@ def test_cancel_stops_a_running_engine_and_leaves_nothing(ledger, stores, add_jo
     assert job.state == "cancelled" and outputs() == {}
 
 
+def test_a_job_that_takes_too_long_fails(ledger, stores, add_job, outputs):
+    def engine(task):
+        stopped = threading.Event()
+        while not stopped.wait(0.01):
+            task.on_step("sampling", 0.1)
+
+    add_job()
+    job = Worker(ledger, stores, engine, lease_seconds=0.1, job_seconds=0.05).run_one()
+    assert (job.state, outputs()) == ("failed", {}) and "took longer" in job.error
+
+
+def test_an_engine_that_hangs_loses_its_job_to_others(ledger, stores, add_job):
+    def engine(task):
+        lease = next(thread for thread in threading.enumerate() if thread.name == f"lease-{task.job_id}")
+        lease.join(20)  # it never asks whether it may go on
+        ledger.clock.now += 31
+        assert Worker(ledger, stores, stub_engine).run_one(task.job_id).state == "done"
+        return stub_engine(task)
+
+    add_job()
+    job = Worker(ledger, stores, engine, lease_seconds=0.1, job_seconds=0.05).run_one()
+    assert (job.state, job.attempt) == ("done", 2)
+
+
 def test_cancel_at_the_last_moment(ledger, stores, add_job, outputs):
     def engine(task):
         stub_engine(task)
