@@ -27,21 +27,20 @@ from sonic_core.clip import Audio, Clip
 from sonic_core.engines.lite.layout import MOUTH, MouthBasis
 from sonic_core.face.crop import crop_square, head_box
 from sonic_core.face.detect import Face
-from sonic_core.face.points import LIP_PAIRS
 from sonic_core.finish.evaluate import flicker, gradient, jitter
 from sonic_core.finish.interpolate import interpolate
 from sonic_core.finish.lip_align import (
     TRUSTED,
     _motion_model,
     compare,
-    lip_openings,
+    lip_shapes,
     match,
     moved_sound,
     speech_opening,
 )
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.finish.smooth import smooth
-from sonic_core.finish.track import FaceTracker, lip_gap
+from sonic_core.finish.track import FaceTracker, lip_gap, lip_shape
 from sonic_core.media.audio import cut, load_audio, speech_waveform
 from sonic_core.media.video import open_video
 
@@ -82,14 +81,12 @@ def sounds(data: Path) -> list[np.ndarray]:
 
 
 def model_lips(speech: np.ndarray, seed: int) -> np.ndarray:
-    """(n,) lip opening of a motion the bundled model makes for this speech."""
+    """(n, 2) lip shapes of a motion the bundled model makes for this speech."""
     model, basis = _motion_model(), MouthBasis.load()
     frames = len(speech) // 640
     motion = model.sample(model.listen(speech, frames), steps=10, seed=seed).numpy()
     points = basis.rest + basis.displacement(motion[:, MOUTH])
-    pairs = np.array(LIP_PAIRS)
-    gap = np.linalg.norm(points[:, pairs[:, 0], :2] - points[:, pairs[:, 1], :2], axis=-1).mean(-1)
-    return gap / np.linalg.norm(basis.rest[10, :2] - basis.rest[152, :2])
+    return np.stack([lip_shape(face) for face in points]) / np.linalg.norm(basis.rest[10, :2] - basis.rest[152, :2])
 
 
 def music(seconds: float, seed: int) -> np.ndarray:
@@ -113,7 +110,8 @@ def part_align(data: Path, clips: Path | None, out: Path | None) -> dict:
     for track, implied in zip(lips, expected, strict=True):
         for known in KNOWN:
             middles = (np.arange(len(track)) + 0.5) / 25
-            seen = np.interp(middles - known, middles, track) + rng.normal(0, 0.002, len(track))
+            seen = np.stack([np.interp(middles - known, middles, column) for column in track.T], -1)
+            seen += rng.normal(0, 0.002, seen.shape)
             found = match(seen, 25.0, implied)
             errors.append(abs(found.offset - known))
             trusted.append(found.trusted)
@@ -137,13 +135,13 @@ def videos(paths: list[Path]) -> dict:
     errors, at_rest, confident = [], [], []
     for path in paths:
         clip = open_video(path)
-        openings = lip_openings(clip, FaceTracker())
-        rest = compare(openings, clip, speech_opening)
+        shapes = lip_shapes(clip, FaceTracker())
+        rest = compare(shapes, clip, speech_opening)
         at_rest.append(rest.offset)
         for known in KNOWN:
             assert clip.audio is not None
             moved = clip.replaced(audio=moved_sound(clip.audio, -known))
-            found = compare(openings, moved, speech_opening)
+            found = compare(shapes, moved, speech_opening)
             errors.append(abs(found.offset - known))
             confident.append(found.confidence >= TRUSTED)
     return {
@@ -227,7 +225,7 @@ def landmarks_of(frames: np.ndarray) -> np.ndarray:
 
 def shift_of(a: np.ndarray, b: np.ndarray) -> float:
     """Seconds by which b comes after a, both at 25 fps."""
-    return match(b, 25.0, a).offset
+    return match(b[:, None], 25.0, a).offset
 
 
 def laplacian(frame: np.ndarray) -> float:
@@ -327,7 +325,7 @@ def part_paste(data: Path, clips: Path | None, out: Path | None) -> dict:
     }
 
 
-MEMORY_SIDE = 64  # small, so that 7500 frames take minutes; were they held, they would be 370 MB
+MEMORY_SIDE = 128  # were its 7500 frames held, they would be 1.5 GB
 
 
 def chain(seconds: int) -> Clip:
@@ -346,7 +344,7 @@ def chain(seconds: int) -> Clip:
     clip = Clip(side, side, seconds * 25, Fraction(25), make, sound)
     clip = smooth(clip, 1.0, lambda: lambda frame: None)
     clip = interpolate(clip, 30, "flow")
-    return label(canvas(clip, (72, 128), "blur"), VisibleLabel())
+    return label(canvas(clip, (144, 256), "blur"), VisibleLabel())
 
 
 def part_memory(data: Path, clips: Path | None, out: Path | None) -> dict:
@@ -384,10 +382,10 @@ def part_pictures(data: Path, clips: Path | None, out: Path | None) -> dict:
     if out is not None:
         speech = sounds(data)[0]
         lips = model_lips(speech, 1)
-        late = np.interp(np.arange(len(lips)) - 3, np.arange(len(lips)), lips)
+        late = lips[np.maximum(np.arange(len(lips)) - 3, 0)]
         found = match(late, 25.0, speech_opening(speech, len(lips)))
         title = f"lips 120 ms late; found {1000 * found.offset:.0f} ms, confidence {found.confidence:.2f}"
-        plot(out / "finish_align.png", late, 25.0, speech_opening(speech, len(lips)), 25.0, speech, 16000, title)
+        plot(out / "finish_align.png", late[:, 0], 25.0, speech_opening(speech, len(lips)), 25.0, speech, 16000, title)
         shown = cv2.imread(str(out / "finish_align.png"))
         cv2.imwrite(str(out / "finish_align.jpg"), shown, [cv2.IMWRITE_JPEG_QUALITY, 86])
         (out / "finish_align.png").unlink()

@@ -19,7 +19,7 @@ from sonic_core.face import align
 from sonic_core.face.points import LEFT_LID_PAIRS, RIGHT_LID_PAIRS, RIGID
 from sonic_core.finish.lip_align import Alignment, Listener, compare, speech_opening
 from sonic_core.finish.stream import Reach
-from sonic_core.finish.track import FaceTracker, Tracker, face_height, lip_gap
+from sonic_core.finish.track import FaceTracker, Tracker, face_height, lip_shape
 
 SEES = Reach(1, 0)
 SIDE = 192  # of the aligned face on which likeness and sharpness are measured
@@ -38,7 +38,7 @@ class Report:
     faces: float  # share of frames in which a face was found
     offset: float | None  # seconds by which the lips come after the sound
     offset_confidence: float | None  # 0 to 1
-    lip_speech_correlation: float | None  # of lip opening and the opening the speech implies, at that offset
+    lip_speech_correlation: float | None  # of the lips' shape and the opening the speech implies, at that offset
     jitter: float | None  # RMS second difference of points that should be still, in thousandths of the face's height
     flicker: float  # RMS second difference of the log brightness, in percent
     blinks_per_minute: float | None
@@ -50,13 +50,18 @@ class Report:
 class Tracks:
     """What was kept of each frame: (n,) or (n, k, 2); NaN where there was no face."""
 
-    opening: np.ndarray  # share of the face's height
+    lips: np.ndarray  # (n, 2) gap and height of the lips, shares of the face's height
     eyes: np.ndarray  # opening of the eyes, share of the face's height
     still: np.ndarray  # points that should be still, px
     height: np.ndarray  # of the face, px
     brightness: np.ndarray  # mean log
     likeness: np.ndarray
     sharpness: np.ndarray
+
+    @property
+    def opening(self) -> np.ndarray:
+        """(n,) distance of the inner lips."""
+        return self.lips[:, 0]
 
 
 def evaluate(
@@ -72,8 +77,8 @@ def evaluate(
     """
     tracks = observe(clip, portrait, new_tracker, likeness or upper_face_ssim)
     found: Alignment | None = None
-    if clip.audio is not None and np.isfinite(tracks.opening).any():
-        found = compare(tracks.opening, clip, listener)
+    if clip.audio is not None and np.isfinite(tracks.lips).any():
+        found = compare(tracks.lips, clip, listener)
     return report(clip, tracks, found), tracks
 
 
@@ -90,7 +95,7 @@ def observe(clip: Clip, portrait: np.ndarray | None, new_tracker: Callable[[], T
     height = np.array([row[3] for row in rows])
     usual = np.nanmedian(height) if np.isfinite(height).any() else math.nan
     return Tracks(
-        opening=np.array([row[0] for row in rows]) / usual,
+        lips=np.stack([row[0] for row in rows]) / usual,
         eyes=np.array([row[1] for row in rows]) / usual,
         still=np.stack([row[2] for row in rows]),
         height=height,
@@ -103,16 +108,16 @@ def observe(clip: Clip, portrait: np.ndarray | None, new_tracker: Callable[[], T
 def observe_frame(
     frame: np.ndarray, landmarks: np.ndarray | None, wanted: np.ndarray | None, likeness: Likeness
 ) -> tuple:
-    """One row: lip gap, eye opening, still points, face height, brightness, likeness, sharpness."""
+    """One row: lip shape, eye opening, still points, face height, brightness, likeness, sharpness."""
     brightness = float(np.log(frame.mean() + 1e-3))
     if landmarks is None:
         nothing = np.full((len(RIGID), 2), math.nan)
-        return math.nan, math.nan, nothing, math.nan, brightness, math.nan, math.nan
+        return np.full(2, math.nan), math.nan, nothing, math.nan, brightness, math.nan, math.nan
     face = aligned_face(frame, landmarks)
     alike = math.nan if wanted is None else likeness(face, wanted)
     still = landmarks[list(RIGID), :2].astype(np.float64)
     return (
-        lip_gap(landmarks), eye_gap(landmarks), still, face_height(landmarks), brightness, alike, gradient(face),
+        lip_shape(landmarks), eye_gap(landmarks), still, face_height(landmarks), brightness, alike, gradient(face),
     )  # fmt: skip
 
 

@@ -1,8 +1,10 @@
 """Measuring by how much lips come after (or before) the sound, and putting it right.
 
-How far the lips are open in the frames is compared with how far the speech implies them to be: the mean answer of the
-bundled motion model, which never saw the frames. The shift at which both agree best is the offset; how unlikely that
-agreement would be by chance is the confidence. Nothing is cut off at the end, whichever of the two is moved.
+How far the speech implies the lips to be open (the mean answer of the bundled motion model, which never saw the
+frames) is compared with the shape of the lips in the frames: the gap and the height over both lips, mixed as explains
+the opening best, since the gap alone is hard to see in small pictures and under moustaches. The shift at which both
+agree best is the offset; how unlikely that agreement would be by chance is the confidence. Nothing is cut off at the
+end, whichever of the two is moved.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from scipy.special import betainc
 
 from sonic_core.clip import Audio, Clip
 from sonic_core.engines.lite.layout import FPS, MOUTH, MouthBasis
@@ -22,7 +25,7 @@ from sonic_core.errors import InputError, SettingsError
 from sonic_core.face.points import LIP_PAIRS
 from sonic_core.finish.interpolate import sampled
 from sonic_core.finish.stream import Reach
-from sonic_core.finish.track import FaceTracker, Tracker, face_height, lip_gap
+from sonic_core.finish.track import FaceTracker, Tracker, face_height, lip_shape
 from sonic_core.media.audio import speech_waveform
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,7 @@ FARTHEST = 0.6  # seconds of offset that are looked for
 SLOW = 0.8  # seconds; slower changes (posture, loudness of a sentence) are taken out of both tracks
 SHORTEST = 1.0  # seconds of usable track
 TRUSTED = 0.95  # confidence from which on the offset is corrected
+CAUTION = 0.05  # by how much more lip shapes are taken to vary than they do, so that mixing them fits no accidents
 STILL_SPEECH, STILL_LIPS = 0.0025, 0.002  # standard deviation (face heights) of openings with no speech in them
 QUIET = 10 ** (-50 / 20)  # RMS of sound that is silence
 LEAST_FACES = 0.5  # share of frames in which a face must be seen
@@ -62,33 +66,32 @@ def measure(
     clip: Clip, new_tracker: Callable[[], Tracker] = FaceTracker, listener: Listener | None = None
 ) -> Alignment:
     """The offset of a clip with sound. Raises InputError when it has none."""
-    openings = lip_openings(clip, new_tracker())
-    return compare(openings, clip, listener or speech_opening)
+    return compare(lip_shapes(clip, new_tracker()), clip, listener or speech_opening)
 
 
-def compare(openings: np.ndarray, clip: Clip, listener: Listener) -> Alignment:
-    """The offset between measured lip openings (n,), NaN where there was no face, and the clip's sound."""
+def compare(shapes: np.ndarray, clip: Clip, listener: Listener) -> Alignment:
+    """The offset between measured lip shapes (n, 2), NaN where there was no face, and the clip's sound."""
     if clip.audio is None:
         raise InputError("the video has no sound to align the lips with; give one that has")
-    faces = float(np.isfinite(openings).mean())
+    faces = float(np.isfinite(shapes).all(1).mean())
     sound = clip.audio.mono()
     if faces < LEAST_FACES or len(sound) == 0 or np.sqrt(np.mean(sound**2)) < QUIET:
         return Alignment(0.0, 0.0, 0.0, faces)
     speech = speech_waveform(clip.audio, 16000)
     expected = listener(speech, max(1, math.ceil(len(speech) / 16000 * FPS)))
-    return match(openings, float(clip.fps), expected, faces)
+    return match(shapes, float(clip.fps), expected, faces)
 
 
-def lip_openings(clip: Clip, tracker: Tracker) -> np.ndarray:
-    """(n,) distance of the inner lips as a share of the face's height; NaN where there is no face."""
-    gaps, heights = [], []
+def lip_shapes(clip: Clip, tracker: Tracker) -> np.ndarray:
+    """(n, 2) gap and height of the lips as shares of the face's height; NaN where there is no face."""
+    shapes, heights = [], []
     for frame in clip.frames():
         landmarks = tracker(frame)
-        gaps.append(math.nan if landmarks is None else lip_gap(landmarks))
+        shapes.append(np.full(2, math.nan) if landmarks is None else lip_shape(landmarks))
         heights.append(math.nan if landmarks is None else face_height(landmarks))
     if not np.isfinite(heights).any():
-        return np.full(len(gaps), math.nan)
-    return np.array(gaps) / np.nanmedian(heights)  # one height for all: the chin moves with the mouth
+        return np.full((len(shapes), 2), math.nan)
+    return np.stack(shapes) / np.nanmedian(heights)  # one height for all: the chin moves with the mouth
 
 
 @lru_cache(maxsize=1)
@@ -113,26 +116,29 @@ def speech_opening(speech: np.ndarray, frames: int) -> np.ndarray:
 
 
 def match(seen: np.ndarray, seen_fps: float, expected: np.ndarray, faces: float = 1.0) -> Alignment:
-    """Where two tracks agree best: lips seen (n,) at `seen_fps` and lips expected (m,) at 25 fps."""
+    """Where lips seen (n, c) at `seen_fps`, the gap first, agree best with the opening expected (m,) at 25 fps."""
+    known = np.isfinite(seen).all(1)
     end = min((len(seen) - 1) / seen_fps, (len(expected) - 1) / FPS)
-    if end < SHORTEST or np.isfinite(seen).sum() < 2:
+    if end < SHORTEST or known.sum() < 2:
         return Alignment(0.0, 0.0, 0.0, faces)
-    known = np.isfinite(seen)
     times = np.arange(0, end, 1 / RATE)
     # A frame shows the middle of its time and so does a row of the model: both start half a frame in.
-    a = np.interp(times, (np.flatnonzero(known) + 0.5) / seen_fps, seen[known])
-    b = np.interp(times, (np.arange(len(expected)) + 0.5) / FPS, expected)
-    a, b = without_slow(a), without_slow(b)
-    if min(a.std(), b.std()) < 1e-6:
+    when = (np.flatnonzero(known) + 0.5) / seen_fps
+    a = np.stack([without_slow(np.interp(times, when, column)) for column in seen[known].T], -1)
+    b = without_slow(np.interp(times, (np.arange(len(expected)) + 0.5) / FPS, expected))
+    if min(a[:, 0].std(), b.std()) < 1e-6:
         return Alignment(0.0, 0.0, 0.0, faces)
     lags = np.arange(-round(FARTHEST * RATE), round(FARTHEST * RATE) + 1)
-    curve = np.array([correlation_at(a, b, int(lag)) for lag in lags])
+    curve = np.array([agreement(*overlap(a, b, int(lag)))[0] for lag in lags])
     best = int(curve.argmax())
-    inside = 0 < best < len(lags) - 1
-    peak = vertex(curve[best - 1 : best + 2]) if inside else 0.0
-    confidence = significance(float(curve[best]), a, b) if inside else 0.0
-    confidence *= lively(a, STILL_LIPS) * lively(b, STILL_SPEECH)
-    return Alignment(float((lags[best] + peak) / RATE), confidence, float(curve[best]), faces)
+    correlation = float(curve[best])
+    if not 0 < best < len(lags) - 1:
+        return Alignment(float(lags[best] / RATE), 0.0, correlation, faces)
+    offset = (lags[best] + vertex(curve[best - 1 : best + 2])) / RATE
+    mixed = a @ agreement(*overlap(a, b, int(lags[best])))[1]
+    confidence = significance(correlation, mixed, b, a.shape[1])
+    confidence *= lively(a[:, 0], STILL_LIPS) * lively(b, STILL_SPEECH)
+    return Alignment(float(offset), confidence, correlation, faces)
 
 
 def lively(track: np.ndarray, still: float) -> float:
@@ -150,12 +156,19 @@ def without_slow(track: np.ndarray) -> np.ndarray:
     return track - np.convolve(track, window, "same") / weights
 
 
-def correlation_at(seen: np.ndarray, expected: np.ndarray, lag: int) -> float:
-    """Pearson's correlation of seen[t + lag] with expected[t] where both exist."""
-    a, b = (seen[lag:], expected[: len(expected) - lag]) if lag >= 0 else (seen[:lag], expected[-lag:])
-    if len(a) < 2 or a.std() < 1e-9 or b.std() < 1e-9:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
+def overlap(seen: np.ndarray, expected: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """seen[t + lag] and expected[t] where both exist."""
+    return (seen[lag:], expected[: len(expected) - lag]) if lag >= 0 else (seen[:lag], expected[-lag:])
+
+
+def agreement(seen: np.ndarray, expected: np.ndarray) -> tuple[float, np.ndarray]:
+    """The correlation of expected (t,) with the mix of what is seen (t, c) that explains it best, and the mix (c,)."""
+    a, b = seen - seen.mean(0), expected - expected.mean()
+    spread = a.T @ a / len(a)
+    spread += np.diag(CAUTION * np.diag(spread) + 1e-12)
+    shared = a.T @ b / len(a)
+    mix = np.linalg.solve(spread, shared)
+    return math.sqrt(max(float(mix @ shared), 0.0) / max(float(b @ b) / len(b), 1e-12)), mix
 
 
 def vertex(three: np.ndarray) -> float:
@@ -164,18 +177,18 @@ def vertex(three: np.ndarray) -> float:
     return 0.0 if bend >= 0 else float(0.5 * (three[0] - three[2]) / bend)
 
 
-def significance(peak: float, a: np.ndarray, b: np.ndarray) -> float:
+def significance(peak: float, seen: np.ndarray, expected: np.ndarray, mixed: int = 1) -> float:
     """The chance that the highest of all correlations looked at would be lower if the tracks had nothing in common.
 
     Neighbouring samples say much the same, so the number of independent ones is Bartlett's: n / (1 + 2 sum ra rb).
+    What `mixed` shapes explain by chance is the F test's.
     """
-    if peak <= 0:
-        return 0.0
-    shared = float((autocorrelation(a) * autocorrelation(b))[1:].sum())
-    independent = max(4.0, len(a) / max(1.0, 1 + 2 * shared))
-    z = math.atanh(min(peak, 0.999)) * math.sqrt(independent - 3)
-    below = 0.5 * (1 + math.erf(z / math.sqrt(2)))
-    tries = max(1.0, 2 * FARTHEST * RATE * independent / len(a))
+    shared = float((autocorrelation(seen) * autocorrelation(expected))[1:].sum())
+    independent = max(4.0, len(seen) / max(1.0, 1 + 2 * shared))
+    left = max(independent - mixed - 1, 1.0)
+    ratio = (peak**2 / mixed) / (max(1 - peak**2, 1e-6) / left)
+    below = float(betainc(mixed / 2, left / 2, mixed * ratio / (mixed * ratio + left)))  # of the F distribution
+    tries = max(1.0, 2 * FARTHEST * RATE * independent / len(seen))
     return below**tries
 
 

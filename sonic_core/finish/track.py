@@ -108,3 +108,8 @@ def lip_gap(landmarks: np.ndarray) -> float:
     """Distance between the inner lips in pixels: the mean over the pairs that meet when the mouth is shut."""
     pairs = np.array(LIP_PAIRS)
     return float(np.linalg.norm(landmarks[pairs[:, 0], :2] - landmarks[pairs[:, 1], :2], axis=-1).mean())
+
+
+def lip_shape(landmarks: np.ndarray) -> np.ndarray:
+    """(2,) in pixels: distance of the inner lips, and height over the outer lips."""
+    return np.array([lip_gap(landmarks), np.linalg.norm(landmarks[0, :2] - landmarks[17, :2])])

@@ -32,6 +32,12 @@ def talking(times: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.maximum(0.01 * waves + 0.02, 0)
 
 
+def lips(times: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(n, 2) gap and height of lips that open so."""
+    gap = talking(times, seed)
+    return np.stack([gap, 0.08 + gap], -1)
+
+
 def middles(count: int, fps: float) -> np.ndarray:
     return (np.arange(count) + 0.5) / fps
 
@@ -39,35 +45,48 @@ def middles(count: int, fps: float) -> np.ndarray:
 @settings(max_examples=20, deadline=None)
 @given(st.floats(-0.3, 0.3), st.sampled_from([24.0, 25.0, 29.97, 50.0]), st.integers(0, 1000))
 def test_finds_known_offsets_between_frames(offset: float, fps: float, seed: int) -> None:
-    seen = talking(middles(round(4 * fps), fps) - offset, seed)
+    seen = lips(middles(round(4 * fps), fps) - offset, seed)
     found = match(seen, fps, talking(middles(100, 25), seed))
     assert abs(found.offset - offset) < 0.01
     assert found.trusted and found.correlation > 0.9
 
 
 def test_unrelated_tracks_are_not_trusted() -> None:
-    found = [match(talking(middles(100, 25), s), 25, talking(middles(100, 25), s + 1000)) for s in range(30)]
+    found = [match(lips(middles(100, 25), s), 25, talking(middles(100, 25), s + 1000)) for s in range(30)]
     assert sum(alignment.trusted for alignment in found) <= 3
 
 
 def test_gaps_in_the_track_do_no_harm() -> None:
-    seen = talking(middles(100, 25) - 0.12)
+    seen = lips(middles(100, 25) - 0.12)
     seen[30:36] = np.nan
     assert abs(match(seen, 25, talking(middles(100, 25))).offset - 0.12) < 0.02
 
 
 def test_nothing_to_compare_gives_no_confidence() -> None:
     speech = talking(middles(100, 25))
-    assert match(np.full(100, np.nan), 25, speech).confidence == 0
-    assert match(np.zeros(100), 25, speech).confidence == 0
-    assert match(speech[:10], 25, speech[:10]).confidence == 0
+    assert match(np.full((100, 2), np.nan), 25, speech).confidence == 0
+    assert match(np.zeros((100, 2)), 25, speech).confidence == 0
+    assert match(lips(middles(10, 25)), 25, speech[:10]).confidence == 0
+
+
+def test_what_the_gap_hides_the_other_shapes_tell() -> None:
+    """A moustache: the gap is read almost at random, the height over both lips as it is."""
+    noise = np.random.default_rng(0)
+    errors = []
+    for seed in range(8):
+        seen = lips(middles(100, 25) - 0.1, seed)
+        seen[:, 0] = 0.2 * seen[:, 0] + noise.normal(0, 0.01, 100)
+        speech = talking(middles(100, 25), seed)
+        errors.append([abs(match(columns, 25, speech).offset - 0.1) for columns in (seen, seen[:, :1])])
+    assert np.max(errors, 0)[0] < 0.015 < np.max(errors, 0)[1]
 
 
 def test_significance_grows_with_length_and_peak() -> None:
     long, short = (talking(np.arange(n) / RATE) - 0.02 for n in (1000, 200))
     assert significance(0.5, long, long) > significance(0.5, short, short)
     assert significance(0.8, short, short) > significance(0.3, short, short)
-    assert significance(-0.5, long, long) == 0
+    assert significance(0.5, long, long, mixed=2) < significance(0.5, long, long)
+    assert significance(0.0, long, long) == 0
 
 
 def face_with_gap(gap: float) -> np.ndarray:
