@@ -7,6 +7,7 @@ import pytest
 from fleet_stubs import FakeQueue, stub_engine
 
 from sonic_core.errors import NoFaceError
+from sonic_core.fleet.lease import JobStopped, Lease
 from sonic_core.fleet.sweeper import publish_waiting, sweep
 from sonic_core.fleet.worker import Worker
 from sonic_core.storage.ledger import Ledger
@@ -87,16 +88,13 @@ def test_a_job_that_takes_too_long_fails(ledger, stores, add_job, outputs):
 
 
 def test_an_engine_that_hangs_loses_its_job_to_others(ledger, stores, add_job):
-    def engine(task):
-        lease = next(thread for thread in threading.enumerate() if thread.name == f"lease-{task.job_id}")
-        lease.join(20)  # it never asks whether it may go on
+    hung = ledger.claim("hung", 30, add_job())
+    with Lease(ledger, hung, 0.1, limit=0.0) as lease:
+        lease._thread.join(20)  # the engine never asks whether it may go on, and the lease is renewed no more
         ledger.clock.now += 31
-        assert Worker(ledger, stores, stub_engine).run_one(task.job_id).state == "done"
-        return stub_engine(task)
-
-    add_job()
-    job = Worker(ledger, stores, engine, lease_seconds=0.1, job_seconds=0.05).run_one()
-    assert (job.state, job.attempt) == ("done", 2)
+        assert Worker(ledger, stores, stub_engine).run_one(hung.id).state == "done"
+        with pytest.raises(JobStopped, match="late"):
+            lease.report("sampling", 0.5)
 
 
 def test_cancel_at_the_last_moment(ledger, stores, add_job, outputs):
