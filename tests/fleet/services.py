@@ -104,6 +104,17 @@ def wait_for(name: str, port: int, process: subprocess.Popen, log: Path) -> None
 
 
 @contextlib.contextmanager
+def started(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen]:
+    """A server for the length of the block; killed at its end, for its data are thrown away with the folder."""
+    with open(log, "ab") as file:
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
+    try:
+        yield process
+    finally:
+        end_group(process)
+
+
+@contextlib.contextmanager
 def rabbitmq(folder: Path) -> Iterator[dict[str, str]]:
     port, mapper = free_port(), free_port()
     (folder / "rabbitmq.conf").write_text(
@@ -120,16 +131,15 @@ def rabbitmq(folder: Path) -> Iterator[dict[str, str]]:
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
-        # A port mapper of our own, too: Erlang starts one that would outlive us.
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(mapper),
     }
     environment, log = {**os.environ, **own}, folder / "rabbitmq.log"
-    with open(log, "wb") as file:
-        server = subprocess.Popen(
-            [f"{RABBIT}/rabbitmq-server"], env=environment, stdout=file, stderr=file, start_new_session=True
-        )
-    try:
+    with contextlib.ExitStack() as stack:
+        # A port mapper of our own, too: the one that Erlang starts by itself would outlive us.
+        names = stack.enter_context(started(["epmd", "-port", str(mapper)], environment, log))
+        wait_for("Erlang's port mapper", mapper, names, log)
+        server = stack.enter_context(started([f"{RABBIT}/rabbitmq-server"], environment, log))
         wait_for("RabbitMQ", port, server, log)
         restart = folder / "restart-rabbitmq"
         exports = "".join(f"export {name}='{value}'\n" for name, value in own.items())
@@ -139,12 +149,6 @@ def rabbitmq(folder: Path) -> Iterator[dict[str, str]]:
             "SONIC_TEST_RABBITMQ": f"amqp://guest:guest@127.0.0.1:{port}//",
             "SONIC_TEST_RABBITMQ_RESTART": str(restart),
         }
-    finally:
-        with contextlib.suppress(ServiceError):
-            bounded([f"{RABBIT}/rabbitmqctl", "stop"], STOP_SECONDS, environment)
-        end_group(server)
-        with contextlib.suppress(ServiceError):
-            bounded(["epmd", "-port", str(mapper), "-kill"], STOP_SECONDS, environment)
 
 
 @contextlib.contextmanager
