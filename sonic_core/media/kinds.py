@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import av
+from av.stream import Disposition
 from PIL import Image, UnidentifiedImageError
 
 from sonic_core.errors import InputError
@@ -19,7 +20,6 @@ Kind = Literal["image", "audio", "video"]
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP")
 CONTAINERS = "mp3,wav,flac,ogg,mov,mp4,m4a,aac,matroska,webm,w64,aiff"
 MAX_STREAMS = 8
-ATTACHED_PICTURE = 0x400  # FFmpeg's flag
 
 
 def kind_of(path: Path) -> Kind:
@@ -43,7 +43,7 @@ def kind_of(path: Path) -> Kind:
 
 def _is_cover(stream: Any) -> bool:
     """Whether a video stream is the cover picture of a sound, which does not make it a video."""
-    return bool(int(getattr(stream, "disposition", 0)) & ATTACHED_PICTURE)  # old PyAV does not tell
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _is_picture(path: Path) -> bool:

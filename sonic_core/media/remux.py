@@ -55,7 +55,7 @@ def _copy(old: Any, new: Any, audio: Audio | None) -> None:
     kept = [old.streams.video[0]]
     if audio is None and old.streams.audio:
         kept.append(old.streams.audio[0])
-    copies = {stream.index: new.add_stream_from_template(stream) for stream in kept}
+    copies = {stream.index: new.add_stream_from_template(stream, opaque=True) for stream in kept}
     sound = SoundEncoder(new, audio) if audio is not None else None
     for packet in old.demux(kept):
         if packet.dts is None:

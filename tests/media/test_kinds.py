@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import Image
 
 from sonic_core.clip import Audio, Clip
@@ -39,7 +40,7 @@ def test_a_song_with_a_cover_is_a_sound(tmp_path: Path) -> None:
         cover = container.add_stream("mjpeg", rate=25)
         cover.width = cover.height = 32
         cover.pix_fmt = "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = Disposition.attached_pic.value
         container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 4000), np.float32), format="fltp", layout="mono")
         frame.rate = 16000
