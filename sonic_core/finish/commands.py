@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sonic_core.clip import Clip
+from sonic_core.errors import NoFaceError
 from sonic_core.finish.inspection import inspect
 from sonic_core.finish.interpolate import METHODS, interpolate, load_rife
 from sonic_core.finish.options import add_finishing_options, finished, finishing_from, signed
@@ -50,10 +51,12 @@ def _command(subparsers: argparse._SubParsersAction, name: str, run, text: str) 
 
 
 def run_align(args: argparse.Namespace) -> int:
-    from sonic_core.finish.lip_align import measure, moved_sound, shifted
+    from sonic_core.finish.lip_align import LEAST_FACES, measure, moved_sound, shifted
 
     clip = open_video(args.video)
     found = measure(clip)
+    if found.faces == 0:
+        raise NoFaceError(f"no face was found in {str(args.video)!r}; give a video that shows one clearly")
     late = found.offset - args.wanted
     if args.output and found.trusted:
         if args.move == "sound" and clip.audio is not None:
@@ -70,6 +73,8 @@ def run_align(args: argparse.Namespace) -> int:
         lines = [f"offset {found.offset:+.3f} s (lips {how}), confidence {found.confidence:.2f}"]
         if not found.trusted:
             lines.append("too uncertain to correct" + (": copied as it is" if args.output else ""))
+        if found.faces < LEAST_FACES:
+            lines.append(f"a face is seen in {100 * found.faces:.0f} % of the frames only")
         sys.stdout.write("\n".join(lines) + "\n")
     return 0
 

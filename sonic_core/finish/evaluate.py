@@ -78,7 +78,7 @@ def evaluate(
     tracks = observe(clip, portrait, new_tracker, likeness or upper_face_ssim)
     found: Alignment | None = None
     if clip.audio is not None and np.isfinite(tracks.lips).any():
-        found = compare(tracks.lips, clip, listener)
+        found = compare(tracks.lips, clip.audio, float(clip.fps), listener)
     return report(clip, tracks, found), tracks
 
 

@@ -66,20 +66,20 @@ def measure(
     clip: Clip, new_tracker: Callable[[], Tracker] = FaceTracker, listener: Listener | None = None
 ) -> Alignment:
     """The offset of a clip with sound. Raises InputError when it has none."""
-    return compare(lip_shapes(clip, new_tracker()), clip, listener or speech_opening)
-
-
-def compare(shapes: np.ndarray, clip: Clip, listener: Listener) -> Alignment:
-    """The offset between measured lip shapes (n, 2), NaN where there was no face, and the clip's sound."""
     if clip.audio is None:
         raise InputError("the video has no sound to align the lips with; give one that has")
+    return compare(lip_shapes(clip, new_tracker()), clip.audio, float(clip.fps), listener or speech_opening)
+
+
+def compare(shapes: np.ndarray, audio: Audio, fps: float, listener: Listener) -> Alignment:
+    """The offset between measured lip shapes (n, 2) at `fps`, NaN where there was no face, and the sound."""
     faces = float(np.isfinite(shapes).all(1).mean())
-    sound = clip.audio.mono()
+    sound = audio.mono()
     if faces < LEAST_FACES or len(sound) == 0 or np.sqrt(np.mean(sound**2)) < QUIET:
         return Alignment(0.0, 0.0, 0.0, faces)
-    speech = speech_waveform(clip.audio, 16000)
+    speech = speech_waveform(audio, 16000)
     expected = listener(speech, max(1, math.ceil(len(speech) / 16000 * FPS)))
-    return match(shapes, float(clip.fps), expected, faces)
+    return match(shapes, fps, expected, faces)
 
 
 def lip_shapes(clip: Clip, tracker: Tracker) -> np.ndarray:

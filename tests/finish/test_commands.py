@@ -11,7 +11,7 @@ import pytest
 import sonic_core.finish.evaluate as evaluate_module
 import sonic_core.finish.lip_align as lip_align
 from sonic_core.clip import Audio, Clip
-from sonic_core.errors import SettingsError
+from sonic_core.errors import NoFaceError, SettingsError
 from sonic_core.finish.commands import add_parser
 from sonic_core.finish.inspection import inspect
 from sonic_core.finish.label import label
@@ -55,6 +55,11 @@ def test_align_leaves_what_it_does_not_trust(video: Path, tmp_path: Path, monkey
     assert run("align", video, "--output", tmp_path / "same.mp4") == 0
     assert "uncertain" in capsys.readouterr().out
     assert np.array_equal(open_video(tmp_path / "same.mp4").audio.samples, open_video(video).audio.samples)
+
+
+def test_align_needs_a_face(video: Path) -> None:
+    with pytest.raises(NoFaceError, match="no face"):
+        run("align", video)
 
 
 def test_evaluate_prints_and_draws(video: Path, tmp_path: Path, monkeypatch, capsys) -> None:
