@@ -18,9 +18,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import HubertConfig, HubertModel
 
 from sonic_core.errors import InputError, ModelError
+from sonic_core.unneeded import broken_ones_hidden
+
+with broken_ones_hidden():
+    from transformers import HubertConfig, HubertModel
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import WhisperConfig, WhisperFeatureExtractor
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from sonic_core.unneeded import broken_ones_hidden
 from sonic_core.weights.read import load_into
+
+with broken_ones_hidden():
+    from transformers import WhisperConfig, WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 SAMPLE_RATE = 16000
 FEATURE_RATE = 50

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor, nn
 
 from sonic_core.errors import ModelError
+from sonic_core.unneeded import broken_ones_hidden
 from sonic_core.weights.read import load_into
+
+with broken_ones_hidden():
+    from diffusers import AutoencoderKLTemporalDecoder
 
 logger = logging.getLogger(__name__)
 

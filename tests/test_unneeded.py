@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from sonic_core.unneeded import broken_ones_hidden
+
+BROKEN = {
+    "library": "raise OSError('undefined symbol: _ZN2at')",
+    "operator": "raise RuntimeError('operator torchvision::nms does not exist')",
+    "dependency": "import a_package_that_nobody_has",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_package_is_absent_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    name = f"broken_{kind}"
+    (tmp_path / f"{name}.py").write_text(BROKEN[kind])
+    monkeypatch.syspath_prepend(tmp_path)
+    with broken_ones_hidden((name,)):
+        assert importlib.util.find_spec(name) is None
+        with pytest.raises(ModuleNotFoundError, match=name):
+            importlib.import_module(name)
+    assert importlib.util.find_spec(name) is not None, "other packs see it as it is"
+
+
+def test_a_sound_package_and_a_missing_one_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sound_package.py").write_text("value = 5")
+    monkeypatch.syspath_prepend(tmp_path)
+    with broken_ones_hidden(("sound_package", "missing_package")):
+        assert importlib.import_module("sound_package").value == 5
+        assert importlib.util.find_spec("missing_package") is None
+    assert importlib.import_module("sound_package").value == 5
+
+
+def test_it_is_put_back_after_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_again.py").write_text(BROKEN["library"])
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyError), broken_ones_hidden(("broken_again",)):
+        raise KeyError
+    assert importlib.util.find_spec("broken_again") is not None
