@@ -19,7 +19,7 @@ import numpy as np
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
 from sonic_core.face.points import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from sonic_core.finish.flow import FlowEstimator, disagreement, grey, pixel_grid, sampled, spread, warp
+from sonic_core.finish.flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
 from sonic_core.finish.stream import Reach, Window, single_frames, stage, windows
 from sonic_core.finish.track import FaceTracker, Tracker
 
@@ -28,6 +28,7 @@ DEGREE = 2
 TAPER = 2.75  # frames, standard deviation of the window; passes 91 % of a motion of 2 Hz at 25 fps
 LEVEL_BEFORE = 50  # frames whose brightness (not pixels) is remembered
 
+STEP = 2  # paths are followed from every second pixel: they are averaged over a region afterwards
 SPREAD = 0.1  # how far around motion is averaged, as a share of the face's height (or the short side)
 AGREEMENT = 0.5  # pixels by which flow may miss on its way back
 TEXTURE = 4.0  # grey levels of local contrast that make flow trustworthy
@@ -38,6 +39,7 @@ ROWS = 16  # every so many rows tell how noisy a frame is
 MEAN_OF_CHANNELS = np.full((1, 3), 1 / 3, np.float32)
 
 JAW = tuple(FACE_OVAL[12:25])  # the oval below the mouth corners
+LEAST_CHANGE = 0.0005  # of the log brightness, an eighth of a grey level
 LEVEL_SIDE = 96  # side of the copies brightness is measured on
 
 
@@ -177,6 +179,8 @@ def same_scene(window: Window[Seen]) -> tuple[list[Seen], list[Seen]]:
 
 def brightened(frame: np.ndarray, by: np.ndarray) -> np.ndarray:
     """The frame with its channels' log brightness raised by (3,)."""
+    if np.abs(by).max() < LEAST_CHANGE:
+        return frame
     return cv2.transform(frame, np.diag(np.exp(by)).astype(np.float32))
 
 
@@ -209,18 +213,21 @@ def correction(past: list[Seen], here: Seen, future: list[Seen]) -> np.ndarray:
     """(h, w, 2) small pixels by which to move what is at each place of the frame to bring it onto its smooth path."""
     offsets = [*range(-len(past), 0), 0, *range(1, len(future) + 1)]
     weights = dict(zip(offsets, polynomial_weights(tuple(offsets)), strict=True))
-    move = np.zeros((*here.grey.shape, 2), np.float32)
-    trust = np.zeros(here.grey.shape, np.float32)
+    places = pixel_grid(*here.grey.shape)[::STEP, ::STEP]
+    move = np.zeros_like(places)
+    trust = np.zeros(places.shape[:2], np.float32)
     for sign, chain in ((1, flows_onward(future)), (-1, flows_backward(past, here))):
-        path = np.zeros_like(move)
+        path = np.zeros_like(places)
         for step, (flow, return_flow) in enumerate(chain, 1):
-            path = path + warp(flow, path)
+            path = path + sampled(flow, places + path)
             move += weights[sign * step] * path
             if step == 1:
-                trust += np.exp(-((disagreement(flow, return_flow) / AGREEMENT) ** 2))
+                missed = np.linalg.norm(path + sampled(return_flow, places + path), axis=-1)
+                trust += np.exp(-((missed / AGREEMENT) ** 2))
     contrast = cv2.blur(cv2.morphologyEx(here.grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)), (5, 5))
-    trust = trust * np.minimum(contrast / TEXTURE, 1) ** 2 * (1 - here.live) + 1e-4
-    return spread(move, trust, SPREAD * here.tall)
+    trust *= (np.minimum(contrast / TEXTURE, 1) ** 2 * (1 - here.live))[::STEP, ::STEP]
+    move = spread(move, trust + 1e-4, SPREAD * here.tall / STEP)
+    return cv2.resize(move, here.grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def flows_onward(future: list[Seen]) -> list[tuple[np.ndarray, np.ndarray]]:
