@@ -31,6 +31,7 @@ def run(paths, *options) -> int:
         (["--face-box", "0", "0", "2", "2"], "face_box"),
         (["--smooth", "2"], "strength is 2"),
         (["--canvas", "9:17"], "canvas '9:17'"),
+        (["--canvas", "101x200"], "canvas is 101 x 200"),
         (["--label", "\u0634"], "font has no"),
         (["--label", "en", "--label-seconds", "1"], "label seconds is 1"),
         (["--certificate", "chain.pem"], "go together"),

@@ -35,7 +35,14 @@ def parse_size(text: str) -> tuple[int, int]:
     width, cross, height = text.lower().partition("x")
     if not (cross and width.strip().isdigit() and height.strip().isdigit()):
         raise SettingsError(f"canvas {text!r} is no size; give one of {', '.join(SIZES)} or like 1080x1920")
-    return int(width), int(height)
+    return checked_size(int(width), int(height))
+
+
+def checked_size(width: int, height: int) -> tuple[int, int]:
+    """The size. Raises SettingsError for one no encoder takes."""
+    if not (16 <= width <= MAX_SIDE and 16 <= height <= MAX_SIDE) or width % 2 or height % 2:
+        raise SettingsError(f"canvas is {width} x {height}; give even sides from 16 to {MAX_SIDE}")
+    return width, height
 
 
 def canvas(
@@ -47,9 +54,7 @@ def canvas(
     covered and what stands over is cut, around `face` (x1, y1, x2, y2 in the clip's pixels) or the middle.
     Raises SettingsError for a size no encoder takes or an unknown mode.
     """
-    width, height = size
-    if not (16 <= width <= MAX_SIDE and 16 <= height <= MAX_SIDE) or width % 2 or height % 2:
-        raise SettingsError(f"canvas is {width} x {height}; give even sides from 16 to {MAX_SIDE}")
+    width, height = checked_size(*size)
     if mode not in MODES:
         raise SettingsError(f"canvas mode is {mode!r}; choose one of {', '.join(MODES)}")
     if (width, height) == (clip.width, clip.height):

@@ -36,7 +36,8 @@ class Credentials:
 
 
 def load_credentials(chain: str | os.PathLike[str], key: str | os.PathLike[str]) -> Credentials:
-    """The user's own. Raises InputError for files that are none."""
+    """The user's own. Raises InputError for files that are none, MissingExtraError."""
+    _c2pa()  # said now rather than when there is a video to sign
     contents = []
     for path, what, mark in ((chain, "certificate", b"CERTIFICATE"), (key, "private key", b"PRIVATE KEY")):
         file = existing_file(path, what)
@@ -46,6 +47,7 @@ def load_credentials(chain: str | os.PathLike[str], key: str | os.PathLike[str])
                 f"{what} {str(file)!r} is not an unencrypted PEM file with a {mark.decode()}; export it as one"
             )
         contents.append(content)
+    _algorithm(contents[1])
     return Credentials(*contents)
 
 
