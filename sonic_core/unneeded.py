@@ -1,7 +1,7 @@
 """torchaudio and torchvision: not needed here, but transformers imports them wherever they are installed.
 
 Where one was built for another torch it does not import (OSError or RuntimeError from its libraries), and neither
-would transformers or diffusers. While we import those, a broken one is hidden, as if it were not installed.
+would transformers or diffusers. While we import those, something stands in a broken one's place.
 """
 
 from __future__ import annotations
@@ -12,22 +12,32 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 logger = logging.getLogger(__name__)
 
-UNNEEDED = ("torchaudio", "torchvision")
+# transformers imports torchaudio without using it, also when it has found out earlier that it is installed (as
+# ComfyUI makes it do): an empty module will do. Of torchvision it wants parts, so that one has to be absent.
+IN_THE_PLACE_OF: dict[str, bool] = {"torchaudio": True, "torchvision": False}
 
 
 @contextmanager
-def broken_ones_hidden(names: tuple[str, ...] = UNNEEDED) -> Iterator[None]:
-    """While the block runs, packages of these names that are installed but do not import are not there."""
-    hidden = [name for name in names if _is_broken(name)]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail as if absent
+def broken_ones_replaced(names: dict[str, bool] = IN_THE_PLACE_OF) -> Iterator[None]:
+    """While the block runs, a package that is installed but does not import is empty (True) or absent (False)."""
+    replaced = {name: _empty(name) if is_empty else None for name, is_empty in names.items() if _is_broken(name)}
+    sys.modules.update(replaced)  # type: ignore[arg-type]  # None makes an import fail as if it were absent
     try:
         yield
     finally:
-        for name in hidden:
+        for name in replaced:
             sys.modules.pop(name, None)
+
+
+def _empty(name: str) -> ModuleType:
+    module = ModuleType(name)
+    module.__spec__ = ModuleSpec(name, None)
+    return module
 
 
 @lru_cache(maxsize=8)

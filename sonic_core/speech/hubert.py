@@ -20,9 +20,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from sonic_core.errors import InputError, ModelError
-from sonic_core.unneeded import broken_ones_hidden
+from sonic_core.unneeded import broken_ones_replaced
 
-with broken_ones_hidden():
+with broken_ones_replaced():
     from transformers import HubertConfig, HubertModel
 
 logger = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sonic_core.unneeded import broken_ones_hidden
+from sonic_core.unneeded import broken_ones_replaced
 from sonic_core.weights.read import load_into
 
-with broken_ones_hidden():
+with broken_ones_replaced():
     from transformers import WhisperConfig, WhisperFeatureExtractor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 

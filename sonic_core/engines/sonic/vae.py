@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from sonic_core.errors import ModelError
-from sonic_core.unneeded import broken_ones_hidden
+from sonic_core.unneeded import broken_ones_replaced
 from sonic_core.weights.read import load_into
 
-with broken_ones_hidden():
+with broken_ones_replaced():
     from diffusers import AutoencoderKLTemporalDecoder
 
 logger = logging.getLogger(__name__)
