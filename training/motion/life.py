@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import savgol_filter
 
 from sonic_core.engines.lite.layout import FPS
 from sonic_core.engines.lite.motion import QUIET_NATS
+from sonic_core.engines.lite.steady import steadied
 
 FACE_CENTIMETRES = 17.7  # forehead 10 to chin 152 of MediaPipe's metric face
 SHUT = 0.62  # MediaPipe's blink score of a lid that is shut, above its score when open
@@ -39,8 +39,7 @@ def convert(track: np.ndarray) -> np.ndarray:
     track = track.astype(np.float32)
     # The tracker shakes a little in every frame; a blink is the only thing as fast.
     steady = [0, 1, 2, 3, 4, 5, 8, 9, 10, 11]
-    if len(track) > 9:
-        track[:, steady] = savgol_filter(track[:, steady], 9, 2, axis=0)
+    track[:, steady] = steadied(track[:, steady])
     middle = np.median(track, 0)
     moved = track - middle
     rotation = moved[:, 0:3]

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.motion_net import MotionConfig, MotionNet, StreamConfig
+from sonic_core.engines.lite.steady import steadied
 from sonic_core.errors import ModelError
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample, v_scalings
 from sonic_core.sampling.sampler import OnStep
@@ -36,6 +37,7 @@ MOUTH_TEMPERATURE = 0.15
 SPEECH_CHUNK_SECONDS = 8.0  # about as long as what the bundled encoder was trained on
 QUIET_NATS = 5.0  # this far below the loud parts counts as silence
 QUIETEST_SPEECH = -6.0  # log RMS; a clip whose loud parts are below is a silent clip
+STEADY = (layout.HEAD_ROTATION, layout.HEAD_TRANSLATION, layout.GAZE, layout.BROWS)  # lips and lids are fast
 STYLE = (0.0, 0.4)  # head movement and blink rate, in deviations from the recorded people: 18 blinks a minute
 
 
@@ -110,8 +112,8 @@ class MotionModel:
         )
         latents = (latents * self.net.deviation + self.net.mean).float().cpu()
         latents[:, layout.MOUTH] *= dynamic_scale
-        for part in (layout.HEAD_ROTATION, layout.HEAD_TRANSLATION, layout.GAZE, layout.BROWS):
-            latents[:, part] *= motion_scale
+        for part in STEADY:
+            latents[:, part] = motion_scale * torch.from_numpy(steadied(latents[:, part].numpy()))
         latents[:, layout.LIDS].clamp_(0, 1)
         return latents
 
