@@ -13,6 +13,7 @@ import numpy as np
 
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import InputError, OutputError
+from sonic_core.media.ahead import ahead
 from sonic_core.media.audio import load_audio
 from sonic_core.media.container import open_media
 from sonic_core.media.files import existing_file, written_whole
@@ -57,7 +58,8 @@ def _encode(container: Any, clip: Clip, crf: int, on_frame: Callable[[int, int],
     context.color_primaries = context.color_trc = context.colorspace = BT709
     context.color_range = LIMITED_RANGE
     sound = SoundEncoder(container, clip.audio) if clip.audio is not None else None
-    for index, frame in enumerate(clip.frames()):
+    frames = (frame for chunk in ahead(clip.chunks()) for frame in chunk)
+    for index, frame in enumerate(frames):
         rgb = (frame[:height, :width] * 255 + 0.5).clip(0, 255).astype(np.uint8)
         picture = av.VideoFrame.from_ndarray(rgb, format="rgb24")
         picture = picture.reformat(format="yuv420p", dst_colorspace=BT709)
