@@ -1,7 +1,8 @@
 """Savitzky-Golay smoothing: every value from a parabola through its neighbours, without delay.
 
 The head tracks that the motion network learnt from went through it, to lose the tracker's shake; what the sampler adds
-above that is its own noise, two to three times the jerk of real heads, and goes the same way.
+above that is its own noise, two to three times the jerk of real heads, and goes the same way. Written out here because
+scipy.signal takes longer to import than a clip of seconds to sample.
 """
 
 from __future__ import annotations
