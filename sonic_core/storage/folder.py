@@ -1,8 +1,9 @@
 """A folder on disk as an object store: the default, so that everything runs without an account.
 
 The same meaning as OSS: atomic and exclusive puts, CRC64, signed links that expire. Objects lie at
-`<root>/objects/<key>`, what is known of them at `<root>/meta/<key>.json`. Links are served by our HTTP
-service, which asks `verify_link`; with no service they are plain file URLs. Knows no users and no jobs.
+`<root>/objects/<key>`, what is known of them at `<root>/meta/<key>.json`, uploads on their way in
+`<root>/parts`. Links are served by our HTTP service, which asks `verify_link`; with no service they are plain
+file URLs. Knows no users and no jobs.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -32,6 +34,7 @@ from sonic_core.storage.store import (
 
 logger = logging.getLogger(__name__)
 _BLOCK = 1 << 20
+_ABANDONED_SECONDS = 3 * 24 * 3600  # after which a part is of an upload that was killed; OSS has the same rule
 
 
 class FolderStore:
@@ -58,7 +61,8 @@ class FolderStore:
         total = len(source) if isinstance(source, bytes) else source.stat().st_size
         crc = done = 0
         md5 = hashlib.md5(usedforsecurity=False)
-        with temporary_file(target) as (file, path):
+        self._clear_abandoned()
+        with temporary_file(self._parts / target.name) as (file, path):
             for block in _blocks_of(source):
                 file.write(block)
                 crc, done = crc64(block, crc), done + len(block)
@@ -66,6 +70,7 @@ class FolderStore:
                 if on_step:
                     on_step(done, total)
             file.close()
+            target.parent.mkdir(parents=True, exist_ok=True)
             if overwrite:
                 os.replace(path, target)
             else:
@@ -141,11 +146,21 @@ class FolderStore:
         objects = self.root / "objects"
         folder = self._confined(objects, prefix.rpartition("/")[0])
         keys = (p.relative_to(objects).as_posix() for p in folder.rglob("*") if p.is_file())
-        for key in sorted(k for k in keys if k.startswith(prefix) and "/.part-" not in k):
+        for key in sorted(k for k in keys if k.startswith(prefix)):
             try:
                 yield self.head(key)
             except (ObjectNotFound, FileNotFoundError):
                 continue  # deleted while we were listing
+
+    @property
+    def _parts(self) -> Path:
+        return self.root / "parts"
+
+    def _clear_abandoned(self) -> None:
+        for part in self._parts.glob(".part-*"):
+            with suppress(FileNotFoundError):  # its upload ended, or another process cleared it
+                if part.stat().st_mtime < self._clock() - _ABANDONED_SECONDS:
+                    part.unlink()
 
     def path_of(self, key: str) -> Path:
         return self._confined(self.root / "objects", check_key(key))

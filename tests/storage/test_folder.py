@@ -1,5 +1,6 @@
 """What is particular to the folder store; what both stores share is in test_store_contract.py."""
 
+import time
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -53,3 +54,17 @@ def test_a_crash_between_object_and_record_leaves_a_readable_object(tmp_path):
     (tmp_path / "meta/a/b.png.json").unlink()
     after = store.head("a/b.png")
     assert (after.crc64, after.size, after.content_type) == (before.crc64, before.size, "image/png")
+
+
+def test_what_a_killed_upload_left_goes_after_three_days(tmp_path):
+    now = [time.time()]
+    store = FolderStore(tmp_path, clock=lambda: now[0])
+    (tmp_path / "parts").mkdir()
+    left = tmp_path / "parts/.part-0123456789abcdef"
+    left.write_bytes(b"half")
+    store.put("a/b", b"x")
+    assert left.exists()
+    now[0] += 3 * 24 * 3600 + 60
+    store.put("a/c", b"x")
+    assert list((tmp_path / "parts").iterdir()) == []
+    assert [info.key for info in store.list("")] == ["a/b", "a/c"]
