@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,8 +57,7 @@ def read_rows(source: Path) -> list[Row]:
         raise InputError(f"There is no {str(source)!r}; give a CSV file or a folder.")
     if not rows:
         raise InputError(f"{str(source)!r} names no videos to make.")
-    names = [row.output for row in rows]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, times in Counter(row.output for row in rows).items() if times > 1), None)
     if twice:
         raise InputError(f"Two rows would write {twice!r}; give them different outputs.")
     return rows
