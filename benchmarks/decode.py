@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sonic_core.clip import Clip
 from sonic_core.engines.sonic.engine import DECODE_OVERLAP, to_frames
 from sonic_core.engines.sonic.vae import decode_chunks
-from sonic_core.finish.interpolate import interpolate
 from sonic_core.media.video import save_video
+from sonic_core.video.interpolate import interpolate
 
 CHUNK = 8
 

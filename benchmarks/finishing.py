@@ -4,8 +4,8 @@
 
 `align` needs the bundled weights only for the speech side: lips are the motion model's own samples (other seeds than
 the prediction sees), read at known shifts with a tracker's noise; `--clips DIR` measures whole videos as well, each
-shifted by known amounts. Truth for the other parts comes from `benchmarks.puppet`. With `--out`, before, after and
-difference are written as pictures.
+shifted by known amounts. Truth for the other parts comes from `training.synthetic_face`. With `--out`, before, after
+and difference are written as pictures.
 """
 
 from __future__ import annotations
@@ -22,13 +22,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.puppet import Puppet, load_puppet
 from sonic_core.clip import Audio, Clip
 from sonic_core.engines.lite.layout import MOUTH, MouthBasis
 from sonic_core.face.crop import crop_square, head_box
 from sonic_core.face.detect import Face
-from sonic_core.finish.evaluate import flicker, gradient, jitter
-from sonic_core.finish.interpolate import interpolate
+from sonic_core.face.tracker import FaceTracker, lip_gap, lip_shape
 from sonic_core.finish.lip_align import (
     TRUSTED,
     _motion_model,
@@ -40,9 +38,11 @@ from sonic_core.finish.lip_align import (
 )
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.finish.smooth import smooth
-from sonic_core.finish.track import FaceTracker, lip_gap, lip_shape
 from sonic_core.media.audio import cut, load_audio, speech_waveform
 from sonic_core.media.video import open_video
+from sonic_core.quality.report import flicker, gradient, jitter
+from sonic_core.video.interpolate import interpolate
+from training.synthetic_face import Puppet, load_puppet
 
 FACE = "london_ccby_00536"
 PARTS = ("align", "smooth", "interpolate", "paste", "memory", "pictures")
@@ -341,8 +341,8 @@ MEMORY_SIDE = 128  # were its 7500 frames held, they would be 1.5 GB
 
 def chain(seconds: int) -> Clip:
     """Made-up frames through smoothing, interpolation, canvas and label."""
+    from sonic_core.disclosure.label import VisibleLabel, label
     from sonic_core.finish.canvas import canvas
-    from sonic_core.finish.label import VisibleLabel, label
 
     side = MEMORY_SIDE
     ground = cv2.GaussianBlur(np.random.default_rng(0).random((side, side, 3)).astype(np.float32), (0, 0), 3)
@@ -377,9 +377,9 @@ def run_chain(seconds: int) -> None:
 
 def part_pictures(data: Path, clips: Path | None, out: Path | None) -> dict:
     """Label, canvas and alignment as pictures; nothing is measured."""
+    from sonic_core.disclosure.label import VisibleLabel, label
     from sonic_core.finish.canvas import canvas
-    from sonic_core.finish.label import VisibleLabel, label
-    from sonic_core.finish.plot import plot
+    from sonic_core.quality.plot import plot
 
     puppet = load_puppet(data, FACE, held_out(data)[:1], 512, 7)
     before = puppet.photo.clip(0, 1)

@@ -17,7 +17,7 @@ from benchmarks.shapes import RELEASED, call_inputs, clip_context, random_tokens
 from benchmarks.trace import flops, peak_bytes
 from sonic_core.engines.sonic.unet import SonicUNet
 from sonic_core.engines.sonic.vae import RELEASED_CONFIG
-from sonic_core.finish.rife import IFNet
+from sonic_core.video.rife import IFNet
 
 
 def main() -> None:

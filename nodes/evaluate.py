@@ -10,11 +10,11 @@ from comfy_api.latest import io
 
 from sonic_core.clip import Clip
 from sonic_core.errors import InputError
-from sonic_core.finish.evaluate import evaluate
 from sonic_core.finish.lip_align import speech_opening
-from sonic_core.finish.plot import plot
 from sonic_core.media.image import load_image
 from sonic_core.media.video import open_video
+from sonic_core.quality.plot import plot
+from sonic_core.quality.report import evaluate
 
 from . import host
 from .sockets import CATEGORY, ClipSocket, Made

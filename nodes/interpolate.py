@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from sonic_core.finish.interpolate import METHODS, interpolate, load_rife
+from sonic_core.video.interpolate import METHODS, interpolate, load_rife
 
 from . import host
 from .model import Managed, managed

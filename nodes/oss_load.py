@@ -10,10 +10,10 @@ from comfy_api.latest import InputImpl, io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from sonic_core.errors import InputError, SonicError
-from sonic_core.fleet import transfer
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
-from sonic_core.media.kinds import Kind, kind_of
+from sonic_core.media.probe import Kind, kind_of
+from sonic_core.storage import transfer
 
 from . import host
 from .sockets import CATEGORY

@@ -10,10 +10,10 @@ import torch
 from comfy_api.latest import InputImpl, io
 
 from sonic_core.errors import InputError, SonicError
-from sonic_core.fleet import transfer
 from sonic_core.media.audio import load_audio
 from sonic_core.media.flac import save_flac
 from sonic_core.media.image import load_image, save_image
+from sonic_core.storage import transfer
 
 from . import host
 from .oss_load import profile_input

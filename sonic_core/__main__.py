@@ -2,6 +2,6 @@
 
 import sys
 
-from sonic_core.cli import main
+from sonic_core.cli.main import main
 
 sys.exit(main())

@@ -19,12 +19,12 @@ import torch
 from PIL import Image
 
 from sonic_core.clip import Audio, Clip
+from sonic_core.disclosure.label import label
 from sonic_core.engines import load_engine
 from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, Portrait, no_step
 from sonic_core.errors import InputError
 from sonic_core.face.crop import Box, crop_square, head_box, resized_size
 from sonic_core.face.detect import Face, FaceDetector
-from sonic_core.finish.label import label
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.media.audio import fit_duration, load_audio, speech_waveform
 from sonic_core.media.image import load_image

@@ -30,10 +30,10 @@ from sonic_core.engines.sonic.replicas import Replicas  # noqa: E402
 from sonic_core.engines.sonic.sampling import sample_latents  # noqa: E402
 from sonic_core.engines.sonic.vae import VideoAutoencoder, decode_chunks  # noqa: E402
 from sonic_core.face.crop import crop_square, mask_box, resized_size  # noqa: E402
-from sonic_core.finish.rife import IFNet, middle_frames  # noqa: E402
 from sonic_core.settings import Settings  # noqa: E402
 from sonic_core.speech.tokens import TOKEN_PADDING, AudioToBucket, AudioToToken, feature_rows, pad_rows  # noqa: E402
 from sonic_core.speech.whisper import WhisperFeatures  # noqa: E402
+from sonic_core.video.rife import IFNet, middle_frames  # noqa: E402
 from sonic_core.weights.read import read_tensors  # noqa: E402
 
 LIMIT = 1e-4

@@ -4,7 +4,7 @@
     python tools/make_label_font.py noto/usr/share
 
 Needs fonttools. Holds Latin, Cyrillic, kana, the 3755 common Chinese characters of GB 2312 level 1, and the
-characters of the labels in `sonic_core.finish.label`. The licence is copied from the package beside the font.
+characters of the labels in `sonic_core.disclosure.label`. The licence is copied from the package beside the font.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fontTools import subset
 
-from sonic_core.finish.label import FONT, LABELS
+from sonic_core.disclosure.label import FONT, LABELS
 
 FACE = 2  # Simplified Chinese in the collection
 RANGES = [(0x20, 0x17F), (0x400, 0x45F), (0x1E00, 0x1EFF), (0x2010, 0x2026), (0x3000, 0x30FF), (0xFF01, 0xFF5E)]

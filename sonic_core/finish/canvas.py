@@ -13,7 +13,7 @@ import numpy as np
 
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
-from sonic_core.finish.stream import Reach, mapped
+from sonic_core.video.windows import Reach, mapped
 
 SEES = Reach(0, 0)
 Mode = Literal["fit", "fill", "blur"]

@@ -23,10 +23,10 @@ from sonic_core.clip import Audio, Clip
 from sonic_core.engines.lite.layout import FPS, MOUTH, MouthBasis
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.face.points import LIP_PAIRS
-from sonic_core.finish.interpolate import sampled
-from sonic_core.finish.stream import Reach
-from sonic_core.finish.track import FaceTracker, Tracker, face_height, lip_shape
+from sonic_core.face.tracker import FaceTracker, Tracker, face_height, lip_shape
 from sonic_core.media.audio import speech_waveform
+from sonic_core.video.interpolate import sampled
+from sonic_core.video.windows import Reach
 
 logger = logging.getLogger(__name__)
 

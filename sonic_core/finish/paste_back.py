@@ -20,9 +20,9 @@ from sonic_core.clip import Clip
 from sonic_core.errors import InputError
 from sonic_core.face.crop import HAIR_ABOVE, HEAD_ASIDE, Box
 from sonic_core.face.points import FACE_OVAL
-from sonic_core.finish.flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
-from sonic_core.finish.interpolate import visibility
-from sonic_core.finish.stream import Reach, mapped
+from sonic_core.video.interpolate import visibility
+from sonic_core.video.optical_flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
+from sonic_core.video.windows import Reach, mapped
 
 SEES = Reach(0, 0)
 FEATHER = 0.18  # width of the blend outside the head, in face heights

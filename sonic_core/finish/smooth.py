@@ -19,9 +19,9 @@ import numpy as np
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
 from sonic_core.face.points import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from sonic_core.finish.flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
-from sonic_core.finish.stream import Reach, Window, single_frames, stage, windows
-from sonic_core.finish.track import FaceTracker, Tracker
+from sonic_core.face.tracker import FaceTracker, Tracker
+from sonic_core.video.optical_flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
+from sonic_core.video.windows import Reach, Window, single_frames, stage, windows
 
 SEES = Reach(5, 5)
 DEGREE = 2

@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from sonic_core.errors import InputError, SonicError
-from sonic_core.fleet.engines import Engine
-from sonic_core.fleet.request import parse_settings, sha256_of, store_files, submit
+from sonic_core.fleet.backends import Engine
+from sonic_core.fleet.submission import parse_settings, sha256_of, store_files, submit
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.worker import Worker
+from sonic_core.ledger.consents import record_consent
+from sonic_core.ledger.jobs import FINAL, Job
+from sonic_core.ledger.ledger import Ledger
 from sonic_core.settings import Settings
-from sonic_core.storage.consents import record_consent
-from sonic_core.storage.jobs import FINAL, Job
 from sonic_core.storage.keys import sanitize_name
-from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.store import StorageError
 from sonic_core.storage.stores import Stores
 

@@ -14,10 +14,10 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer
 from sqlalchemy.exc import DBAPIError
 
 from sonic_core.errors import InputError, SonicError
-from sonic_core.fleet.request import find_objects, submit
+from sonic_core.fleet.submission import find_objects, submit
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.webhooks import check_webhook
-from sonic_core.storage.ledger import Ledger
+from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.store import ObjectNotFound, StorageError
 from sonic_core.storage.stores import Stores
 

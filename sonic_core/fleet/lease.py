@@ -7,8 +7,8 @@ import logging
 import threading
 import time
 
-from sonic_core.storage.jobs import Job
-from sonic_core.storage.ledger import Ledger
+from sonic_core.ledger.jobs import Job
+from sonic_core.ledger.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 

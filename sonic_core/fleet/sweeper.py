@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from sonic_core.storage.jobs import Job
+from sonic_core.ledger.jobs import Job
+from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.keys import output_prefix
-from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.store import StorageError
 from sonic_core.storage.stores import Stores
 

@@ -15,10 +15,10 @@ import httpx
 from sqlalchemy import select, update
 
 from sonic_core.errors import InputError, SettingsError
-from sonic_core.fleet.fetch import pinned, resolve
-from sonic_core.storage.database import autocommit
-from sonic_core.storage.ledger import Ledger
-from sonic_core.storage.tables import deliveries
+from sonic_core.ledger.database import autocommit
+from sonic_core.ledger.ledger import Ledger
+from sonic_core.ledger.tables import deliveries
+from sonic_core.storage.https import pinned, resolve
 
 logger = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from sonic_core.errors import SonicError
-from sonic_core.fleet.engines import Engine, EngineUnavailable, Task
+from sonic_core.fleet.backends import Engine, EngineUnavailable, Task
 from sonic_core.fleet.lease import JobStopped, Lease
-from sonic_core.fleet.request import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, record
-from sonic_core.storage.jobs import Job
+from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, record
+from sonic_core.ledger.jobs import Job
+from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.keys import output_key, sanitize_name
-from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.store import ObjectNotFound, StorageError
 from sonic_core.storage.stores import Stores
 

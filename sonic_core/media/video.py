@@ -13,10 +13,10 @@ import numpy as np
 
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import InputError, OutputError
-from sonic_core.media.ahead import ahead
 from sonic_core.media.audio import load_audio
 from sonic_core.media.container import open_media
 from sonic_core.media.files import existing_file, written_whole
+from sonic_core.media.prefetch import ahead
 
 MAX_PIXELS = 16_384 * 16_384 // 8
 MAX_SECONDS = 3600.0

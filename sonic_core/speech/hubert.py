@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from sonic_core.errors import InputError, ModelError
-from sonic_core.unneeded import broken_ones_replaced
+from sonic_core.optional_imports import broken_ones_replaced
 
 with broken_ones_replaced():
     from transformers import HubertConfig, HubertModel

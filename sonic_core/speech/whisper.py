@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sonic_core.unneeded import broken_ones_replaced
+from sonic_core.optional_imports import broken_ones_replaced
 from sonic_core.weights.read import load_into
 
 with broken_ones_replaced():

@@ -1,5 +1,5 @@
-"""Object storage and the job ledger: where materials and results lie, and what happened to every job.
+"""Object storage: where materials and results lie.
 
-Knows bytes, keys and rows. It does not know engines, queues or HTTP services. Importing this package loads
-nothing heavy: oss2 and SQLAlchemy are imported by the modules that use them, when they are used.
+Knows bytes and keys. It does not know engines, queues or HTTP services. Importing this package loads
+nothing heavy: oss2 is imported by the modules that use it, when they use it.
 """

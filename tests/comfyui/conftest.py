@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sonic_core.fleet.comfyui import ComfyUI
+from sonic_core.comfyui.client import ComfyUI
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK = "sonic-studio"

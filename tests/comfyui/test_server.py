@@ -14,8 +14,8 @@ import httpx
 import numpy as np
 import pytest
 
-from sonic_core.fleet.comfyui import ComfyUIError
-from sonic_core.fleet.submit import main_video
+from sonic_core.cli.submit import main_video
+from sonic_core.comfyui.client import ComfyUIError
 
 from .conftest import PACK, ROOT, Server
 
@@ -179,13 +179,13 @@ def test_a_bad_input_is_said_in_one_sentence(server: Server, case: str) -> None:
 def test_a_worker_makes_a_job_with_it(server: Server, tmp_path: Path) -> None:
     """The fleet's worker, from a job in the ledger to the stored video, by this server."""
     pytest.importorskip("sqlalchemy")
-    from sonic_core.fleet.comfyui_engine import comfyui_engine
-    from sonic_core.fleet.request import store_files, submit
+    from sonic_core.comfyui.backend import comfyui_engine
+    from sonic_core.fleet.submission import store_files, submit
     from sonic_core.fleet.worker import Worker
-    from sonic_core.storage.consents import record_consent
-    from sonic_core.storage.database import open_database
+    from sonic_core.ledger.consents import record_consent
+    from sonic_core.ledger.database import open_database
+    from sonic_core.ledger.ledger import Ledger
     from sonic_core.storage.folder import FolderStore
-    from sonic_core.storage.ledger import Ledger
     from sonic_core.storage.stores import Stores
 
     ledger = Ledger(open_database(f"sqlite:///{tmp_path}/ledger.sqlite"))

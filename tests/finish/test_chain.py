@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from sonic_core.clip import Clip
+from sonic_core.disclosure.label import VisibleLabel, label
 from sonic_core.finish.canvas import canvas
-from sonic_core.finish.interpolate import interpolate
-from sonic_core.finish.label import VisibleLabel, label
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.finish.smooth import smooth
+from sonic_core.video.interpolate import interpolate
 
 SIDE = 32
 

@@ -9,8 +9,8 @@ import pytest
 from sonic_core.clip import Clip
 from sonic_core.errors import InputError
 from sonic_core.face.crop import Box
-from sonic_core.finish.flow import warp
 from sonic_core.finish.paste_back import cover_of, paste_back
+from sonic_core.video.optical_flow import warp
 
 SIZE = (128, 128)
 

@@ -8,8 +8,8 @@ import pytest
 
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
-from sonic_core.finish.flow import FlowEstimator, warp
 from sonic_core.finish.smooth import polynomial_weights, smooth
+from sonic_core.video.optical_flow import FlowEstimator, warp
 
 COUNT, SIDE = 24, 96
 

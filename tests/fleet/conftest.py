@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("sqlalchemy")
 
-from sonic_core.fleet.request import Materials, store_files, submit
-from sonic_core.storage.consents import record_consent
-from sonic_core.storage.database import open_database
+from sonic_core.fleet.submission import Materials, store_files, submit
+from sonic_core.ledger.consents import record_consent
+from sonic_core.ledger.database import open_database
+from sonic_core.ledger.jobs import new_job_id
+from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.folder import FolderStore
-from sonic_core.storage.jobs import new_job_id
-from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.stores import Stores
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "storage")]
@@ -96,7 +96,7 @@ def a_second_of_speech(speech_path, tmp_path):
 @pytest.fixture(scope="session")
 def lite():
     """The engine that ships, loaded once for all tests."""
-    from sonic_core.fleet.engines import core_engine
+    from sonic_core.fleet.backends import core_engine
 
     return core_engine("lite", "cpu")
 

@@ -24,7 +24,7 @@ def slow_bytes_engine(task):
 
 def lite_engine(task, made=[]):  # noqa: B006
     """The engine that ships; loaded with the first job of a process."""
-    from sonic_core.fleet.engines import core_engine
+    from sonic_core.fleet.backends import core_engine
 
     if not made:
         made.append(core_engine("lite", "cpu"))

@@ -6,11 +6,11 @@ import threading
 import pytest
 from fake_comfyui import FakeComfyUI
 
+from sonic_core.cli.submit import load_graph
+from sonic_core.comfyui import client
+from sonic_core.comfyui.backend import apply_settings, comfyui_engine, without_copies
+from sonic_core.comfyui.client import ComfyUI, ComfyUIError, ComfyUIUnreachable
 from sonic_core.errors import InputError
-from sonic_core.fleet import comfyui
-from sonic_core.fleet.comfyui import ComfyUI, ComfyUIError, ComfyUIUnreachable
-from sonic_core.fleet.comfyui_engine import apply_settings, comfyui_engine, without_copies
-from sonic_core.fleet.submit import load_graph
 from sonic_core.fleet.worker import Worker
 
 VIDEO = b"a video " * 5000
@@ -18,7 +18,7 @@ VIDEO = b"a video " * 5000
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(comfyui, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(client, "POLL_SECONDS", 0.02)
 
 
 @pytest.fixture

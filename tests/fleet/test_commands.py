@@ -15,9 +15,10 @@ pytest.importorskip("fastapi")
 import httpx
 from fleet_stubs import stub_engine
 
-from sonic_core import cli
-from sonic_core.fleet import access, commands
-from sonic_core.storage.ledger import Ledger
+from sonic_core.cli import fleet
+from sonic_core.cli import main as cli
+from sonic_core.ledger.ledger import Ledger
+from sonic_core.service import api_keys
 
 ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -32,13 +33,13 @@ def places(tmp_path, monkeypatch):
 def test_keys_are_made_and_revoked(capsys):
     assert cli.main(["serve", "--new-key", "shop"]) == 0
     key = capsys.readouterr().out.strip()
-    assert access.user_of(Ledger.open(), key) == "shop"
+    assert api_keys.user_of(Ledger.open(), key) == "shop"
     assert cli.main(["serve", "--revoke-keys", "shop"]) == 0 and "1 keys" in capsys.readouterr().out
-    assert access.user_of(Ledger.open(), key) is None
+    assert api_keys.user_of(Ledger.open(), key) is None
 
 
 def test_batch_and_jobs(tmp_path, portrait, speech, monkeypatch, capsys):
-    monkeypatch.setattr(commands, "make_engine", lambda args: stub_engine)
+    monkeypatch.setattr(fleet, "make_engine", lambda args: stub_engine)
     (tmp_path / "rows.csv").write_text("image,audio\nportrait.png,speech.wav\nportrait.png,none.wav\n")
     call = ["batch", str(tmp_path / "rows.csv"), "--output", str(tmp_path / "out"), "--consent", "a course"]
     assert cli.main(call) == 1
@@ -54,10 +55,10 @@ def test_batch_and_jobs(tmp_path, portrait, speech, monkeypatch, capsys):
 def test_engines_by_their_options(capsys):
     pytest.importorskip("c2pa")
     args = cli.build_parser().parse_args
-    assert callable(commands.make_engine(args(["worker", "--sign"])))
-    assert "comfyui_engine" in repr(commands.make_engine(args(["worker", "--engine", "comfyui"])))
-    away = commands.make_worker(args(["worker", "--engine", "comfyui", "--comfyui", "http://127.0.0.1:9"]), None, None)
-    assert not away.ready() and commands.make_worker(args(["worker"]), None, None).ready()
+    assert callable(fleet.make_engine(args(["worker", "--sign"])))
+    assert "comfyui_engine" in repr(fleet.make_engine(args(["worker", "--engine", "comfyui"])))
+    away = fleet.make_worker(args(["worker", "--engine", "comfyui", "--comfyui", "http://127.0.0.1:9"]), None, None)
+    assert not away.ready() and fleet.make_worker(args(["worker"]), None, None).ready()
     assert cli.main(["worker", "--certificate", "chain.pem"]) == 2
     assert "--certificate and --key" in capsys.readouterr().err
 

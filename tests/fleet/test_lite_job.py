@@ -4,9 +4,9 @@ import av
 import numpy as np
 import pytest
 
-from sonic_core.finish.provenance import read_manifest, self_made_credentials
-from sonic_core.fleet.engines import signing
-from sonic_core.fleet.request import store_files, submit
+from sonic_core.disclosure.c2pa import read_manifest, self_made_credentials
+from sonic_core.fleet.backends import signing
+from sonic_core.fleet.submission import store_files, submit
 from sonic_core.fleet.worker import Worker
 
 SETTINGS = {"preset": "fast", "label": "de", "min_resolution": 256, "inference_steps": 4, "seed": 1}

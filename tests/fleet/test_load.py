@@ -16,10 +16,10 @@ import pytest
 import sqlalchemy as sa
 
 from sonic_core.fleet.broker import CeleryQueue, make_app
-from sonic_core.fleet.request import find_objects, submit
+from sonic_core.fleet.submission import find_objects, submit
 from sonic_core.fleet.sweeper import publish
-from sonic_core.storage.consents import record_consent
-from sonic_core.storage.ledger import Ledger
+from sonic_core.ledger.consents import record_consent
+from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.profiles import load_profile
 from sonic_core.storage.stores import open_stores
 

@@ -15,11 +15,11 @@ import uvicorn
 from chromium import Chromium, executable
 from fleet_stubs import video_engine
 
-from sonic_core.fleet.service import Service, make_app
 from sonic_core.fleet.worker import Worker
-from sonic_core.storage.database import open_database
+from sonic_core.ledger.database import open_database
+from sonic_core.ledger.ledger import Ledger
+from sonic_core.service.app import Service, make_app
 from sonic_core.storage.folder import FolderStore
-from sonic_core.storage.ledger import Ledger
 from sonic_core.storage.stores import Stores
 
 pytestmark = pytest.mark.skipif(

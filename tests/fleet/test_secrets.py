@@ -20,23 +20,24 @@ from fastapi.testclient import TestClient
 from fleet_stubs import FakeQueue
 from oss_signature import Account
 
+from sonic_core.cli import storage
+from sonic_core.cli.submit import load_graph
+from sonic_core.comfyui.backend import apply_settings
+from sonic_core.disclosure.c2pa import read_manifest, self_made_credentials
+from sonic_core.disclosure.inspect import inspect
 from sonic_core.errors import SettingsError
-from sonic_core.finish.inspection import inspect
-from sonic_core.finish.provenance import read_manifest, self_made_credentials
-from sonic_core.fleet import access, webhooks
+from sonic_core.fleet import webhooks
+from sonic_core.fleet.backends import signing
 from sonic_core.fleet.broker import CeleryQueue, make_app
-from sonic_core.fleet.comfyui_engine import apply_settings
-from sonic_core.fleet.engines import signing
-from sonic_core.fleet.service import Service
-from sonic_core.fleet.service import make_app as make_service
-from sonic_core.fleet.submit import load_graph
 from sonic_core.fleet.sweeper import QueueError, publish_waiting, sweep
 from sonic_core.fleet.worker import Worker
-from sonic_core.storage import commands
-from sonic_core.storage.database import open_database
+from sonic_core.ledger.database import open_database
+from sonic_core.ledger.tables import metadata
+from sonic_core.service import api_keys
+from sonic_core.service.app import Service
+from sonic_core.service.app import make_app as make_service
 from sonic_core.storage.profiles import load_profile
 from sonic_core.storage.stores import open_stores
-from sonic_core.storage.tables import metadata
 
 WEBHOOK_SECRET = base64.b64encode(b"canary-webhook-signing-secret-0000").decode()
 SETTINGS = {"preset": "fast", "label": "zh", "min_resolution": 256, "inference_steps": 2}
@@ -53,7 +54,7 @@ def canaries(oss, monkeypatch, ledger):
         "CDN key": "canary-cdn-key-3301",
         "webhook secret": WEBHOOK_SECRET, "events token": "canary-events-token-7752",
         "broker password": "canary-broker-9921", "ledger password": "canary-ledger-1818",
-        "API key": access.create_key(ledger, "u"),
+        "API key": api_keys.create_key(ledger, "u"),
     }  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def test_a_whole_run_leaves_no_secret_behind(
     assert len(rows["events"]) > 4 and rows["deliveries"]
     found["the ledger's rows"] = repr(rows)
     parser = argparse.ArgumentParser()
-    commands.add_parser(parser.add_subparsers())
+    storage.add_parser(parser.add_subparsers())
     for words in (["show", made], ["show", failed, "--json"], ["list"]):
         args = parser.parse_args(["jobs", *words, "--ledger", str(ledger.engine.url)])
         args.run(args)

@@ -11,29 +11,29 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 from fleet_stubs import FakeQueue, stub_engine
 
-from sonic_core.fleet import access
-from sonic_core.fleet.service import Service, make_app
 from sonic_core.fleet.worker import Worker
+from sonic_core.service import api_keys
+from sonic_core.service.app import Service, make_app
 
 CONSENT = {"agreed": True, "subject": "s-1", "purpose": "a greeting"}
 
 
 @pytest.fixture
 def service(ledger, stores):
-    return Service(ledger, stores, limits=access.Limits(active_jobs=3, jobs_a_day=4, queued_jobs=3))
+    return Service(ledger, stores, limits=api_keys.Limits(active_jobs=3, jobs_a_day=4, queued_jobs=3))
 
 
 @pytest.fixture
 def client(service):
     with TestClient(make_app(service)) as client:
-        client.headers["Authorization"] = f"Bearer {access.create_key(service.ledger, 'u')}"
+        client.headers["Authorization"] = f"Bearer {api_keys.create_key(service.ledger, 'u')}"
         yield client
 
 
 @pytest.fixture
 def other(service, client):
     with TestClient(client.app) as other:
-        other.headers["X-API-Key"] = access.create_key(service.ledger, "other")
+        other.headers["X-API-Key"] = api_keys.create_key(service.ledger, "other")
         yield other
 
 
@@ -216,7 +216,7 @@ def test_page_headers_and_openapi(client):
 
 
 def test_every_word_of_the_page_is_in_both_languages():
-    from sonic_core.fleet.service import PAGE
+    from sonic_core.service.app import PAGE
 
     texts = (PAGE / "texts.js").read_text(encoding="utf-8")
     english, chinese = texts.split("  zh: {")
@@ -257,7 +257,7 @@ def test_a_broker_that_is_down_does_not_lose_the_job(ledger, stores, portrait, s
     queue.down = True
     client = TestClient(make_app(Service(ledger, stores, queue)))
     files = {"image": ("p.png", portrait.read_bytes()), "audio": ("s.wav", speech.read_bytes())}
-    headers = {"Authorization": f"Bearer {access.create_key(ledger, 'u')}"}
+    headers = {"Authorization": f"Bearer {api_keys.create_key(ledger, 'u')}"}
     answer = client.post("/jobs", files=files, data={"consent": json.dumps(CONSENT)}, headers=headers)
     assert answer.status_code == 202 and ledger.get(answer.json()["id"]).published is None
     queue.down = False
@@ -267,9 +267,9 @@ def test_a_broker_that_is_down_does_not_lose_the_job(ledger, stores, portrait, s
 
 
 def test_a_key_is_stored_as_its_hash_and_can_be_revoked(ledger):
-    key, others = access.create_key(ledger, "u"), access.create_key(ledger, "v")
-    assert access.user_of(ledger, key) == "u" and access.user_of(ledger, key + "x") is None
-    assert (access.revoke_keys(ledger, "u"), access.revoke_keys(ledger, "u")) == (1, 0)
-    assert access.user_of(ledger, key) is None and access.user_of(ledger, others) == "v"
+    key, others = api_keys.create_key(ledger, "u"), api_keys.create_key(ledger, "v")
+    assert api_keys.user_of(ledger, key) == "u" and api_keys.user_of(ledger, key + "x") is None
+    assert (api_keys.revoke_keys(ledger, "u"), api_keys.revoke_keys(ledger, "u")) == (1, 0)
+    assert api_keys.user_of(ledger, key) is None and api_keys.user_of(ledger, others) == "v"
     with ledger.engine.connect() as connection:
         assert key not in str(connection.exec_driver_sql("SELECT * FROM api_keys").all())

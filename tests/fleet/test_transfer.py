@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonic_core.errors import InputError, SettingsError, SonicError
-from sonic_core.fleet import fetch, transfer
+from sonic_core.storage import https, transfer
 from sonic_core.storage.store import ObjectNotFound, StorageError
 
 SECRET = "canary-secret-4711"
@@ -148,7 +148,7 @@ def test_what_is_not_loaded(folder, tmp_path, source, error, said):
 
 def test_a_url_is_fetched_with_progress(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        fetch, "fetch", lambda url, target, cap, seconds, on_step: (target.write_bytes(b"x"), on_step(1, 1))
+        https, "fetch", lambda url, target, cap, seconds, on_step: (target.write_bytes(b"x"), on_step(1, 1))
     )
     steps = []
     transfer.load("https://example.com/a.jpg?token=1", "", tmp_path / "x", lambda *step: steps.append(step))

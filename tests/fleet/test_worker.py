@@ -10,7 +10,7 @@ from sonic_core.errors import NoFaceError
 from sonic_core.fleet.lease import JobStopped, Lease
 from sonic_core.fleet.sweeper import publish_waiting, sweep
 from sonic_core.fleet.worker import Worker
-from sonic_core.storage.ledger import Ledger
+from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.store import StorageError
 
 

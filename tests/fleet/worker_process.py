@@ -9,9 +9,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import fleet_stubs
 
-from sonic_core.fleet.commands import run_until_stopped
+from sonic_core.cli.fleet import run_until_stopped
 from sonic_core.fleet.worker import Worker
-from sonic_core.storage.ledger import Ledger
+from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.profiles import load_profile
 from sonic_core.storage.stores import open_stores
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sonic_core.clip import Audio, Clip
+from sonic_core.disclosure.inspect import inspect
+from sonic_core.disclosure.label import label
 from sonic_core.errors import InputError
-from sonic_core.finish.inspection import inspect
-from sonic_core.finish.label import label
 from sonic_core.media.remux import remux
 from sonic_core.media.video import open_video, save_video
 

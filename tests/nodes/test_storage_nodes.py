@@ -19,9 +19,9 @@ import torch
 
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import InputError, SonicError
-from sonic_core.fleet import transfer
 from sonic_core.media.flac import save_flac
 from sonic_core.media.video import save_video
+from sonic_core.storage import transfer
 from sonic_core.storage.store import Store
 
 SECRET = "canary-secret-4711"

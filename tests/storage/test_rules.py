@@ -8,7 +8,8 @@ pytest.importorskip("oss2")
 
 from oss2.models import BucketLifecycle, LifecycleExpiration, LifecycleRule
 
-from sonic_core.storage import commands, rules
+from sonic_core.cli import storage
+from sonic_core.storage import rules
 
 
 def test_init_sets_what_check_misses_and_keeps_foreign_rules(make_oss_store, oss_server):
@@ -36,7 +37,7 @@ def test_public_links_lift_the_block(make_oss_store, oss_server):
 def run(monkeypatch, oss_server, capsys):
     monkeypatch.setenv("SONIC_STORAGE_CONFIG", "/nonexistent")
     parser = argparse.ArgumentParser()
-    commands.add_parser(parser.add_subparsers(dest="command"))
+    storage.add_parser(parser.add_subparsers(dest="command"))
 
     def run(*arguments):
         args = parser.parse_args(arguments)

@@ -9,7 +9,7 @@ import numpy as np
 
 from sonic_core.engines.lite.layout import FPS
 from sonic_core.engines.lite.motion import QUIET_NATS
-from sonic_core.engines.lite.steady import steadied
+from sonic_core.engines.lite.savgol import steadied
 
 FACE_CENTIMETRES = 17.7  # forehead 10 to chin 152 of MediaPipe's metric face
 SHUT = 0.62  # MediaPipe's blink score of a lid that is shut, above its score when open

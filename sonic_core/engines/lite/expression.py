@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sonic_core.engines.lite.fit import FaceFit
 from sonic_core.engines.lite.landmarks import (
     LEFT_BROW,
     LOWER_INNER,
@@ -23,6 +22,7 @@ from sonic_core.engines.lite.landmarks import (
     UPPER_LIP,
 )
 from sonic_core.engines.lite.layout import BROWS, MOUTH, MOUTH_CHANNELS, MouthBasis
+from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.warp import Grid, smoothstep, thin_plate
 
 PAIRS = 9  # of facing points between the corners of the mouth

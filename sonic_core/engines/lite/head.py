@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sonic_core.engines.lite.fit import FaceFit
+from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.warp import Grid, smoothstep, thin_plate
 
 PIVOT = np.array([0.0, 1.5, 1.1], np.float32)  # canonical: the top of the neck, below and behind the mouth

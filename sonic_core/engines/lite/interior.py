@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sonic_core.engines.lite.fit import FaceFit
 from sonic_core.engines.lite.landmarks import (
     LEFT_LOWER_LID,
     LEFT_UPPER_LID,
@@ -24,6 +23,7 @@ from sonic_core.engines.lite.landmarks import (
     UPPER_INNER,
     UPPER_LIP,
 )
+from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.warp import look_up, smoothstep
 
 DENSITY = 2  # texture pixels in a photo pixel

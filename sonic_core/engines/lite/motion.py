@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.motion_net import MotionConfig, MotionNet, StreamConfig
-from sonic_core.engines.lite.steady import steadied
+from sonic_core.engines.lite.savgol import steadied
 from sonic_core.errors import ModelError
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample, v_scalings
 from sonic_core.sampling.sampler import OnStep

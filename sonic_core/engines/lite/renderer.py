@@ -18,7 +18,6 @@ import numpy as np
 
 from sonic_core.engines.lite.expression import make_expression
 from sonic_core.engines.lite.eyes import Eye, draw_eye, make_eye
-from sonic_core.engines.lite.fit import fit_face
 from sonic_core.engines.lite.head import HeadField, moving_box
 from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import (
@@ -35,6 +34,7 @@ from sonic_core.engines.lite.landmarks import (
 )
 from sonic_core.engines.lite.layout import GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, MouthBasis
 from sonic_core.engines.lite.lip_edges import LipEdges
+from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.warp import Grid, look_up, smoothstep
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from sonic_core.engines.sonic.config import SonicConfig, UNetConfig, read_config
 from sonic_core.engines.sonic.unet import SonicUNet
 from sonic_core.engines.sonic.vae import RELEASED_CONFIG, VideoAutoencoder
 from sonic_core.errors import ModelError
-from sonic_core.finish.rife import IFNet
+from sonic_core.optional_imports import broken_ones_replaced
 from sonic_core.speech.hubert import SpeechEncoder
 from sonic_core.speech.tokens import AudioToBucket, AudioToToken, check_widths
 from sonic_core.speech.whisper import WhisperFeatures
-from sonic_core.unneeded import broken_ones_replaced
+from sonic_core.video.rife import IFNet
 from sonic_core.weights.folder import SPEECH_FOLDERS, SVD_FILES, Found, find_files
 from sonic_core.weights.read import load_into, read_tensors
 from sonic_core.weights.svd_file import read_image_encoder, read_vae, rename_vae

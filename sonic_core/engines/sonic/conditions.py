@@ -14,8 +14,8 @@ from sonic_core.engines.base import SPEECH_RATE, OnStep, Portrait
 from sonic_core.engines.sonic.image import clip_pixels, face_mask, reference_tensor
 from sonic_core.engines.sonic.unet import SonicUNet
 from sonic_core.engines.sonic.vae import VideoAutoencoder
-from sonic_core.finish.rife import IFNet
 from sonic_core.speech.tokens import SAMPLES_PER_FRAME, AudioToBucket, AudioToToken, conditions
+from sonic_core.video.rife import IFNet
 
 
 @dataclass(frozen=True)

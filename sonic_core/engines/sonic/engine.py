@@ -26,8 +26,8 @@ from sonic_core.engines.sonic.replicas import Replicas
 from sonic_core.engines.sonic.sampling import model_windows, sample_latents
 from sonic_core.engines.sonic.vae import decode_chunks, tiled
 from sonic_core.errors import NotEnoughMemoryError
-from sonic_core.finish.interpolate import sampled
 from sonic_core.settings import Settings
+from sonic_core.video.interpolate import sampled
 
 logger = logging.getLogger(__name__)
 

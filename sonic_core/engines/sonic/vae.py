@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sonic_core.errors import ModelError
-from sonic_core.unneeded import broken_ones_replaced
+from sonic_core.optional_imports import broken_ones_replaced
 from sonic_core.weights.read import load_into
 
 with broken_ones_replaced():

@@ -8,8 +8,8 @@ import torch
 
 from sonic_core.engines.sonic.config import UNetConfig
 from sonic_core.engines.sonic.unet import SonicUNet
-from sonic_core.finish.rife import IFNet
 from sonic_core.speech.tokens import BUCKET_WINDOW, TOKEN_WINDOW, AudioToBucket, AudioToToken
+from sonic_core.video.rife import IFNet
 
 NETWORKS = {
     "unet.pth": lambda: SonicUNet(UNetConfig()),

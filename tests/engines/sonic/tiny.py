@@ -22,8 +22,8 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from sonic_core.engines.sonic.config import UNetConfig
 from sonic_core.engines.sonic.unet import SonicUNet
-from sonic_core.finish.rife import IFNet
 from sonic_core.speech.tokens import BUCKET_WINDOW, TOKEN_WINDOW, AudioToBucket, AudioToToken
+from sonic_core.video.rife import IFNet
 
 CONTEXT, TOKENS, SPEECH_WIDTH, SPEECH_LAYERS = 16, 3, 16, 2
 

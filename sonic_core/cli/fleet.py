@@ -1,0 +1,233 @@
+"""Commands `worker`, `serve`, `batch` and `ingest`: they put the parts together and say what is missing."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sonic_core.cli.storage import needing_extra, open_ledger
+from sonic_core.errors import SettingsError
+from sonic_core.storage.profiles import load_profile
+from sonic_core.storage.stores import Stores, open_stores
+
+if TYPE_CHECKING:
+    from sonic_core.fleet.backends import Engine
+    from sonic_core.fleet.sweeper import Queue
+    from sonic_core.ledger.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+
+def add_parser(subparsers: Any) -> None:
+    worker = subparsers.add_parser("worker", help="take jobs from the queue or the ledger and make videos")
+    _add_engine(worker)
+    _add_places(worker)
+    worker.add_argument("--lease", type=float, default=30.0, help="seconds a silent worker keeps its job (30)")
+    worker.add_argument("--job-hours", type=float, default=6.0, help="a job that takes longer fails (%(default)s)")
+    worker.set_defaults(run=lambda args: needing_extra(lambda: run_worker(args)))
+
+    serve = subparsers.add_parser("serve", help="the HTTP service with its page")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--public-url", help="address under which browsers reach the service (for links to a folder)")
+    serve.add_argument(
+        "--all-in-one", action="store_true", help="service and worker in one process, no key needed here"
+    )
+    serve.add_argument("--new-key", metavar="USER", help="print a new API key for a user and end")
+    serve.add_argument("--revoke-keys", metavar="USER", help="make a user's API keys worthless and end")
+    serve.add_argument("--active-jobs", type=int, default=20, help="a user's jobs under way at a time (%(default)s)")
+    serve.add_argument("--jobs-a-day", type=int, default=500, help="jobs a user may start in a day (%(default)s)")
+    serve.add_argument("--queue-limit", type=int, default=1000, help="waiting jobs of all users (%(default)s)")
+    _add_engine(serve)
+    _add_places(serve)
+    serve.set_defaults(run=lambda args: needing_extra(lambda: run_serve(args)))
+
+    batch = subparsers.add_parser("batch", help="many videos from a CSV file or a folder")
+    batch.add_argument("source", type=Path, help="CSV with image, audio and settings as columns; or a folder of pairs")
+    batch.add_argument("--output", type=Path, required=True, help="folder for the videos and report.csv")
+    batch.add_argument("--queue", action="store_true", help="let workers do it instead of this process")
+    batch.add_argument("--consent", required=True, help="what the people shown agreed to (kept in the ledger)")
+    batch.add_argument("--user", default="local")
+    _add_engine(batch)
+    _add_places(batch)
+    batch.set_defaults(run=lambda args: needing_extra(lambda: run_batch(args)))
+
+    ingest = subparsers.add_parser("ingest", help="take jobs in from another system")
+    ingest.add_argument("source", choices=["kafka"])
+    ingest.add_argument("--brokers", required=True, help="host:port, several with commas")
+    ingest.add_argument("--topic", default="sonic-jobs")
+    ingest.add_argument("--group", default="sonic-studio")
+    _add_places(ingest)
+    ingest.set_defaults(run=lambda args: needing_extra(lambda: run_ingest(args), "fleet,kafka"))
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=["core", "comfyui"], default="core", help="make videos here, or by ComfyUI")
+    parser.add_argument("--model", default="lite", help="for core: 'lite' or a folder of Sonic model files")
+    parser.add_argument("--device", help="for core: cpu, cuda, cuda:1, mps")
+    parser.add_argument("--comfyui", default="http://127.0.0.1:8188", help="address of the ComfyUI server")
+    parser.add_argument("--workflow", default="fast", help="for comfyui: fast, high_quality or a file in API format")
+    parser.add_argument("--sign", action="store_true", help="sign with C2PA, self-made unless a certificate is given")
+    parser.add_argument("--certificate", type=Path, help="PEM chain to sign with")
+    parser.add_argument("--key", type=Path, help="PEM private key of the certificate")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ledger", help="database address (default: SONIC_LEDGER, or a SQLite file)")
+    parser.add_argument("--profile", help="storage profile (default: SONIC_OSS_PROFILE)")
+    parser.add_argument("--broker", help="RabbitMQ, amqp://...; left out: SONIC_BROKER, or no broker")
+
+
+def run_worker(args: argparse.Namespace) -> int:
+    ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
+    worker = make_worker(args, ledger, stores, lease_seconds=args.lease, job_seconds=args.job_hours * 3600)
+    return run_until_stopped(worker, broker_address(args))
+
+
+def run_until_stopped(worker: Any, broker: str | None) -> int:
+    """Runs a worker with its sweeper: from the broker's queue, or from the ledger where there is none."""
+    stop = threading.Event()
+    queue = open_queue(broker)
+    start_sweepers(worker.ledger, worker.stores, queue, stop)
+    _start(lambda: _say_alive(worker, stop), "alive")
+    if broker:
+        from sonic_core.fleet.broker import serve_queue
+
+        worker.clean_old_folders()
+        serve_queue(queue.app, worker.run_announced, worker.name)  # type: ignore[union-attr]
+    else:
+        _stop_on_signals(stop)
+        worker.run(stop)
+    stop.set()
+    return 0
+
+
+def run_serve(args: argparse.Namespace) -> int:
+    import uvicorn
+
+    from sonic_core.service.api_keys import Limits, create_key, revoke_keys
+    from sonic_core.service.app import Service, make_app
+
+    ledger = open_ledger(args.ledger)
+    if args.new_key:
+        sys.stdout.write(create_key(ledger, args.new_key) + "\n")
+        return 0
+    if args.revoke_keys:
+        sys.stdout.write(f"{revoke_keys(ledger, args.revoke_keys)} keys revoked.\n")
+        return 0
+    base_url = args.public_url or f"http://{args.host}:{args.port}"
+    stores = open_stores(load_profile(args.profile), base_url)
+    broker = None if args.all_in_one else broker_address(args)
+    queue = open_queue(broker)
+    stop = threading.Event()
+    start_sweepers(ledger, stores, queue, stop)
+    if args.all_in_one:
+        worker = make_worker(args, ledger, stores)
+        _start(lambda: worker.run(stop), "worker")
+        _start(lambda: _say_alive(worker, stop), "alive")
+        sys.stderr.write(f"Sonic Studio: {base_url}\n")
+    limits = Limits(args.active_jobs, args.jobs_a_day, args.queue_limit)
+    app = make_app(Service(ledger, stores, queue, limits, local=args.all_in_one))
+    uvicorn.run(
+        app, host=args.host, port=args.port, log_level="warning", server_header=False, timeout_graceful_shutdown=3
+    )
+    stop.set()
+    return 0
+
+
+def run_batch(args: argparse.Namespace) -> int:
+    from sonic_core.fleet.batch import Batch
+
+    ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
+    batch = Batch(ledger, stores, args.source, args.output, args.user, args.consent)
+    if args.queue:
+        return batch.run_queued(open_queue(broker_address(args)))
+    return batch.run_here(make_engine(args))
+
+
+def run_ingest(args: argparse.Namespace) -> int:
+    from sonic_core.fleet.kafka import consume
+
+    ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    consume(ledger, stores, open_queue(broker_address(args)), args.brokers, args.topic, args.group, stop)
+    return 0
+
+
+def make_worker(args: argparse.Namespace, ledger: "Ledger", stores: Stores, **limits: Any) -> Any:
+    from sonic_core.comfyui.backend import answers
+    from sonic_core.fleet.worker import Worker
+
+    def ready() -> bool:
+        return args.engine == "core" or answers(args.comfyui)
+
+    return Worker(ledger, stores, make_engine(args), engine_name=args.engine, ready=ready, **limits)
+
+
+def make_engine(args: argparse.Namespace) -> "Engine":
+    from sonic_core.comfyui.backend import comfyui_engine
+    from sonic_core.fleet.backends import core_engine, signing
+
+    if args.engine == "comfyui":
+        engine = comfyui_engine(args.comfyui, args.workflow)
+    else:
+        engine = core_engine(args.model, args.device)
+    if not (args.sign or args.certificate or args.key):
+        return engine
+    from sonic_core.disclosure.c2pa import load_credentials, self_made_credentials
+
+    if (args.certificate is None) != (args.key is None):
+        raise SettingsError("A certificate and its key go together; give --certificate and --key, or neither.")
+    own = args.certificate is not None
+    return signing(engine, load_credentials(args.certificate, args.key) if own else self_made_credentials())
+
+
+def broker_address(args: argparse.Namespace) -> str | None:
+    return args.broker or os.environ.get("SONIC_BROKER") or None
+
+
+def open_queue(broker: str | None) -> "Queue | None":
+    if not broker:
+        return None
+    from sonic_core.fleet.broker import CeleryQueue, make_app
+
+    return CeleryQueue(make_app(broker))
+
+
+def start_sweepers(ledger: "Ledger", stores: Stores, queue: "Queue | None", stop: threading.Event) -> None:
+    from sonic_core.fleet.sweeper import run_sweeper, sweep
+    from sonic_core.fleet.webhooks import deliver_due, signing_secret
+
+    _start(lambda: run_sweeper(lambda: sweep(ledger, stores, queue), stop), "sweeper")
+    if os.environ.get("SONIC_WEBHOOK_SECRET"):  # who cannot sign must not take messages away from those who can
+        signing_secret()
+        _start(lambda: run_sweeper(lambda: deliver_due(ledger), stop), "webhooks")
+
+
+def _say_alive(worker: Any, stop: threading.Event) -> None:
+    """Keeps a worker in the list of live ones, whatever it does."""
+    from sonic_core.fleet.sweeper import run_sweeper
+
+    worker.say_alive()
+    run_sweeper(worker.say_alive, stop, 20.0)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """The first signal lets the work under way end, a second one does not."""
+
+    def handle(number: int, _: Any) -> None:
+        stop.set()
+        signal.signal(number, signal.default_int_handler)
+        sys.stderr.write("Stopping when the work under way is done; once more to stop at once.\n")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+
+
+def _start(work: Any, name: str) -> None:
+    threading.Thread(target=work, name=name, daemon=True).start()

@@ -1,0 +1,113 @@
+"""The command `generate`: a photo and a sound to a video file, with a progress bar and a report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed
+from sonic_core.cli.options import add_settings_options, settings_from
+from sonic_core.clip import Clip
+from sonic_core.disclosure.label import RECORD_KEY
+from sonic_core.errors import OutputError
+from sonic_core.media.audio import fit_duration, load_audio
+from sonic_core.media.image import load_image
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("generate", help="make a talking video from a photo and a sound")
+    parser.add_argument("--image", required=True, type=Path, help="the portrait: JPEG, PNG, WebP")
+    parser.add_argument("--audio", required=True, type=Path, help="the speech: any sound file, or a video with sound")
+    parser.add_argument("--output", required=True, type=Path, help="the video to write, .mp4")
+    parser.add_argument("--model", default="lite", help="'lite' (bundled) or a folder of Sonic model files")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: the GPU when there is one")
+    parser.add_argument(
+        "--crf",
+        type=int,
+        default=18,
+        choices=range(0, 52),
+        metavar="N",
+        help="x264 quality, 0 to 51, lower is better (18)",
+    )
+    parser.add_argument("--json", action="store_true", help="print a report as the last line of standard output")
+    add_settings_options(parser)
+    add_finishing_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings, wanted = settings_from(args), finishing_from(args)
+    check_output(args.output)
+    photo, audio = load_image(args.image), fit_duration(load_audio(args.audio), settings)
+    from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
+
+    start = time.perf_counter()
+    pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
+    with Bar("sampling") as bar:
+        clip = pipe(photo, audio, settings, on_step=bar.update)
+    if not wanted.record:
+        clip = clip.replaced(metadata={k: v for k, v in clip.metadata.items() if k != RECORD_KEY})
+    clip = finished(clip, wanted)
+    with Bar("rendering") as bar:
+        pipe.save_video(clip, args.output, args.crf, on_frame=bar.update)
+    signed(args.output, wanted)
+    if args.json:
+        sys.stdout.write(json.dumps(report(clip, pipe.seconds, time.perf_counter() - start)) + "\n")
+    else:
+        sys.stdout.write(f"{args.output}: {clip.frame_count} frames, {clip.seconds:.2f} s\n")
+    return 0
+
+
+def check_output(path: Path) -> None:
+    """Refuse an output that cannot be written before an hour of work goes into it."""
+    if path.suffix.lower() not in (".mp4", ".mov", ".m4v"):
+        raise OutputError(f"output {str(path)!r} must end in .mp4")
+    if not path.parent.is_dir():
+        raise OutputError(f"the folder of output {str(path)!r} does not exist; make it first")
+
+
+def report(clip: Clip, seconds: dict[str, float], total: float) -> dict[str, Any]:
+    """Frames, rate, size, seconds a stage, real-time factor (compute after loading / video) and peak memory."""
+    working = sum(value for stage, value in seconds.items() if stage != "load")
+    return {
+        "frames": clip.frame_count,
+        "fps": float(clip.fps),
+        "size": [clip.width, clip.height],
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "total_seconds": round(total, 3),
+        "real_time_factor": round(working / clip.seconds, 3),
+        "peak_memory_mb": round(peak_memory_bytes() / 2**20),
+    }
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has held at once; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+class Bar:
+    """A progress bar on standard error, driven by (done, total)."""
+
+    def __init__(self, name: str):
+        self.bar = tqdm(desc=name, leave=False, disable=not sys.stderr.isatty())
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def update(self, done: int, total: int, preview: Any = None) -> None:
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)

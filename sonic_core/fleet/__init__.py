@@ -1,0 +1,1 @@
+"""Many machines: workers, leases, the sweeper, the broker, batches and webhooks."""

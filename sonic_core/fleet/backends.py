@@ -1,0 +1,87 @@
+"""What a worker makes videos with: here the library in this process; a ComfyUI server is `comfyui_engine`'s.
+
+An engine is a function of a Task; it reports its stages through `task.on_step`, which raises to stop it. Knows
+no ledger and no store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sonic_core.errors import SonicError
+from sonic_core.fleet.submission import NO_LABEL, make_settings
+
+if TYPE_CHECKING:
+    from sonic_core.disclosure.c2pa import Credentials
+
+
+class EngineUnavailable(SonicError):
+    """The engine cannot work now; another time, or another worker's, may."""
+
+
+class OnStage(Protocol):
+    """Progress: a stage's name and the whole job's share done, 0 to 1. Raising from it stops the job."""
+
+    def __call__(self, stage: str, fraction: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """One video to make: local inputs, the job's stored settings, where the MP4 goes."""
+
+    job_id: str
+    image: Path
+    audio: Path
+    settings: dict[str, Any]
+    output: Path
+    on_step: OnStage
+
+
+Engine = Callable[[Task], dict[str, float]]  # returns seconds per stage
+
+
+def core_engine(model: str = "lite", device: str | None = None) -> Engine:
+    """SonicPipeline in this process; the model is loaded with the first job and stays."""
+    loaded: list[Any] = []
+
+    def make(task: Task) -> dict[str, float]:
+        from sonic_core.disclosure.label import VisibleLabel, label
+        from sonic_core.pipeline import SonicPipeline
+
+        if loaded:
+            loaded[0].seconds.clear()  # the job before this one paid for the loading
+        else:
+            task.on_step("loading", 0.0)
+            loaded.append(SonicPipeline.from_pretrained(model, device=device))
+        pipe = loaded[0]
+
+        def sampling(done: int, total: int, preview: object = None) -> None:
+            task.on_step("sampling", 0.5 * done / max(total, 1))
+
+        clip = pipe(str(task.image), str(task.audio), make_settings(task.settings), on_step=sampling)
+        language = task.settings.get("label", NO_LABEL)
+        visible = VisibleLabel(text=language) if language != NO_LABEL else None
+        clip = label(clip, visible, job_id=task.job_id)
+        pipe.save_video(
+            clip, task.output, on_frame=lambda done, total: task.on_step("rendering", 0.5 + 0.5 * done / max(total, 1))
+        )
+        return {name: round(seconds, 3) for name, seconds in pipe.seconds.items()}
+
+    return make
+
+
+def signing(engine: Engine, credentials: Credentials) -> Engine:
+    """The engine with C2PA content credentials put on its videos, after everything else that changes the file."""
+
+    def make(task: Task) -> dict[str, float]:
+        from sonic_core.disclosure.c2pa import sign
+
+        timings = engine(task)
+        task.on_step("signing", 0.98)
+        sign(task.output, task.output, credentials, title=f"{task.job_id}.mp4")
+        return timings
+
+    return make

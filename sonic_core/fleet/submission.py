@@ -1,0 +1,161 @@
+"""A job as somebody asks for it: settings checked, files probed and stored, consent recorded, ledger told.
+
+All entrances (HTTP, batch, Kafka, storage events) come through here. Files are probed, not decoded: a wrong
+type, a bomb or three hours of audio are refused before a worker sees them. Knows the stores and the ledger.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sonic_core.disclosure.label import LABELS
+from sonic_core.errors import InputError, SettingsError
+from sonic_core.ledger.jobs import Job, NewJob
+from sonic_core.ledger.ledger import Ledger
+from sonic_core.settings import Settings, preset
+from sonic_core.storage.keys import check_key, input_key
+from sonic_core.storage.store import ObjectInfo
+from sonic_core.storage.stores import Stores
+
+MAX_IMAGE_BYTES = 32 << 20
+MAX_AUDIO_BYTES = 256 << 20
+MAX_AUDIO_SECONDS = 1800.0
+MAX_IMAGE_PIXELS = 80_000_000
+MAX_STREAMS = 8
+NO_LABEL = "none"
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP")
+
+
+@dataclass(frozen=True)
+class Materials:
+    """The stored inputs of a job: what the ledger keeps of each object."""
+
+    image: dict[str, Any]
+    audio: dict[str, Any]
+
+
+def parse_settings(given: Any) -> dict[str, Any]:
+    """A job's settings as the ledger keeps them: names and values that differ from the preset, checked.
+
+    Besides the fields of Settings: `preset` and `label` (the language of the visible AI label, or none).
+    """
+    if not isinstance(given, dict):
+        raise SettingsError("The settings of a job must be an object of names and values.")
+    changes = dict(given)
+    label = changes.pop("label", NO_LABEL)
+    if label not in (NO_LABEL, *LABELS):
+        raise SettingsError(f"label is {label!r}; choose one of {', '.join((NO_LABEL, *LABELS))}")
+    kept = {"preset": changes.pop("preset", "high_quality"), "label": label, **changes}
+    make_settings(kept)
+    return kept
+
+
+def make_settings(kept: dict[str, Any]) -> Settings:
+    """The Settings of a job's stored settings. Raises SettingsError."""
+    changes = {name: value for name, value in kept.items() if name not in ("preset", "label")}
+    if isinstance(changes.get("face_box"), list):
+        changes["face_box"] = tuple(changes["face_box"])
+    chosen = kept.get("preset", "high_quality")
+    if not isinstance(chosen, str):
+        raise SettingsError("preset must be a name")
+    return preset(chosen).with_changes(**changes)
+
+
+def probe_image(path: Path) -> None:
+    """Raises InputError unless the file is a still picture of a usable type and size. Reads its header only."""
+    from PIL import Image, UnidentifiedImageError
+
+    _check_size(path, MAX_IMAGE_BYTES, "photo")
+    try:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
+            width, height = image.size
+            frames = getattr(image, "n_frames", 1)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise InputError("The photo is not a readable JPEG, PNG or WebP picture.") from None
+    if width * height > MAX_IMAGE_PIXELS:
+        raise InputError(f"The photo has {width} x {height} pixels; at most {MAX_IMAGE_PIXELS} are accepted.")
+    if frames != 1:
+        raise InputError("The photo is animated; give a still picture.")
+
+
+def probe_audio(path: Path) -> float:
+    """Seconds of sound (0 where the file does not say). Raises InputError unless there is a usable sound stream."""
+    import av
+
+    _check_size(path, MAX_AUDIO_BYTES, "sound")
+    # No playlists, no protocols: the file must not make the demuxer open another one.
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": "mp3,wav,flac,ogg,mov,mp4,m4a,aac,matroska,webm,w64,aiff",
+    }
+    try:
+        with av.open(str(path), options=options) as container:
+            if len(container.streams) > MAX_STREAMS or not container.streams.audio:
+                raise InputError("The sound file has no sound in it, or far too many streams.")
+            seconds = float(container.duration or 0) / av.time_base
+    except (av.error.FFmpegError, ValueError, OSError):
+        raise InputError("The sound is not a readable audio file (MP3, WAV, FLAC, OGG, M4A, WebM).") from None
+    if seconds > MAX_AUDIO_SECONDS:
+        raise InputError(f"The sound is {seconds:.0f} s long; at most {MAX_AUDIO_SECONDS:.0f} s are accepted.")
+    return seconds
+
+
+def _check_size(path: Path, limit: int, what: str) -> None:
+    size = path.stat().st_size
+    if not 0 < size <= limit:
+        raise InputError(f"The {what} has {size} bytes; 1 to {limit} are accepted.")
+
+
+def store_files(stores: Stores, user: str, job_id: str, image: Path, audio: Path) -> Materials:
+    """Probes both files and puts them under the job's input keys."""
+    probe_image(image)
+    probe_audio(audio)
+    stored = []
+    for path, name in ((image, f"image-{image.name}"), (audio, f"audio-{audio.name}")):
+        info = stores.inputs.put(input_key(user, job_id, name), path, overwrite=True)
+        stored.append(record(info, sha256_of(path)))
+    return Materials(*stored)
+
+
+def find_objects(stores: Stores, user: str, image_key: str, audio_key: str) -> Materials:
+    """Materials that lie in the store already. Only keys of the same user are accepted."""
+    found = []
+    for key, limit in ((image_key, MAX_IMAGE_BYTES), (audio_key, MAX_AUDIO_BYTES)):
+        if not check_key(key).startswith(f"inputs/{user}/"):
+            raise InputError(f"The key {key[:100]!r} is not below inputs/{user}/.")
+        info = stores.inputs.head(key)
+        if info.size > limit:
+            raise InputError(f"The object {key} has {info.size} bytes; at most {limit} are accepted.")
+        found.append(record(info))
+    return Materials(*found)
+
+
+def record(info: ObjectInfo, sha256: str | None = None) -> dict[str, Any]:
+    """What the ledger keeps of an object. CRC64 as text: JSON numbers end at 2**53 in many readers."""
+    kept = {"key": info.key, "size": info.size, "etag": info.etag, "crc64": str(info.crc64)}
+    return {**kept, "sha256": sha256} if sha256 else kept
+
+
+def submit(
+    ledger: Ledger,
+    *,
+    job_id: str,
+    user: str,
+    materials: Materials,
+    consent_id: str,
+    settings: dict[str, Any],
+    batch: str | None = None,
+    webhook: str | None = None,
+) -> tuple[Job, bool]:
+    """Puts the job into the ledger, once: (job, whether it is new)."""
+    job = NewJob(job_id, user, asdict(materials), consent_id, parse_settings(settings), batch, webhook)
+    return ledger.submit(job)
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

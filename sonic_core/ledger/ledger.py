@@ -1,0 +1,299 @@
+"""The job ledger: the truth about every job, whoever carries it out and however often they die.
+
+A worker holds a job by a lease that it renews; the attempt number, raised with every lease, is a fencing token:
+only the newest attempt can heartbeat, finish or fail (compare-and-set on id, attempt and state). Every change
+is noted in an append-only event log in the same transaction. Knows no engines, brokers or stores.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from sonic_core.errors import InputError
+from sonic_core.ledger.consents import Consent, find_consent
+from sonic_core.ledger.database import autocommit, open_database
+from sonic_core.ledger.jobs import DEFAULT_MAX_ATTEMPTS, FINAL, STATES, Job, NewJob, backoff
+from sonic_core.ledger.tables import deliveries, events, jobs, workers
+from sonic_core.storage.keys import check_id
+
+Beat = Literal["held", "cancel", "lost"]
+
+
+class Ledger:
+    """All operations on jobs. `clock` gives seconds since 1970; workers' clocks must agree to a second or so."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time):
+        self.engine = engine
+        self.clock = clock
+
+    @classmethod
+    def open(cls, url: str | None = None) -> "Ledger":
+        return cls(open_database(url))
+
+    # Submitting and asking
+
+    def submit(self, job: NewJob) -> tuple[Job, bool]:
+        """Inserts the job once: (job, True), or (the one already there, False) when its id is known.
+
+        Raises InputError without a consent of the same user that holds.
+        """
+        check_id(job.id, "job id"), check_id(job.user, "user")
+        now = self.clock()
+        values = {
+            **vars(job), "state": "queued", "attempt": 0, "cancel_requested": False, "not_before": now,
+            "created": now, "progress": 0.0, "stage": "queued", "timings": {}, "swept": False,
+        }  # fmt: skip
+        try:
+            with self.engine.begin() as connection:
+                check_consent(find_consent(connection, job.consent_id), job.user, now)
+                connection.execute(insert(jobs), values)
+                self._note(connection, job.id, 0, "queued", consent=job.consent_id)
+        except IntegrityError:
+            found = self.find(job.id)
+            if found is None or found.user != job.user:
+                raise InputError(f"The job id {job.id} is taken.") from None
+            return found, False
+        return Job(**{**dict.fromkeys(jobs.c.keys()), **values}), True
+
+    def find(self, job_id: str) -> Job | None:
+        with autocommit(self.engine) as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+        return _job(row) if row is not None else None
+
+    def get(self, job_id: str) -> Job:
+        job = self.find(job_id)
+        if job is None:
+            raise InputError(f"There is no job {job_id[:100]!r}.")
+        return job
+
+    def find_all(self, *, limit: int = 100, **where: Any) -> list[Job]:
+        """Newest first; `where` compares columns: user=, state=, batch=, consent_id=."""
+        query = select(jobs).order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit)
+        for column, value in where.items():
+            query = query.where(jobs.c[column] == value)
+        with autocommit(self.engine) as connection:
+            return [_job(row) for row in connection.execute(query)]
+
+    def events(self, job_id: str) -> list[dict[str, Any]]:
+        query = select(events).where(events.c.job_id == job_id).order_by(events.c.id)
+        with autocommit(self.engine) as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def counts(self, states: tuple[str, ...] = STATES) -> dict[str, int]:
+        """Jobs per state."""
+        query = select(jobs.c.state, func.count()).where(jobs.c.state.in_(states)).group_by(jobs.c.state)
+        with autocommit(self.engine) as connection:
+            found: dict[str, int] = {state: count for state, count in connection.execute(query)}
+        return {state: found.get(state, 0) for state in states}
+
+    def usage(self, user: str, since: float) -> tuple[int, int]:
+        """(jobs not ended, jobs created since) of one user, for limits."""
+        mine = select(func.count()).select_from(jobs).where(jobs.c.user == user)
+        with autocommit(self.engine) as connection:
+            active = connection.execute(mine.where(jobs.c.state.in_(("queued", "running")))).scalar_one()
+            return active, connection.execute(mine.where(jobs.c.created >= since)).scalar_one()
+
+    # The worker's side
+
+    def claim(self, owner: str, lease_seconds: float, job_id: str | None = None) -> Job | None:
+        """Takes the oldest job that may run (or the given one, if it may) and raises its attempt."""
+        now = self.clock()
+        may_run = or_(
+            and_(jobs.c.state == "queued", jobs.c.not_before <= now),
+            and_(jobs.c.state == "running", jobs.c.lease_expires < now),
+        )
+        query = select(jobs.c.id).where(may_run, jobs.c.attempt < jobs.c.max_attempts, ~jobs.c.cancel_requested)
+        if job_id is not None:
+            query = query.where(jobs.c.id == job_id)
+        oldest = query.order_by(jobs.c.created, jobs.c.id).limit(1).with_for_update(skip_locked=True)
+        values = {
+            "state": "running", "attempt": jobs.c.attempt + 1, "lease_owner": owner, "started": now,
+            "lease_expires": now + lease_seconds, "progress": 0.0, "stage": "starting",
+        }  # fmt: skip
+        take = update(jobs).where(jobs.c.id == oldest.scalar_subquery()).values(**values).returning(jobs)
+        with self.engine.begin() as connection:
+            row = connection.execute(take).first()
+            if row is None:
+                return None
+            self._note(connection, row.id, row.attempt, "leased", owner=owner)
+        return _job(row)
+
+    def heartbeat(self, job_id: str, attempt: int, lease_seconds: float, progress: float, stage: str) -> Beat:
+        """Renews the lease: `held`, `cancel` when the job should stop, `lost` when it is somebody else's now."""
+        values = {"lease_expires": self.clock() + lease_seconds, "progress": progress, "stage": stage}
+        mine = (jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == "running")
+        with autocommit(self.engine) as connection:
+            found = connection.execute(update(jobs).where(*mine).values(**values).returning(jobs.c.cancel_requested))
+            row = found.first()
+        return "lost" if row is None else "cancel" if row.cancel_requested else "held"
+
+    def finish(self, job_id: str, attempt: int, output: dict[str, Any], timings: dict[str, float]) -> bool:
+        """Running to done, once; False when the attempt has been overtaken or cancelled."""
+        values = {"output": output, "timings": timings, "progress": 1.0, "stage": "done", "error": None}
+        with self.engine.begin() as connection:
+            wanted = jobs.c.cancel_requested.is_(False)
+            return self._end(connection, job_id, attempt, "running", "done", values, wanted, key=output["key"])
+
+    def fail(self, job_id: str, attempt: int, error: str, retry: bool) -> str | None:
+        """Ends an attempt that went wrong: back to `queued` with backoff, or to `failed` when retrying is over.
+
+        Returns the new state, None when the attempt has been overtaken.
+        """
+        with self.engine.begin() as connection:
+            query = select(jobs).where(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == "running")
+            row = connection.execute(query.with_for_update()).first()
+            if row is None:
+                return None
+            if row.cancel_requested:
+                self._end(connection, job_id, attempt, "running", "cancelled", {}, reason=error)
+                return "cancelled"
+            if not retry or attempt >= row.max_attempts:
+                self._end(connection, job_id, attempt, "running", "failed", {"error": error}, error=error)
+                return "failed"
+            self._requeue(connection, row, error, backoff(attempt))
+            return "queued"
+
+    # Everybody's side
+
+    def cancel(self, job_id: str) -> Job:
+        """A queued job ends at once; a running one is asked to stop. An ended one stays as it is."""
+        with self.engine.begin() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).first()
+            if row is not None and row.state == "queued":
+                self._end(connection, job_id, row.attempt, "queued", "cancelled", {"cancel_requested": True})
+            elif row is not None and row.state == "running" and not row.cancel_requested:
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True))
+                self._note(connection, job_id, row.attempt, "cancel requested")
+        return self.get(job_id)
+
+    def retry(self, job_id: str) -> Job:
+        """Queues a failed or cancelled job again, with a fresh allowance of attempts."""
+        job = self.get(job_id)
+        with self.engine.begin() as connection:
+            check_consent(find_consent(connection, job.consent_id), job.user, self.clock())
+            values = {
+                "state": "queued", "max_attempts": job.attempt + DEFAULT_MAX_ATTEMPTS, "cancel_requested": False,
+                "not_before": self.clock(), "finished": None, "error": None, "progress": 0.0, "stage": "queued",
+                "published": None, "swept": False,
+            }  # fmt: skip
+            if job.state not in ("failed", "cancelled") or not self._change(
+                connection, job_id, job.attempt, job.state, values
+            ):
+                raise InputError(f"The job {job_id} is {job.state}; only failed and cancelled jobs can be retried.")
+            self._note(connection, job_id, job.attempt, "queued", retry=True)
+        return self.get(job_id)
+
+    def recover(self) -> dict[str, list[str]]:
+        """Jobs whose lease ran out: back to `queued`, to `cancelled` when that was asked, or to `failed`."""
+        now = self.clock()
+        ended: dict[str, list[str]] = {"queued": [], "cancelled": [], "failed": []}
+        with self.engine.begin() as connection:
+            query = select(jobs).where(jobs.c.state == "running", jobs.c.lease_expires < now)
+            for row in connection.execute(query.with_for_update(skip_locked=True)).all():
+                if row.cancel_requested:
+                    self._end(connection, row.id, row.attempt, "running", "cancelled", {})
+                    ended["cancelled"].append(row.id)
+                elif row.attempt >= row.max_attempts:
+                    error = f"The worker was lost in each of {row.attempt} attempts; the last was on {row.lease_owner}."
+                    self._end(connection, row.id, row.attempt, "running", "failed", {"error": error}, error=error)
+                    ended["failed"].append(row.id)
+                else:
+                    self._requeue(connection, row, f"lease of {row.lease_owner} ran out", 0.0)
+                    ended["queued"].append(row.id)
+        return ended
+
+    def to_publish(self, published_before: float | None = None, limit: int = 500) -> list[str]:
+        """Queued jobs that may run, oldest first: never published, or last published before a time."""
+        lost = jobs.c.published.is_(None) if published_before is None else jobs.c.published < published_before
+        query = select(jobs.c.id).where(jobs.c.state == "queued", jobs.c.not_before <= self.clock(), lost)
+        with autocommit(self.engine) as connection:
+            return list(connection.execute(query.order_by(jobs.c.created, jobs.c.id).limit(limit)).scalars())
+
+    def to_sweep(self, finished_before: float, limit: int = 200) -> list[Job]:
+        """Jobs that ended before a time and whose leftovers have not been looked for, oldest first."""
+        ended = (jobs.c.state.in_(FINAL), jobs.c.finished <= finished_before, jobs.c.swept.is_(False))
+        with autocommit(self.engine) as connection:
+            query = select(jobs).where(*ended).order_by(jobs.c.finished).limit(limit)
+            return [_job(row) for row in connection.execute(query)]
+
+    def mark(self, job_ids: list[str], **values: Any) -> None:
+        """Sets bookkeeping columns (published, swept) that no rule depends on."""
+        with autocommit(self.engine) as connection:
+            connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(**values))
+
+    def worker_seen(self, worker: str, engine: str, job_id: str | None) -> None:
+        values = {"engine": engine, "seen": self.clock(), "job_id": job_id}
+        with self.engine.begin() as connection:
+            if not connection.execute(update(workers).where(workers.c.id == worker).values(**values)).rowcount:
+                connection.execute(insert(workers).values(id=worker, **values))
+
+    def live_workers(self, within: float = 60.0) -> list[dict[str, Any]]:
+        """Workers heard of in the last `within` seconds."""
+        query = select(workers).where(workers.c.seen >= self.clock() - within)
+        with autocommit(self.engine) as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def _change(self, connection: Connection, job_id: str, attempt: int, before: str, values: dict) -> bool:
+        """The compare-and-set everything rests on: changes the job if it is in this attempt and state."""
+        mine = (jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == before)
+        return connection.execute(update(jobs).where(*mine).values(**values)).rowcount == 1
+
+    def _end(
+        self,
+        connection: Connection,
+        job_id: str,
+        attempt: int,
+        before: str,
+        after: str,
+        values: dict,
+        *conditions: ColumnElement[bool],
+        **detail: Any,
+    ) -> bool:
+        now = self.clock()
+        ended = {"state": after, "finished": now, "stage": after, "lease_owner": None, "lease_expires": None, **values}
+        mine = (jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == before, *conditions)
+        statement = update(jobs).where(*mine).values(**ended).returning(jobs.c.webhook, jobs.c.error)
+        row = connection.execute(statement).first()
+        if row is None:
+            return False
+        self._note(connection, job_id, attempt, after, **detail)
+        if row.webhook:  # in the same transaction: a result without its notice cannot happen
+            data = {"id": job_id, "state": after, "error": row.error}
+            payload = {"type": f"job.{after}", "timestamp": now, "data": data}
+            connection.execute(
+                insert(deliveries).values(
+                    id=f"msg_{uuid.uuid4().hex}", job_id=job_id, url=row.webhook, payload=payload, tries=0, next_try=now
+                )
+            )
+        return True
+
+    def _requeue(self, connection: Connection, row: Row, reason: str, delay: float) -> None:
+        values = {
+            "state": "queued", "lease_owner": None, "lease_expires": None, "error": reason, "published": None,
+            "not_before": self.clock() + delay, "progress": 0.0, "stage": "queued",
+        }  # fmt: skip
+        if self._change(connection, row.id, row.attempt, "running", values):
+            self._note(connection, row.id, row.attempt, "requeued", reason=reason, delay=delay)
+
+    def _note(self, connection: Connection, job_id: str, attempt: int, kind: str, **detail: Any) -> None:
+        values = {"job_id": job_id, "at": self.clock(), "attempt": attempt, "kind": kind, "detail": detail}
+        connection.execute(insert(events), values)
+
+
+def check_consent(consent: Consent | None, user: str, now: float) -> Consent:
+    """The consent when it is this user's and holds; raises InputError otherwise."""
+    if consent is None or consent.user != user:
+        raise InputError("A job needs a consent record of the same user; there is none with this id.")
+    if consent.revoked is not None:
+        raise InputError(f"The consent {consent.id} has been revoked.")
+    if consent.expires is not None and consent.expires <= now:
+        raise InputError(f"The consent {consent.id} has expired.")
+    return consent
+
+
+def _job(row: Row) -> Job:
+    return Job(**row._mapping)

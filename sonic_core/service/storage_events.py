@@ -1,0 +1,130 @@
+"""Jobs started by the store itself: a new audio object under `inputs/` with a sidecar JSON becomes a job.
+
+OSS tells us through a function, EventBridge or an MNS push (base64 or plain body, `{"events": [...]}`), which
+carries the token in SONIC_EVENTS_TOKEN: as a bearer token, or as `?token=`, for MNS sends no header of ours. For
+`inputs/<user>/<job>/x.wav` the sidecar `inputs/<user>/<job>/job.json` says `{"image": name, "consent": id,
+"settings": {...}}`. An event may come twice: the job's id is the folder's name.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+
+from sonic_core.errors import InputError, SonicError
+from sonic_core.fleet.submission import find_objects, submit
+from sonic_core.ledger.jobs import Job
+from sonic_core.ledger.ledger import Ledger
+from sonic_core.storage.keys import input_key
+from sonic_core.storage.store import StorageError
+from sonic_core.storage.stores import Stores
+
+logger = logging.getLogger(__name__)
+
+_AUDIO = (".wav", ".mp3", ".flac", ".m4a", ".ogg", ".aac", ".webm")
+_MAX_SIDECAR = 64 << 10
+
+
+def router(ledger: Ledger, stores: Stores, announce: Callable[[Job], None]) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post("/storage-events", include_in_schema=False)
+    async def receive(request: Request) -> dict[str, Any]:
+        token = os.environ.get("SONIC_EVENTS_TOKEN", "")
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            given = request.query_params.get("token", "")
+        if not token or not hmac.compare_digest(given.encode(), token.encode()):
+            raise HTTPException(401, "Storage events need the token of SONIC_EVENTS_TOKEN.")
+        keys = created_keys(await request.body())
+        return await run_in_threadpool(start_jobs, ledger, stores, announce, keys)
+
+    return routes
+
+
+def start_jobs(ledger: Ledger, stores: Stores, announce: Callable[[Job], None], keys: list[str]) -> dict[str, Any]:
+    """Starts what can be started. A mistake of the uploader is answered, not raised: repeating would not mend it."""
+    started, refused = [], {}
+    for key in keys:
+        if not is_audio(key):
+            continue
+        try:
+            job, new = start_job(ledger, stores, key)
+        except StorageError as error:
+            logger.warning("storage event for %s: %s", key, error)
+            raise  # the sender repeats
+        except SonicError as error:
+            refused[key] = str(error)
+            continue
+        started.append(job.id)
+        if new:
+            announce(job)
+    return {"started": started, "refused": refused}
+
+
+def start_job(ledger: Ledger, stores: Stores, audio_key: str) -> tuple[Job, bool]:
+    _, user, job_id, _ = audio_key.split("/")
+    sidecar = _read_sidecar(stores, input_key(user, job_id, "job.json"))
+    image_key = input_key(user, job_id, str(sidecar.get("image", "")))
+    materials = find_objects(stores, user, image_key, audio_key)
+    consent = str(sidecar.get("consent", ""))
+    settings = sidecar.get("settings") or {}
+    return submit(ledger, job_id=job_id, user=user, materials=materials, consent_id=consent, settings=settings)
+
+
+def is_audio(key: str) -> bool:
+    return key.startswith("inputs/") and key.count("/") == 3 and key.lower().endswith(_AUDIO)
+
+
+def created_keys(body: bytes) -> list[str]:
+    """The keys of created objects in a notification: OSS events, EventBridge's CloudEvents, plain or base64."""
+    return [unquote(key) for key in _keys(_parsed(body))]
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        text = body if body.lstrip()[:1] in (b"{", b"[") else base64.b64decode(body, validate=True)
+        return json.loads(text)
+    except (ValueError, binascii.Error):
+        raise InputError("The storage event is not JSON.") from None
+
+
+def _keys(parsed: Any) -> Iterator[str]:
+    if isinstance(parsed, list):
+        for item in parsed:
+            yield from _keys(item)
+    elif isinstance(parsed, dict):
+        if isinstance(parsed.get("events"), list):
+            yield from _keys(parsed["events"])
+            return
+        if isinstance(parsed.get("Message"), str):  # MNS' envelope in its JSON format
+            yield from _keys(_parsed(parsed["Message"].encode()))
+            return
+        oss = parsed.get("oss") or (parsed.get("data") or {}).get("oss") or {}
+        key = (oss.get("object") or {}).get("key")
+        name = str(parsed.get("eventName") or parsed.get("type") or "")
+        if isinstance(key, str) and "ObjectCreated" in name:
+            yield key
+
+
+def _read_sidecar(stores: Stores, key: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "job.json"
+        stores.inputs.get(key, path, max_bytes=_MAX_SIDECAR)
+        try:
+            sidecar = json.loads(path.read_bytes())
+        except ValueError:
+            sidecar = None
+    if not isinstance(sidecar, dict):
+        raise InputError(f"The sidecar {key} is not a JSON object.")
+    return sidecar

@@ -1,0 +1,1 @@
+"""Frames in time: windows over a clip, optical flow, interpolation."""

@@ -1,0 +1,69 @@
+"""The command line's promises for bad input: exit code 2, one sentence, no file. None of these loads a model."""
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from sonic_core.cli.main import main
+
+
+@pytest.fixture
+def good(tmp_path):
+    """A folder with a picture, a sound, and the arguments that use them."""
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "p.png")
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
+    return {"image": tmp_path / "p.png", "audio": tmp_path / "a.wav", "output": tmp_path / "v.mp4"}
+
+
+def run(paths, *options) -> int:
+    words = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
+    return main(["generate", *words, *options])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--steps", "0"], "inference_steps is 0"),
+        (["--dynamic-scale", "nan"], "dynamic_scale is nan"),
+        (["--min-resolution", "100000"], "min_resolution is 100000"),
+        (["--duration", "3"], "duration is 3 s but the audio is 1.00 s"),
+        (["--face-box", "0", "0", "2", "2"], "face_box"),
+        (["--smooth", "2"], "strength is 2"),
+        (["--canvas", "9:17"], "canvas '9:17'"),
+        (["--canvas", "101x200"], "canvas is 101 x 200"),
+        (["--label", "\u0634"], "font has no"),
+        (["--label", "en", "--label-seconds", "1"], "label seconds is 1"),
+        (["--certificate", "chain.pem"], "go together"),
+        (["--model", "/no/such/folder"], "not a folder"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_settings_out_of_range(good, capsys, options, says):
+    assert run(good, *options) == 2
+    error = capsys.readouterr().err
+    assert says in error and error.startswith("error: ") and error.count("\n") == 1
+    assert not good["output"].exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("image", "none.png", "does not exist"),
+        ("audio", "none.wav", "does not exist"),
+        ("image", "a.wav", "not an image"),
+        ("audio", "p.png", "holds no sound"),
+        ("output", "no/v.mp4", "does not exist"),
+        ("output", "v.avi", ".mp4"),
+    ],
+)
+def test_files_that_cannot_be_used(good, tmp_path, capsys, name, value, says):
+    before = sorted(tmp_path.iterdir())
+    assert run(good | {name: tmp_path / value}) == 2
+    assert says in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_doctor_says_what_is_there(capsys):
+    main(["doctor", "--json"])
+    assert '"what": "torch", "ok": true' in capsys.readouterr().out
