@@ -21,7 +21,7 @@ from PIL import Image
 from sonic_core.clip import Audio, Clip
 from sonic_core.disclosure.label import label
 from sonic_core.engines import load_engine
-from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, Portrait, no_step
+from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, Portrait, View, no_step
 from sonic_core.errors import InputError
 from sonic_core.face.crop import Box, crop_square, head_box, resized_size
 from sonic_core.face.detect import Face, FaceDetector
@@ -191,7 +191,10 @@ def frame_portrait(
         view, corner = photo[y1:y2, x1:x2], np.array([x1, y1], np.float32)
     size = resized_size((view.shape[1], view.shape[0]), settings.min_resolution, multiple)
     scale = np.array(size, np.float32) / [view.shape[1], view.shape[0]]
-    return crop, Portrait(resize(view, size), moved_face(face, corner, scale))
+    box = np.array(settings.face_box or face.box) - np.tile(corner, 2)
+    x1, y1, x2, y2 = (int(value) for value in box)
+    before = View((view.shape[1], view.shape[0]), (x1, y1, x2, y2))
+    return crop, Portrait(resize(view, size), moved_face(face, corner, scale), before)
 
 
 def face_in_photo(prepared: Prepared) -> Face:

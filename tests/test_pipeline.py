@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sonic_core.clip import Audio, Clip, frame_count
-from sonic_core.engines.base import Latents, MemoryPlan, no_step
+from sonic_core.engines.base import Latents, MemoryPlan, View, no_step
 from sonic_core.errors import InputError
 from sonic_core.face.detect import Face
 from sonic_core.pipeline import SonicPipeline, frame_portrait, shifted
@@ -119,8 +119,25 @@ def test_a_box_by_hand_is_used_and_must_lie_in_the_photo():
     box = (10.0, 20.0, 110.0, 140.0)
     _, portrait = frame_portrait(PHOTO, OneFace(), Settings(face_box=box, min_resolution=300), 2)
     assert portrait.face.box == pytest.approx(box, abs=1)
+    assert portrait.view == View((400, 300), (10, 20, 110, 140))
     with pytest.raises(InputError, match="400 x 300"):
         frame_portrait(PHOTO, OneFace(), Settings(face_box=(10, 20, 500, 140)), 2)
+
+
+def test_a_box_by_hand_stays_as_given_whatever_the_landmarks_say():
+    class Elsewhere(OneFace):
+        def landmarks_in(self, image, box):
+            return face_in(BOX)
+
+    box = (11.9, 20.0, 250.0, 280.0)
+    _, whole = frame_portrait(PHOTO, Elsewhere(), Settings(face_box=box, min_resolution=192), 64)
+    assert whole.view == View((400, 300), (11, 20, 250, 280))
+    crop, framed = frame_portrait(PHOTO, Elsewhere(), Settings(face_box=box, framing="face", min_resolution=192), 64)
+    left, top, right, bottom = crop
+    assert framed.view.size == (right - left, bottom - top)
+    assert framed.view.face_box == (int(11.9 - left), 20 - top, 250 - left, 280 - top)
+    _, found = frame_portrait(PHOTO, OneFace(), Settings(min_resolution=192), 64)
+    assert found.view.face_box == tuple(int(value) for value in face_in(BOX).box)
 
 
 def test_unusable_audio_is_refused_before_the_photo_is_read(pipe):

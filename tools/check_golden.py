@@ -119,7 +119,7 @@ def check_image(net: Networks, golden: dict[str, Tensor]) -> Iterator[tuple[str,
     rows, columns = (mask.any(dim=axis).nonzero().flatten().tolist() for axis in (1, 0))
     (left, right), (top, bottom) = ungrown(columns[0], columns[-1] + 1), ungrown(rows[0], rows[-1] + 1)
     height, width = mask.shape
-    yield "face mask", relative_error(face_mask((left, top, right, bottom), (width, height)), mask)
+    yield "face mask", relative_error(face_mask((left, top, right, bottom), (width, height), (width, height)), mask)
 
 
 def own_conditions(net: Networks, golden: dict[str, Tensor]) -> Conditions:

@@ -57,9 +57,12 @@ def _slide(centre: float, towards: float, at_most: float) -> float:
 
 
 def resized_size(size: Size, min_resolution: int, multiple: int = 64) -> Size:
-    """Size whose short side is `min_resolution`, both sides rounded to the nearest `multiple` (at least one of it)."""
-    short = min(size)
-    width, height = (max(round(side * min_resolution / short / multiple), 1) * multiple for side in size)
+    """Size whose short side is `min_resolution`, both sides rounded to the nearest `multiple` (at least one of it).
+
+    The ratio is taken first, as a float: sides that lie half way between two multiples round as in the release.
+    """
+    ratio = min_resolution / min(size)
+    width, height = (max(round(side * ratio / multiple), 1) * multiple for side in size)
     return width, height
 
 

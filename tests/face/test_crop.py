@@ -75,7 +75,21 @@ def test_resize_keeps_the_aspect_within_half_a_multiple(width: int, height: int,
     size = resized_size((width, height), short, multiple)
     for side, was in zip(size, (width, height), strict=True):
         assert side % multiple == 0 and side >= multiple
-        assert abs(side - was * short / min(width, height)) <= multiple / 2 or side == multiple
+        assert abs(side - was * short / min(width, height)) <= multiple / 2 + 1e-6 or side == multiple
+
+
+@pytest.mark.parametrize(
+    ("size", "short", "expected"),
+    [
+        ((750, 500), 576, (832, 576)),  # 13.5 multiples of 64, and the float ratio lies just below
+        ((400, 600), 448, (448, 704)),  # 10.5, just above
+        ((544, 512), 512, (512, 512)),  # 8.5 exactly: to even
+        ((30, 3000), 64, (64, 6400)),
+        ((3000, 30), 64, (6400, 64)),
+    ],
+)
+def test_half_way_sizes_round_as_the_release_does(size: tuple[int, int], short: int, expected: tuple[int, int]) -> None:
+    assert resized_size(size, short) == expected
 
 
 def test_head_box_takes_in_the_hair_and_follows_a_tilt() -> None:

@@ -9,13 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sonic_core.clip import frame_count
 from sonic_core.engines.base import SPEECH_RATE, OnStep, Portrait
 from sonic_core.engines.sonic.image import clip_pixels, face_mask, reference_tensor
 from sonic_core.engines.sonic.unet import SonicUNet
 from sonic_core.engines.sonic.vae import VideoAutoencoder
-from sonic_core.speech.tokens import SAMPLES_PER_FRAME, AudioToBucket, AudioToToken, conditions
+from sonic_core.errors import InputError
+from sonic_core.speech.tokens import AudioToBucket, AudioToToken, conditions
 from sonic_core.video.rife import IFNet
+
+SHORTEST_SECONDS = 0.1
+"""One frame of the model takes 0.08 s of speech."""
 
 
 @dataclass(frozen=True)
@@ -49,40 +52,47 @@ class Conditions:
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
 
-def make_conditions(
-    networks: Networks, portrait: Portrait, speech: np.ndarray, model_fps: float, on_step: OnStep
-) -> Conditions:
-    """Conditions of a clip as long as `speech` (samples,)."""
+def make_conditions(networks: Networks, portrait: Portrait, speech: np.ndarray, on_step: OnStep) -> Conditions:
+    """Conditions of a clip as long as `speech` (samples,).
+
+    Raises:
+        InputError: the speech is shorter than `SHORTEST_SECONDS`.
+    """
     seconds = len(speech) / SPEECH_RATE
-    speech = padded(speech, model_frames(seconds, model_fps))
+    check_length(seconds)
     embedding = embed_image(networks, clip_pixels(portrait.image, image_side(networks)))
     on_step(1, 3, None)
     latent = networks.vae.encode(reference_tensor(portrait.image)).float().cpu()
     on_step(2, 3, None)
     tokens, buckets = embed_speech(networks, speech, embedding)
     on_step(3, 3, None)
-    left, top, right, bottom = (int(value) for value in portrait.face.box)
-    height, width = portrait.image.shape[:2]
     return Conditions(
         portrait=portrait,
         seconds=seconds,
         image_latent=latent,
         image_embedding=embedding,
-        mask=face_mask((left, top, right, bottom), (width, height)),
+        mask=portrait_mask(portrait),
         tokens=tokens,
         silence=silence(networks),
         buckets=buckets,
     )
 
 
-def model_frames(seconds: float, model_fps: float) -> int:
-    """Frames to sample for a clip of any output rate; the last one is held until the clip ends."""
-    return frame_count(seconds, model_fps)
+def check_length(seconds: float) -> None:
+    """Raise InputError for speech too short to make a frame of."""
+    if seconds < SHORTEST_SECONDS:
+        raise InputError(
+            f"the audio lasts {seconds:.3g} s; the Sonic model needs at least {SHORTEST_SECONDS} s, give a longer one"
+        )
 
 
-def padded(speech: np.ndarray, frames: int) -> np.ndarray:
-    """Speech (samples,) with silence after it, long enough for `frames` frames of the model."""
-    return np.pad(speech, (0, max(0, frames * SAMPLES_PER_FRAME - len(speech))))
+def portrait_mask(portrait: Portrait) -> Tensor:
+    """Where audio may move the portrait: (h, w) in [0, 1]."""
+    height, width = portrait.image.shape[:2]
+    if portrait.view is not None:
+        return face_mask(portrait.view.face_box, portrait.view.size, (width, height))
+    left, top, right, bottom = (int(value) for value in portrait.face.box)
+    return face_mask((left, top, right, bottom), (width, height), (width, height))
 
 
 def image_side(networks: Networks) -> int:

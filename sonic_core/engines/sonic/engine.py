@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sonic_core.clip import Clip, frame_count
 from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Portrait, Stage, no_step
 from sonic_core.engines.sonic import memory
-from sonic_core.engines.sonic.conditions import Conditions, Networks, make_conditions, model_frames
+from sonic_core.engines.sonic.conditions import Conditions, Networks, make_conditions
 from sonic_core.engines.sonic.config import SonicConfig
 from sonic_core.engines.sonic.context import keys_values_bytes
 from sonic_core.engines.sonic.latents_file import LatentsFolder, digest
@@ -27,6 +27,7 @@ from sonic_core.engines.sonic.sampling import model_windows, sample_latents
 from sonic_core.engines.sonic.vae import decode_chunks, tiled
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.settings import Settings
+from sonic_core.speech.tokens import frame_count as model_frames
 from sonic_core.video.interpolate import sampled
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class SonicEngine:
         """See `Engine.condition`.
 
         Raises:
+            InputError: the speech is too short.
             NotEnoughMemoryError: the run would not fit. A host that keeps the networks elsewhere until they are needed
                 knows better what is free, and asks `plan_memory` itself.
         """
@@ -81,7 +83,7 @@ class SonicEngine:
             height, width = portrait.image.shape[:2]
             seconds = len(speech) / SPEECH_RATE
             self.plan_memory(settings, (width, height), seconds, memory.free_bytes(self.device))
-        return make_conditions(self.net, portrait, speech, self.config.sampler.fps, on_step)
+        return make_conditions(self.net, portrait, speech, on_step)
 
     def sample(self, conditions: Conditions, settings: Settings, on_step: OnStep = no_step) -> Latents:
         """See `Engine.sample`. `on_step` counts windows; a run that was sampled before is taken from its file."""
@@ -147,7 +149,7 @@ class SonicEngine:
         """See `Engine.plan_memory`. Weights that are on the device already are not counted against `free_bytes`."""
         width, height = size
         net, factor = self.net, self.net.vae.factor
-        frames = model_frames(seconds, self.config.sampler.fps)
+        frames = max(1, model_frames(round(seconds * SPEECH_RATE)))
         windows = model_windows(self.config.sampler)
         pixels = (height // factor) * (width // factor)
         weight = net.unet.conv_in.weight

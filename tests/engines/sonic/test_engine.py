@@ -8,11 +8,11 @@ import torch
 
 from sonic_core.engines import load_engine, sonic
 from sonic_core.engines.sonic import memory
-from sonic_core.engines.sonic.conditions import model_frames, padded
 from sonic_core.engines.sonic.options import FAST, Approximations
 from sonic_core.engines.sonic.sampling import guidance, noise_levels, scaled_buckets
-from sonic_core.errors import ModelError, NotEnoughMemoryError
+from sonic_core.errors import InputError, ModelError, NotEnoughMemoryError
 from sonic_core.settings import Settings, preset
+from sonic_core.speech.tokens import frame_count
 
 from .tiny import write_model_folder
 
@@ -30,11 +30,11 @@ def test_the_road_from_portrait_and_speech_to_frames(engine, portrait, speech):
     latents = engine.sample(conditions, FEW, lambda done, total, picture: steps.append((done, total, picture)))
     clip = engine.decode(latents, FEW)
     frames = np.concatenate(list(clip.chunks()))
-    assert latents.values.shape == (7, 4, 8, 16)
+    assert latents.values.shape == (6, 4, 8, 16)
     assert frames.shape == (13, 64, 128, 3)
     assert (frames.min() >= 0, frames.max() <= 1) == (True, True)
     assert np.array_equal(frames, np.concatenate(list(clip.chunks())))
-    assert [step[:2] for step in steps if step[2] is None] == [(2, 4), (4, 4)]
+    assert [step[:2] for step in steps if step[2] is None] == [(1, 2), (2, 2)]
     assert [step[2].shape for step in steps if step[2] is not None] == [(8, 16, 3)] * 2
 
 
@@ -46,14 +46,29 @@ def test_a_model_folder_is_recognised(model_folder):
         assert all(isinstance(network, torch.nn.Module) for network in engine.networks(stage))
 
 
-@pytest.mark.parametrize(("seconds", "frames"), [(10, 125), (8.5, 107), (0.04, 1)])
-def test_model_frames_reach_the_end(seconds, frames):
-    assert model_frames(seconds, 12.5) == frames
+@pytest.mark.parametrize(
+    ("samples", "frames"),
+    [(160000, 125), (136000, 106), (8000, 6), (1600, 1), (2559, 1), (2560, 2), (528000, 412)],
+)
+def test_the_model_makes_a_frame_of_every_two_whole_ones_at_25_fps(engine, portrait, samples, frames):
+    assert frame_count(samples) == frames
+    conditions = engine.condition(portrait, np.zeros(samples, np.float32), FEW)
+    assert (len(conditions.tokens), len(conditions.buckets)) == (frames, frames)
 
 
-def test_speech_is_padded_and_never_cut():
-    assert len(padded(np.zeros(100, np.float32), 3)) == 3840
-    assert len(padded(np.zeros(5000, np.float32), 3)) == 5000
+def test_the_video_lasts_as_long_as_the_sound_and_holds_its_last_frame(engine, portrait):
+    samples = 8000  # 0.5 s: 6 frames at 12.5 fps are 11 at 25 fps, and 13 are needed
+    latents = engine.sample(engine.condition(portrait, np.zeros(samples, np.float32), FEW), FEW)
+    frames = np.concatenate(list(engine.decode(latents, FEW).chunks()))
+    assert (len(latents.values), len(frames)) == (6, 13)
+    assert np.array_equal(frames[10], frames[12])
+    assert not np.array_equal(frames[9], frames[10])
+
+
+@pytest.mark.parametrize("samples", [1, 639, 1280, 1599])
+def test_speech_without_a_frame_is_refused(engine, portrait, samples):
+    with pytest.raises(InputError, match=r"needs at least 0\.1 s"):
+        engine.condition(portrait, np.zeros(samples, np.float32), FEW)
 
 
 def test_the_seed_decides_and_zero_is_a_seed(engine, conditions):
@@ -108,7 +123,7 @@ def test_latents_are_kept_in_the_precision_the_decoder_rounds_them_to(model_fold
 def test_a_bundle_trained_on_hubert(tmp_path, portrait, speech):
     folder = write_model_folder(tmp_path / "bundle", audio_encoder="hubert")
     engine = sonic.load(folder, "cpu", latents_folder=None)
-    assert engine.condition(portrait, speech, FEW).tokens.shape[0] == 7
+    assert engine.condition(portrait, speech, FEW).tokens.shape[0] == 6
     (folder / "bundle.json").unlink()
     with pytest.raises(ModelError, match=r"whisper-tiny/config\.json is missing"):
         sonic.load(folder, "cpu", latents_folder=None)
