@@ -21,7 +21,16 @@ from PIL import Image
 from sonic_core.clip import Audio, Clip
 from sonic_core.disclosure.label import label
 from sonic_core.engines import load_engine
-from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, Portrait, View, no_step
+from sonic_core.engines.base import (
+    SPEECH_RATE,
+    Engine,
+    Latents,
+    OnStep,
+    Portrait,
+    ProgressiveEngine,
+    View,
+    no_step,
+)
 from sonic_core.errors import InputError
 from sonic_core.face.crop import Box, crop_square, head_box, resized_size
 from sonic_core.face.detect import Face, FaceDetector
@@ -100,6 +109,25 @@ class SonicPipeline:
             latents = self.engine.sample(conditions, prepared.settings, on_step)
         return self.finish(latents, prepared)
 
+    def stream(
+        self,
+        image: Any,
+        audio: Any,
+        settings: Settings | str | None = None,
+        on_step: OnStep = no_step,
+        **changes: Any,
+    ) -> Clip:
+        """Make a talking clip whose first frames do not wait for the last ones, where the engine can.
+
+        Arguments and errors are those of calling the pipeline. Engines that sample a clip as a whole do so first.
+        """
+        if not isinstance(self.engine, ProgressiveEngine):
+            return self(image, audio, settings, on_step, **changes)
+        chosen = preset(settings) if isinstance(settings, str) else settings or Settings()
+        with self._timed("prepare"):
+            prepared = self.prepare(image, audio, chosen.with_changes(**changes))
+        return self._dressed(self.engine.stream(prepared.portrait, prepared.speech, prepared.settings), prepared)
+
     def prepare(self, image: Any, audio: Any, settings: Settings) -> Prepared:
         """Read, check, frame and cut the inputs."""
         sound = fit_duration(load_audio(audio), settings)
@@ -109,8 +137,12 @@ class SonicPipeline:
         return Prepared(photo, crop, portrait, sound, speech, settings)
 
     def finish(self, latents: Latents, prepared: Prepared) -> Clip:
-        """Decode lazily, put the sound in, paste the square back when framing is "photo", record that AI made it."""
-        clip = self.engine.decode(latents, prepared.settings).replaced(audio=prepared.audio)
+        """Decode lazily and dress the clip: sound, photo around the square, record."""
+        return self._dressed(self.engine.decode(latents, prepared.settings), prepared)
+
+    def _dressed(self, clip: Clip, prepared: Prepared) -> Clip:
+        """Put the sound in, paste the square back when framing is "photo", record that AI made it."""
+        clip = clip.replaced(audio=prepared.audio)
         return label(self.paste_back(clip, prepared) if prepared.settings.framing == "photo" else clip)
 
     def paste_back(self, clip: Clip, prepared: Prepared) -> Clip:

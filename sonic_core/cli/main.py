@@ -15,6 +15,7 @@ from sonic_core.errors import SonicError
 # Every module has add_parser(subparsers), which sets `run` (args -> exit code) on its parsers.
 COMMANDS = (
     "sonic_core.cli.generate",
+    "sonic_core.cli.stream",
     "sonic_core.cli.doctor",
     "sonic_core.cli.models",
     "sonic_core.cli.finish",

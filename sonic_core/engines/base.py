@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -107,4 +107,13 @@ class Engine(Protocol):
 
     def plan_memory(self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int) -> MemoryPlan:
         """How to run `seconds` at `size` (width, height) in `free_bytes`. Raises NotEnoughMemoryError early."""
+        ...
+
+
+@runtime_checkable
+class ProgressiveEngine(Protocol):
+    """What an engine has besides that can draw the first frames before it has heard the last words."""
+
+    def stream(self, portrait: Portrait, speech: np.ndarray, settings: Settings) -> Clip:
+        """All three stages at once: a lazy Clip without audio that samples as it is read."""
         ...

@@ -25,6 +25,7 @@ FORMATS = ("mp4", "mov")
 QUALITIES = {"small": 28, "medium": 23, "high": 18, "best": 12}  # names for x264's constant quality
 BT709 = 1  # colour primaries, transfer and matrix alike
 LIMITED_RANGE = 1
+PRESET = "veryfast"  # of x264
 
 
 def save_video(
@@ -45,13 +46,16 @@ def save_video(
         options = {"movflags": "use_metadata_tags+faststart"}
         with av.open(str(temporary), "w", format="mp4", container_options=options) as container:
             container.metadata.update(clip.metadata)
-            _encode(container, clip, crf, on_frame)
+            encode(container, clip, {"crf": str(crf), "preset": PRESET}, on_frame)
     return target
 
 
-def _encode(container: Any, clip: Clip, crf: int, on_frame: Callable[[int, int], None] | None) -> None:
+def encode(
+    container: Any, clip: Clip, options: dict[str, str], on_frame: Callable[[int, int], None] | None = None
+) -> None:
+    """Write the clip's frames and sound side by side into an open container; `options` are x264's."""
     width, height = clip.width & ~1, clip.height & ~1
-    video = container.add_stream("libx264", rate=clip.fps, options={"crf": str(crf), "preset": "veryfast"})
+    video = container.add_stream("libx264", rate=clip.fps, options=options)
     video.width, video.height, video.pix_fmt = width, height, "yuv420p"
     context = video.codec_context
     context.time_base = 1 / Fraction(clip.fps)

@@ -6,7 +6,7 @@ rate: other rates read the motion curves between its rows, so no frame is ever b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,7 @@ from sonic_core.clip import Clip, frame_count
 from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Portrait, Stage, no_step
 from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.motion import Heard, MotionModel
+from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.face.encoder import FaceEncoder
@@ -106,6 +107,24 @@ class LiteEngine:
 
         return Clip(width, height, len(rows), fps, make)
 
+    def stream(self, portrait: Portrait, speech: np.ndarray, settings: Settings) -> Clip:
+        """Listen, sample and render piece by piece as the clip is read."""
+        fps = Fraction(settings.fps).limit_denominator(1001)
+        seconds = len(speech) / SPEECH_RATE
+        count, frames = frame_count(seconds, fps), frame_count(seconds, FPS)
+        height, width = portrait.image.shape[:2]
+        identity = torch.from_numpy(self.face.encode(portrait.image, portrait.face))
+        renderer = self._renderer(portrait)
+
+        def make() -> Iterator[np.ndarray]:
+            guidance = AUDIO_GUIDANCE if settings.audio_guidance is None else settings.audio_guidance
+            motion = MotionStream(self.motion, settings, guidance, KNOWN)
+            pieces = whole(Listener(self.motion, speech, frames, identity), motion)
+            for rows in pieces_at_rate((piece.numpy() for piece in pieces), count, fps):
+                yield from renderer.chunks(rows)
+
+        return Clip(width, height, count, fps, make)
+
     def _renderer(self, portrait: Portrait) -> Renderer:
         """The renderer of the portrait in hand: previews and frames share one."""
         if self._rendered is None or self._rendered[0] is not portrait:
@@ -129,10 +148,28 @@ class LiteEngine:
 
 def at_rate(motion: np.ndarray, count: int, fps: Fraction) -> np.ndarray:
     """Motion rows (n, d) at 25 fps read at `fps`, linear between rows: (count, d) float32."""
-    if fps == FPS:
-        return motion[:count]
-    places = np.minimum(np.arange(count) * float(FPS / fps), len(motion) - 1)
+    return motion[:count] if fps == FPS else read_at(motion, np.arange(count) * float(FPS / fps))
+
+
+def read_at(motion: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Rows (n, d) read at `places` (k,), which count rows from 0: (k, d), the last row standing beyond the end."""
+    places = np.minimum(places, len(motion) - 1)
     before = np.floor(places).astype(int)
     after = np.minimum(before + 1, len(motion) - 1)
     share = (places - before)[:, None].astype(np.float32)
     return motion[before] * (1 - share) + motion[after] * share
+
+
+def pieces_at_rate(pieces: Iterable[np.ndarray], count: int, fps: Fraction) -> Iterator[np.ndarray]:
+    """What `at_rate` gives for the pieces of a motion joined together, as soon as its rows are there."""
+    done, first, rows = 0, 0, np.zeros((0, 0), np.float32)  # frames given; the rows from row `first` on
+    for piece in pieces:
+        rows = np.concatenate([rows, piece]) if len(rows) else piece
+        ready = min(count, int((first + len(rows) - 1) / float(FPS / fps)) + 1)
+        if ready > done:
+            yield read_at(rows, np.arange(done, ready) * float(FPS / fps) - first)
+            done = ready
+            kept = min(int(done * float(FPS / fps)), first + len(rows) - 1)
+            first, rows = kept, rows[kept - first :]
+    if count > done:  # past the last row, which stands
+        yield read_at(rows, np.full(count - done, len(rows) - 1.0))

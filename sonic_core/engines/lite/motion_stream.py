@@ -1,0 +1,138 @@
+"""Motion made piece by piece, every piece carried on from the frames before it.
+
+A piece is sampled together with the last frames that were handed out and a few that come after it. The former are held
+at what they were while the rest is denoised, so the head goes on where it was; the latter are thrown away, so every
+frame that is handed out knows what follows it. Whole clips are read this way while they are being made, and live
+speech as it comes in: they differ only in how long the pieces are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sonic_core.engines.lite import layout
+from sonic_core.engines.lite.motion import (
+    GUIDED,
+    MOUTH_TEMPERATURE,
+    SIGMA_MAX,
+    SIGMA_MIN,
+    STEADY,
+    Heard,
+    MotionModel,
+    loudness,
+)
+from sonic_core.engines.lite.savgol import SPAN, steadied
+from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample
+from sonic_core.settings import Settings
+from sonic_core.speech.hubert import SAMPLE_RATE
+
+FRAME_SAMPLES = SAMPLE_RATE // layout.FPS
+# Frames of a whole clip: seen again, handed out at a time (the first time: a second and a half), looked ahead.
+KNOWN, NEW, FIRST, AHEAD = 32, 80, 38, 16
+
+
+class MotionStream:
+    """The motion of one face. `known` frames of the past are seen again with every piece."""
+
+    def __init__(self, model: MotionModel, settings: Settings, guidance: float, known: int):
+        self.model, self.settings, self.known = model, settings, known
+        self.guidance = Guidance((guidance,), interval=GUIDED) if guidance != 1 else Guidance()
+        self.sigmas = karras_sigmas(settings.inference_steps, SIGMA_MIN, SIGMA_MAX)
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.past = torch.zeros(0, layout.CHANNELS)  # clean rows that were handed out, newest last, normalised
+        self.noise = torch.zeros(0, layout.CHANNELS)  # of `past` and of frames beyond it that were sampled before
+
+    def extend(self, heard: Heard, new: int) -> Tensor:
+        """The next `new` rows (new, 24), in the units of `layout`.
+
+        `heard` covers the frames of `self.past`, the new ones and as many beyond them as are to be looked ahead.
+        """
+        net, past = self.model.net, self.past
+        frames = len(heard.mouth)
+        self._draw(frames)
+        latents = self.noise[:frames] * SIGMA_MAX
+        latents[: len(past)] += past
+        latents = sample(
+            held(self.model._denoiser(heard), past),
+            latents.to(net.mean),
+            self.sigmas,
+            windows=Windows(frames),
+            guidance=self.guidance,
+            solver=SOLVERS["dpmpp_2m"],
+        ).cpu()
+        self.past = latents[: len(past) + new][-self.known :]
+        self.noise = self.noise[len(past) + new - len(self.past) :]
+        return self._finished(latents, len(past), new)
+
+    def _draw(self, frames: int) -> None:
+        """Noise frame by frame, so that it does not depend on how the speech is cut."""
+        drawn = [torch.randn(1, layout.CHANNELS, generator=self.generator) for _ in range(frames - len(self.noise))]
+        for row in drawn:
+            row[:, layout.MOUTH] *= MOUTH_TEMPERATURE
+        self.noise = torch.cat([self.noise, *drawn])
+
+    def _finished(self, latents: Tensor, start: int, new: int) -> Tensor:
+        rows = latents * self.model.net.deviation.cpu() + self.model.net.mean.cpu()
+        near = slice(max(0, start - SPAN), None)
+        for part in STEADY:
+            rows[near, part] = self.settings.motion_scale * torch.from_numpy(steadied(rows[near, part].numpy()))
+        rows = rows[start : start + new]
+        rows[:, layout.MOUTH] *= self.settings.dynamic_scale
+        rows[:, layout.LIDS].clamp_(0, 1)
+        return rows
+
+
+def held(denoise, past: Tensor):
+    """The denoiser with its estimates of the first frames replaced by what these frames are known to be."""
+
+    def estimate(noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]) -> Tensor:
+        out = denoise(noisy, sigma, frames, branches)
+        out[:, :, : len(past)] = past.to(out)
+        return out
+
+    return estimate
+
+
+BLOCK, AROUND = 8 * layout.FPS, 2 * layout.FPS  # frames listened to at a time, and of sound to either side of them
+
+
+class Listener:
+    """What a whole speech sounds like to the motion network, listened to block by block as it is asked for."""
+
+    def __init__(self, model: MotionModel, speech: np.ndarray, frames: int, face: Tensor):
+        self.model, self.speech, self.frames = model, speech, frames
+        self.face = face.to(model.net.mean)
+        loud = torch.from_numpy(loudness(speech, frames)).to(model.net.mean)
+        with torch.inference_mode():
+            self.life = model.net.life.context(loud[None, :, None])[0]
+        self.mouth, self.start = self.life[:0], 0  # of the frames from `start` on
+
+    def heard(self, first: int, last: int) -> Heard:
+        """What the frames from `first` to before `last` hear; the calls go forwards."""
+        while self.start + len(self.mouth) < last:
+            self.mouth = torch.cat([self.mouth[first - self.start :], self._listen(self.start + len(self.mouth))])
+            self.start = first
+        return Heard(self.mouth[first - self.start : last - self.start], self.life[first:last], self.face)
+
+    @torch.inference_mode()
+    def _listen(self, first: int) -> Tensor:
+        last = min(first + BLOCK, self.frames)
+        start, stop = max(0, first - AROUND), min(last + AROUND, self.frames)
+        part = self.speech[start * FRAME_SAMPLES : stop * FRAME_SAMPLES]
+        features = self.model.encoder.centred_features(part, 2 * (stop - start)).to(self.model.net.mean)
+        context = self.model.net.mouth.context(features.reshape(1, stop - start, -1))[0]
+        return context[first - start : last - start]
+
+
+def whole(listener: Listener, stream: MotionStream) -> Iterator[Tensor]:
+    """The motion of a whole speech in pieces (n, 24), the first one short, so that it comes soon."""
+    at, new = 0, FIRST
+    while at < listener.frames:
+        count = min(new, listener.frames - at)
+        ahead = min(at + count + AHEAD, listener.frames)
+        yield stream.extend(listener.heard(at - len(stream.past), ahead), count)
+        at, new = at + count, NEW
