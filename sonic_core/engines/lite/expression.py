@@ -121,8 +121,8 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
         grid=grid,
         upper=np.ascontiguousarray(upper, np.float32),
         lower=np.ascontiguousarray(lower, np.float32),
-        upper_contour=_dense(upper_points),
-        lower_contour=_dense(lower_points),
+        upper_contour=dense_contour(upper_points),
+        lower_contour=dense_contour(lower_points),
         wanted=wanted.astype(np.float32),
         measured=measured.astype(np.float32),
         source_gap=((lower_points - upper_points) @ down)[1:-1].astype(np.float32),
@@ -204,7 +204,7 @@ def _window(queries: np.ndarray, fit: FaceFit) -> np.ndarray:
     return smoothstep(np.maximum(sideways, upwards), 1.0, 0.75).astype(np.float32)
 
 
-def _dense(contour: np.ndarray, per_segment: int = 4) -> np.ndarray:
+def dense_contour(contour: np.ndarray, per_segment: int = 4) -> np.ndarray:
     """(11, 2) -> (41, 2): Catmull-Rom points through a contour."""
     p = np.concatenate([2 * contour[:1] - contour[1:2], contour, 2 * contour[-1:] - contour[-2:-1]])
     t = (np.arange(per_segment) / per_segment)[None, :, None]

@@ -36,10 +36,21 @@ class FaceFit:
 
 
 def fit_face(landmarks: np.ndarray, basis: MouthBasis) -> FaceFit:
+    """The similarity from `basis.rest` to (478, 3) landmarks in px, as large as the person's own face is high."""
+    fit = fit_rigid(landmarks, basis)
+    # The opening of the lips is measured against the person's own face height, not the average one.
+    height = np.linalg.norm(landmarks[FOREHEAD] - landmarks[CHIN]) / np.linalg.norm(
+        basis.rest[FOREHEAD] - basis.rest[CHIN]
+    )
+    weight = still_weight(basis)
+    middle = (basis.rest * weight).sum(0) / weight.sum()
+    axes = fit.axes * np.clip(height / fit.scale, 0.85, 1.15)
+    return FaceFit(axes.astype(np.float32), (fit.to_pixels(middle) - middle @ axes).astype(np.float32))
+
+
+def fit_rigid(landmarks: np.ndarray, basis: MouthBasis) -> FaceFit:
     """The similarity from `basis.rest` to (478, 3) landmarks in px, over the points that speech leaves alone."""
-    movement = np.sqrt((basis.components**2).sum((0, 2)))
-    weight = np.exp(-((movement / 0.02) ** 2))[:, None]
-    weight[468:] = 0  # irises look around
+    weight = still_weight(basis)
     source, target = basis.rest.astype(np.float64), landmarks.astype(np.float64)
     a = (source * weight).sum(0) / weight.sum()
     b = (target * weight).sum(0) / weight.sum()
@@ -49,7 +60,12 @@ def fit_face(landmarks: np.ndarray, basis: MouthBasis) -> FaceFit:
     rotation = (u * sign) @ vt
     scale = (s * sign).sum() / (((source - a) ** 2) * weight).sum()
     axes = scale * rotation
-    # The opening of the lips is measured against the person's own face height, not the average one.
-    height = np.linalg.norm(target[FOREHEAD] - target[CHIN]) / np.linalg.norm(source[FOREHEAD] - source[CHIN])
-    axes *= np.clip(height / scale, 0.85, 1.15)
     return FaceFit(axes.astype(np.float32), (b - a @ axes).astype(np.float32))
+
+
+def still_weight(basis: MouthBasis) -> np.ndarray:
+    """(478, 1) how far a landmark stays where it is in speech: 1 or nearly, to 0."""
+    movement = np.sqrt((basis.components**2).sum((0, 2)))
+    weight = np.exp(-((movement / 0.02) ** 2))[:, None]
+    weight[468:] = 0  # irises look around
+    return weight

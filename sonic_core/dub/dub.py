@@ -1,0 +1,181 @@
+"""A video dubbed: everybody who gets a voice speaks it, all other pixels stay as they are.
+
+The engine makes the mouth's motion from the speech as it does for a photo; head, eyes, hands and light are the
+video's. Frames are made as the clip is read, so an hour takes no more memory than a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sonic_core.clip import Audio, Clip, frame_count
+from sonic_core.disclosure.label import label
+from sonic_core.dub.faces import FaceState, rest_face, states
+from sonic_core.dub.length import BACK_AND_FORTH, Longer, Shorter, lengthened
+from sonic_core.dub.mouth import MouthPainter
+from sonic_core.dub.people import Cast, Person, watch
+from sonic_core.dub.voices import check_people, mixed
+from sonic_core.engines.base import SPEECH_RATE, Engine, OnStep, Portrait, no_step
+from sonic_core.engines.lite.engine import at_rate
+from sonic_core.engines.lite.layout import MouthBasis
+from sonic_core.errors import InputError, NoFaceError
+from sonic_core.face.detect import Face, FaceDetector
+from sonic_core.face.encoder import FaceEncoder
+from sonic_core.media.audio import speech_waveform
+from sonic_core.settings import Settings
+
+SHORTEST_PASS = 0.2  # seconds of untouched frames that a report mentions
+
+
+@dataclass(frozen=True)
+class DubOptions:
+    """`person`: who gets a single voice, None for whoever fills most of the video. `longer`, `shorter`: what to do
+    when the speech is longer or shorter than the video. `bed`: level of the video's own sound under the voices, as a
+    factor; 0 leaves it out."""
+
+    person: int | None = None
+    longer: Longer = "pingpong"
+    shorter: Shorter = "rest"
+    bed: float = 0.0
+
+
+@dataclass(frozen=True)
+class PassedThrough:
+    """A stretch of a video in which somebody was left as they are, in seconds, and why."""
+
+    person: int
+    start: float
+    end: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dub:
+    """The dubbed clip, who was seen in the video, and the persons' numbers that got a voice."""
+
+    clip: Clip
+    cast: Cast
+    voiced: tuple[int, ...]
+
+    def passed_through(self) -> list[PassedThrough]:
+        """Where the persons with a voice were left untouched, and why."""
+        fps = float(self.clip.fps)
+        return [part for number in self.voiced for part in _passed_through(self.cast, number, fps)]
+
+
+def look_at(clip: Clip, detector: FaceDetector, on_step: OnStep = no_step) -> Cast:
+    """Who is in a video. Raises NoFaceError when nobody is."""
+    cast = watch(clip, detector, FaceEncoder(), lambda done, total: on_step(done, total, None))
+    if not cast.people:
+        raise NoFaceError(
+            f"no face was found in the video of {clip.width} x {clip.height} pixels and {clip.frame_count} frames; "
+            "use one that shows a face clearly, at least 24 pixels high"
+        )
+    return cast
+
+
+def dub(
+    clip: Clip,
+    voices: Audio | Mapping[int, Audio],
+    engine: Engine,
+    cast: Cast,
+    settings: Settings,
+    options: DubOptions | None = None,
+    on_step: OnStep = no_step,
+) -> Dub:
+    """Give a video new voices: one sound for `options.person`, or one for each of several persons by number.
+
+    `cast` is what `look_at(clip)` saw. Raises InputError for an engine that animates photos only, or a person who is
+    not there.
+    """
+    options = options or DubOptions()
+    if engine.name != "lite":
+        raise InputError(f"the {engine.name} engine makes photos speak; a video is dubbed with the lite engine only")
+    if isinstance(voices, Audio):
+        voices = {cast.main() if options.person is None else options.person: voices}
+    check_people(voices, len(cast.people))
+    rows = {
+        number: mouth_motion(cast.people[number], voice, engine, settings, float(clip.fps), on_step)
+        for number, voice in voices.items()
+    }
+    spoken = mixed(list(voices.values()))
+    wanted = frame_count(spoken.seconds, clip.fps)
+    count = wanted if wanted > clip.frame_count or options.shorter == "cut" else clip.frame_count
+    audio = spoken
+    if options.bed > 0 and clip.audio is not None:
+        bed = Audio(clip.audio.samples[:, : round(count / clip.fps * clip.audio.rate)], clip.audio.rate)
+        audio = mixed([spoken, bed], [1.0, options.bed])
+    painters = {number: _painter(cast.people[number]) for number in voices}
+    stretch = min(clip.frame_count - cast.shots[-1], max(2, round(BACK_AND_FORTH * float(clip.fps))))
+
+    def make() -> Iterator[np.ndarray]:
+        def source() -> Iterator[tuple[np.ndarray, dict[int, FaceState]]]:
+            return _with_states(clip, cast, tuple(voices))
+
+        pairs = lengthened(source, clip.frame_count, count, options.longer, stretch)
+        for index, (frame, faces) in enumerate(pairs):
+            for number, face in faces.items():
+                motion = rows[number]
+                row = motion[index] if index < len(motion) else np.zeros_like(motion[0])
+                frame = painters[number].paint(frame, face, row)
+            yield frame[None]
+
+    made = clip.replaced(make=make, frame_count=count, audio=audio)
+    return Dub(label(made), cast, tuple(sorted(voices)))
+
+
+def mouth_motion(
+    person: Person, voice: Audio, engine: Engine, settings: Settings, fps: float, on_step: OnStep = no_step
+) -> np.ndarray:
+    """(frames, channels) lite motion at `fps` that says `voice`."""
+    from sonic_core.pipeline import shifted
+
+    assert person.view is not None
+    view = person.view
+    low, high = view.landmarks[:, :2].min(0), view.landmarks[:, :2].max(0)
+    face = Face((float(low[0]), float(low[1]), float(high[0]), float(high[1])), view.landmarks, 1.0)
+    speech = shifted(speech_waveform(voice, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)
+    latents = engine.sample(engine.condition(Portrait(view.picture, face), speech, settings), settings, on_step)
+    return at_rate(latents.values.numpy(), frame_count(latents.seconds, fps), fps)
+
+
+def _painter(person: Person) -> MouthPainter:
+    assert person.view is not None
+    return MouthPainter(rest_face(person, MouthBasis.load()), person.view)
+
+
+def _with_states(clip: Clip, cast: Cast, numbers: tuple[int, ...]) -> Iterator[tuple[np.ndarray, dict[int, FaceState]]]:
+    """Every frame of the video with the faces to draw on it."""
+    basis = MouthBasis.load()
+    tracks = {number: states(cast.people[number], cast, basis) for number in numbers}
+    ahead = {number: next(track, None) for number, track in tracks.items()}
+    for index, frame in enumerate(clip.frames()):
+        faces = {}
+        for number, track in tracks.items():
+            found = ahead[number]
+            if found is not None and found[0] == index:
+                faces[number] = found[1]
+                ahead[number] = next(track, None)
+        yield frame, faces
+
+
+def _passed_through(cast: Cast, number: int, fps: float) -> list[PassedThrough]:
+    reasons = ["no face is seen"] * cast.frame_count
+    for frame, state in states(cast.people[number], cast, MouthBasis.load()):
+        reasons[frame] = state.reason
+    parts, start = [], 0
+    for frame in range(1, cast.frame_count + 1):
+        if frame < cast.frame_count and _kind(reasons[frame]) == _kind(reasons[start]):
+            continue
+        if reasons[start] and frame - start >= SHORTEST_PASS * fps:
+            parts.append(PassedThrough(number, start / fps, frame / fps, reasons[start]))
+        start = frame
+    return parts
+
+
+def _kind(reason: str) -> str:
+    """A reason without its figures, which change from frame to frame."""
+    return "".join(letter for letter in reason if not letter.isdigit())

@@ -1,0 +1,127 @@
+"""A person's track made fit for drawing: smoothed landmarks, runs without gaps, and how far a frame may be changed.
+
+Smoothing keeps quick movement: a parabola through neighbouring frames (Savitzky and Golay), never across a cut. Where
+a face is missing, too small or turned too far, frames pass through untouched, and the dub fades in and out beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import savgol_filter
+
+from sonic_core.dub.people import Cast, Person
+from sonic_core.engines.lite.layout import MouthBasis
+from sonic_core.engines.lite.pose import FaceFit, fit_rigid
+from sonic_core.face.points import LIP_PAIRS
+from sonic_core.face.tracker import face_height
+
+SMALLEST = 24.0  # px of face height; below there is no mouth to draw
+MOST_TURNED = 45.0  # degrees of yaw
+SHORT_GAP = 4  # frames without a face that are bridged
+FADE = 5  # frames in which the dub fades in or out where the face comes or goes within a shot
+SMOOTHING = (7, 2)  # window in frames, degree: of the whole face
+REST_VIEWS, REST_SHARE = 400, 0.2  # views of a person looked at for the face at rest; the share with the lips nearest
+BLOCK = 512  # entries of a track in memory at once
+
+
+@dataclass(frozen=True)
+class Run:
+    """Frames `first` to `last` (included) of one shot in which the face is seen, gaps of a few frames aside."""
+
+    first: int
+    last: int
+    start: int  # entry of the track it begins with
+    count: int  # entries of the track
+
+
+@dataclass(frozen=True)
+class FaceState:
+    """A face in one frame: landmarks (478, 3) px, the fit to the canonical face, and how much of the dub is shown."""
+
+    landmarks: np.ndarray
+    fit: FaceFit
+    strength: float  # 0 to 1
+    reason: str = ""  # why a frame is left alone
+
+
+def runs(person: Person, cast: Cast) -> list[Run]:
+    """The stretches in which a person can be dubbed."""
+    frames = np.asarray(person.frames)
+    shot = np.searchsorted(cast.shots, frames, side="right")
+    breaks = np.flatnonzero((np.diff(frames) > SHORT_GAP + 1) | (np.diff(shot) > 0)) + 1
+    starts, ends = np.concatenate([[0], breaks]), np.concatenate([breaks, [len(frames)]])
+    return [Run(int(frames[a]), int(frames[b - 1]), int(a), int(b - a)) for a, b in zip(starts, ends, strict=True)]
+
+
+def states(person: Person, cast: Cast, basis: MouthBasis) -> Iterator[tuple[int, FaceState]]:
+    """(frame, state) for every frame the person is seen in, in order."""
+    for run in runs(person, cast):
+        comes, goes = _fades(run, cast)
+        for frame, landmarks in _smoothed(person, run):
+            fit = fit_rigid(landmarks, basis)
+            strength, reason = _usable(landmarks, fit)
+            if comes:
+                strength = min(strength, (frame - run.first + 1) / FADE)
+            if goes:
+                strength = min(strength, (run.last - frame + 1) / FADE)
+            yield frame, FaceState(landmarks, fit, strength, reason)
+
+
+def rest_face(person: Person, basis: MouthBasis) -> np.ndarray:
+    """(478, 3) the person's own face with the lips at rest, in the canonical frame: the mean of the shut moments."""
+    count = len(person.frames)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, REST_VIEWS)).astype(int))
+    shapes = []
+    for entry in chosen:
+        landmarks = person.read(int(entry), 1)[0]
+        fit = fit_rigid(landmarks, basis)
+        shapes.append((landmarks - fit.origin) @ np.linalg.inv(fit.axes))
+    stacked = np.stack(shapes)
+    pairs = np.array(LIP_PAIRS)
+    gaps = np.linalg.norm(stacked[:, pairs[:, 0], :2] - stacked[:, pairs[:, 1], :2], axis=-1).mean(1)
+    shut = gaps <= np.quantile(gaps, REST_SHARE)
+    return stacked[shut].mean(0).astype(np.float32)
+
+
+def yaw(fit: FaceFit) -> float:
+    """Degrees by which the face is turned to a side."""
+    return float(np.degrees(np.arcsin(np.clip(abs(fit.axes[0, 2]) / fit.scale, 0, 1))))
+
+
+def _usable(landmarks: np.ndarray, fit: FaceFit) -> tuple[float, str]:
+    turned, height = yaw(fit), face_height(landmarks)
+    if height < SMALLEST:
+        return 0.0, f"a face of {height:.0f} px is too small"
+    if turned > MOST_TURNED:
+        return 0.0, f"turned {turned:.0f} degrees"
+    # The last degrees fade, so that a head that turns away does not snap back to its old speech.
+    return float(np.clip((MOST_TURNED - turned) / 8, 0, 1)), ""
+
+
+def _fades(run: Run, cast: Cast) -> tuple[bool, bool]:
+    """Whether the face comes and goes within a shot, rather than with its cuts."""
+    starts = set(cast.shots)
+    return run.first not in starts, run.last + 1 not in starts and run.last + 1 < cast.frame_count
+
+
+def _smoothed(person: Person, run: Run) -> Iterator[tuple[int, np.ndarray]]:
+    """(frame, landmarks) without gaps, smoothed over time; a block of the track is held at once."""
+    margin = SMOOTHING[0]
+    frames = np.asarray(person.frames)[run.start : run.start + run.count]
+    for first in range(run.first, run.last + 1, BLOCK):
+        end = min(first + BLOCK, run.last + 1)
+        low = max(int(np.searchsorted(frames, first - margin, side="right")) - 1, 0)
+        high = min(int(np.searchsorted(frames, end + margin)) + 1, run.count)
+        known, marks = frames[low:high], person.read(run.start + low, high - low)
+        every = np.arange(known[0], known[-1] + 1)
+        after = np.clip(np.searchsorted(known, every), 1, max(len(known) - 1, 1)) if len(known) > 1 else None
+        if after is not None:
+            share = ((every - known[after - 1]) / (known[after] - known[after - 1]))[:, None, None].astype(np.float32)
+            marks = marks[after - 1] * (1 - share) + marks[after] * share
+        if len(marks) >= SMOOTHING[0]:
+            marks = savgol_filter(marks, *SMOOTHING, axis=0, mode="interp").astype(np.float32)
+        for frame in range(first, end):
+            yield frame, marks[frame - every[0]]

@@ -1,0 +1,191 @@
+"""Draws a new mouth into a frame of a video: lips, jaw and cheeks where the speech wants them, the rest as it is.
+
+The frame's own pixels are moved, so light, grain and skin stay those of the frame. Where every landmark of the lower
+face should be is absolute (the person's own face at rest plus the motion), so nothing of the old speech stays; where
+it is comes from the track. Two smooth fields lead back from one to the other, one for all that moves with the upper
+lip and one for the lower, and between the lips the inside of the mouth is painted as on a photo.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from sonic_core.dub.faces import FaceState
+from sonic_core.dub.people import View
+from sonic_core.engines.lite.expression import RING_SHARE, dense_contour
+from sonic_core.engines.lite.interior import make_interior
+from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
+from sonic_core.engines.lite.layout import MOUTH, MouthBasis
+from sonic_core.engines.lite.lip_edges import LipEdges
+from sonic_core.engines.lite.pose import FaceFit, fit_rigid
+from sonic_core.engines.lite.renderer import CREASE, TOUCH, Lips
+from sonic_core.engines.lite.warp import Grid, look_up, smoothstep, thin_plate
+
+BOX = (-1.5, 0.55, 1.5, 3.05)  # canonical: x1, y1, x2, y2 of what may change
+MOUTH_LEVEL = -0.1  # canonical depth at which the inside of the mouth is carried from one frame to another
+DETAIL = 48  # samples of the fields in a face's height
+SMOOTHING = 1e-5  # of the fields, so that a noisy landmark makes no dent
+STAYS, MOVES = 0.006, 0.02  # movement of a landmark in speech (canonical) from which it is moved little, and fully
+TEETH_MARGIN = 0.011  # face heights round an open mouth in which a lip's pixels may be a tooth's
+
+
+class MouthPainter:
+    """New mouths for one person. Everything that does not depend on the frame is computed here once."""
+
+    def __init__(self, rest: np.ndarray, view: View):
+        """`rest`: the person's canonical face at rest (478, 3); `view`: a head to take the mouth's colours from."""
+        self.basis, self.edges, self.rest = MouthBasis.load(), LipEdges.load(), rest
+        average = np.linalg.norm(self.basis.rest[FOREHEAD] - self.basis.rest[CHIN])
+        self.height = float(np.linalg.norm(rest[FOREHEAD] - rest[CHIN]))  # canonical
+        self.ratio = float(np.clip(self.height / average, 0.85, 1.15))  # movement grows with the face
+        moves = np.sqrt((self.basis.components**2).sum((0, 2)))
+        self.follows = smoothstep(moves, STAYS, MOVES).astype(np.float32)[:, None]
+        self.follows[np.unique(np.concatenate([UPPER_LIP, LOWER_LIP]))] = 1
+        self.upper_controls, self.lower_controls = _controls(self.basis.rest)
+        points = self.edges.refine(view.picture, view.landmarks[:, :2])
+        self.view_fit = fit_rigid(view.landmarks, self.basis)
+        height = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
+        self.interior = make_interior(self.view_fit, self.basis.rest, view.picture, points, height)
+        self.view_skin = _skin(view.picture.astype(np.float32), points)
+
+    def paint(self, frame: np.ndarray, state: FaceState, row: np.ndarray) -> np.ndarray:
+        """A copy of a frame float32 (h, w, 3) in [0, 1] with the mouth of a motion row, see lite's layout.py."""
+        if state.strength <= 0:
+            return frame
+        x1, y1, x2, y2 = _box(state.fit, frame.shape)
+        if x2 - x1 < 8 or y2 - y1 < 8:
+            return frame
+        part = frame[y1:y2, x1:x2]
+        corner = np.array([x1, y1], np.float32)
+        fit = FaceFit(state.fit.axes, state.fit.origin - np.array([x1, y1, 0], np.float32))
+        points = self.edges.refine(cv2.convertScaleAbs(part, alpha=255), state.landmarks[:, :2] - corner)
+        painted = self._painted(part * np.float32(255), fit, points, row) / np.float32(255)
+        result = frame.copy()
+        strength = np.float32(state.strength)
+        result[y1:y2, x1:x2] = painted if strength >= 1 else part + strength * (painted - part)
+        return result
+
+    def _painted(self, part: np.ndarray, fit: FaceFit, points: np.ndarray, row: np.ndarray) -> np.ndarray:
+        face_height = self.height * fit.scale
+        moved = self.ratio * self.basis.displacement(np.clip(row[None, MOUTH], -8, 8))[0]
+        goal = self._goal(fit, points, moved)
+        source = self._source(fit, points)
+        grid = Grid.over((0, 0, part.shape[1], part.shape[0]), max(2, round(face_height / DETAIL)))
+        window = _window(grid.points(), fit)
+        upper, lower = (
+            _field(goal[chosen], (source - goal)[chosen], grid, fit) * window[..., None]
+            for chosen in (self.upper_controls, self.lower_controls)
+        )
+        pixels = grid.pixels()[: part.shape[0], : part.shape[1]]
+        from_upper, from_lower = (
+            pixels + grid.to_pixels(field)[: part.shape[0], : part.shape[1]] for field in (upper, lower)
+        )
+        lips = Lips(dense_contour(goal[UPPER_INNER]), dense_contour(goal[LOWER_INNER]), fit.down, TOUCH * face_height)
+        above = lips.is_above(pixels)[..., None]
+        skin = look_up(part, from_lower + above * (from_upper - from_lower), cubic=True)
+        over, under, gap, between = lips.distances(pixels)
+        line = np.exp(-(((over - under) / (0.012 * face_height)) ** 2)) * between * self._crease(fit, points)
+        skin *= (1 - line)[..., None].astype(np.float32)
+        opening = (np.clip(over + 0.5, 0, 1) * np.clip(under + 0.5, 0, 1) * np.clip(gap, 0, 1))[..., None]
+        if opening.any():
+            inside = self._inside(pixels, fit, moved, over, under, gap)
+            inside = inside * (_skin(part, points) / self.view_skin)
+            skin = skin * (1 - opening) + inside * opening
+        # Only what moved is touched: a look-up at a pixel's own place gives the pixel back, but for rounding.
+        still = (np.abs(from_upper - pixels).max(-1) + np.abs(from_lower - pixels).max(-1)) == 0
+        return np.where(still[..., None], part, np.clip(skin, 0, 255))
+
+    def _goal(self, fit: FaceFit, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """(478, 2) px where every landmark should be; the lips are as far apart as the motion says, to the pixel."""
+        shape = fit.to_pixels(self.rest + moved)[:, :2]
+        goal = points + self.follows * (shape - points)
+        wanted = np.maximum(((moved @ fit.axes)[LOWER_INNER] - (moved @ fit.axes)[UPPER_INNER])[:, :2] @ fit.down, 0)
+        missing = wanted - (goal[LOWER_INNER] - goal[UPPER_INNER]) @ fit.down
+        missing[[0, -1]] = 0  # both are the same corner
+        for share, upper, lower in zip(RING_SHARE, UPPER_LIP, LOWER_LIP, strict=True):
+            goal[upper] -= (share * missing / 2)[:, None] * fit.down
+            goal[lower] += (share * missing / 2)[:, None] * fit.down
+        return goal.astype(np.float32)
+
+    def _crease(self, fit: FaceFit, points: np.ndarray) -> float:
+        """How dark the line between the lips is drawn: lips that are apart in the frame have none to show."""
+        gap = float(((points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down).max())
+        return CREASE * float(smoothstep(np.array(gap / (self.height * fit.scale)), 0.008, 0.03))
+
+    def _source(self, fit: FaceFit, points: np.ndarray) -> np.ndarray:
+        """(478, 2) px where the landmarks are, the lips' inner edges a little inside the lips where teeth are near."""
+        source = points.copy()
+        gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down
+        margin = np.minimum(np.maximum(gap, 0) / 3, TEETH_MARGIN * self.height * fit.scale)
+        source[UPPER_INNER] -= margin[:, None] * fit.down
+        source[LOWER_INNER] += margin[:, None] * fit.down
+        return source
+
+    def _inside(
+        self, pixels: np.ndarray, fit: FaceFit, moved: np.ndarray, over: np.ndarray, under: np.ndarray, gap: np.ndarray
+    ) -> np.ndarray:
+        """The inside of the mouth (h, w, 3): the view's, carried over by the plane the mouth lies in."""
+        own, view = _plane(fit), _plane(self.view_fit)
+        carry = np.linalg.inv(own[:2]) @ view[:2]
+        source = (pixels - own[2]) @ carry + view[2]
+        jaw = (moved[CHIN] @ self.view_fit.axes)[:2]
+        scale = self.view_fit.scale / fit.scale
+        return self.interior.draw(source.astype(np.float32), jaw, over * scale, under * scale, gap * scale)
+
+
+def _controls(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks that lead the upper field and those that lead the lower one."""
+    lower_face = (rest[:, 1] > 0.7) & (np.arange(478) < 468)
+    central = np.abs(rest[:, 0]) < 0.40
+    below, above = np.zeros(478, bool), np.zeros(478, bool)
+    below[LOWER_LIP[:, 1:-1]] = above[UPPER_LIP[:, 1:-1]] = True
+    lips = below | above
+    below |= central & (rest[:, 1] > 1.6) & (rest[:, 1] < 2.1) & ~above
+    above |= central & (rest[:, 1] > 1.25) & (rest[:, 1] <= 1.6) & ~below
+    # Every second landmark will do where nothing is small.
+    chosen = lower_face & (lips | (np.arange(478) % 2 == 0))
+    chosen[[CHIN, *UPPER_LIP[0, [0, -1]]]] = True
+    return np.flatnonzero(chosen & ~below), np.flatnonzero(chosen & ~above)
+
+
+def _field(controls: np.ndarray, values: np.ndarray, grid: Grid, fit: FaceFit) -> np.ndarray:
+    """(rows, columns, 2) the smooth field through `values` (n, 2) at `controls` (n, 2), still round the lower face."""
+    x1, y1, x2, y2 = BOX
+    rim = [(x, y) for x in np.linspace(x1, x2, 6) for y in (y1, y2)]
+    rim += [(x, y) for y in np.linspace(y1, y2, 6)[1:-1] for x in (x1, x2)]
+    still = fit.to_pixels(np.array([(x, y, 0.5) for x, y in rim], np.float32))[:, :2]
+    spread = thin_plate(np.concatenate([controls, still]), grid.points().reshape(-1, 2), SMOOTHING)
+    return (spread[:, : len(controls)] @ values).reshape(grid.rows, grid.columns, 2)
+
+
+def _window(places: np.ndarray, fit: FaceFit) -> np.ndarray:
+    """(rows, columns) 1 in the lower face, 0 from the rim of BOX on."""
+    x1, y1, x2, y2 = BOX
+    middle = fit.to_pixels(np.array([0, (y1 + y2) / 2, 0.5], np.float32))[:2]
+    across = np.array([fit.down[1], -fit.down[0]], np.float32)
+    offset = (places - middle) / fit.scale
+    sideways = np.abs(offset @ across) / (0.97 * x2)
+    upwards = np.abs(offset @ fit.down) / (0.97 * (y2 - y1) / 2)
+    return smoothstep(np.maximum(sideways, upwards), 1.0, 0.72).astype(np.float32)
+
+
+def _box(fit: FaceFit, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The rectangle of a picture that holds BOX."""
+    x1, y1, x2, y2 = BOX
+    corners = fit.to_pixels(np.array([(x, y, 0.5) for x in (x1, x2) for y in (y1, y2)], np.float32))[:, :2]
+    low = np.clip(np.floor(corners.min(0)), 0, [shape[1], shape[0]]).astype(int)
+    high = np.clip(np.ceil(corners.max(0)), 0, [shape[1], shape[0]]).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _plane(fit: FaceFit) -> np.ndarray:
+    """(3, 2) affine from canonical x and y, at the depth of the mouth, to px: two axes and the origin."""
+    origin = fit.origin[:2] + MOUTH_LEVEL * fit.axes[2, :2]
+    return np.stack([fit.axes[0, :2], fit.axes[1, :2], origin])
+
+
+def _skin(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(3,) the cheeks' colour, in the picture's units."""
+    places = points[[50, 205, 187, 280, 425, 411]][None].astype(np.float32)
+    return np.maximum(look_up(cv2.blur(picture, (5, 5)), places)[0].mean(0), 1.0)

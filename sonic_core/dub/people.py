@@ -1,0 +1,195 @@
+"""One look through a video: who is where in every frame.
+
+Faces are found at the start of every shot and now and then within it, followed from frame to frame in between, and
+known again after a cut by their identity embedding. Landmarks go to files on disk, so an hour costs no memory. People
+are numbered by when they first appear, then from left to right.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sonic_core.clip import Clip
+from sonic_core.dub.shots import CutDetector
+from sonic_core.face.detect import PRESENT, Face, FaceDetector
+from sonic_core.face.encoder import FaceEncoder
+from sonic_core.face.points import RIGID
+from sonic_core.face.tracker import WANDERING, face_height, one_thread, rescaled, shrunk
+
+SEARCH_EVERY = 25  # frames between searches for people who came in
+SEARCH_LOST_EVERY = 4  # while somebody who was there is missing
+ALIKE = 0.55  # dot product of identity embeddings from which two faces are one person's
+SEEN_FOR = 0.4  # seconds; who is seen for less in all is a poster or a mistake
+MOST_PEOPLE = 16
+BETTER = 1.1  # times as large a face has to be to be the better view of a person
+VIEWS = 8  # embeddings kept of a person, the latest
+LANDMARKS = (478, 3)
+
+OnFrame = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class View:
+    """A head cut out of a frame: uint8 (h, w, 3) and the landmarks (478, 3) in its pixels."""
+
+    picture: np.ndarray
+    landmarks: np.ndarray
+
+
+class Person:
+    """One person's track: the frames in which the face is seen, in order, and its landmarks there, on disk."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.frames = array("l")  # numbers of the frames, rising
+        self.embeddings: list[np.ndarray] = []
+        self.area = 0.0  # px, summed over the frames
+        self.view: View | None = None
+        self._file = path.open("ab", buffering=1 << 16)
+
+    def add(self, frame: int, landmarks: np.ndarray) -> None:
+        """Note landmarks float32 (478, 3) px of a frame."""
+        size = face_height(landmarks)
+        self.area += size * size
+        self.frames.append(frame)
+        self._file.write(np.ascontiguousarray(landmarks, np.float32).tobytes())
+
+    def look(self, frame: np.ndarray, landmarks: np.ndarray) -> None:
+        """Keep the head out of a frame (h, w, 3) float32 when no earlier one showed it as well."""
+        size = face_height(landmarks)
+        if self.view is not None and size < BETTER * face_height(self.view.landmarks):
+            return
+        low = np.maximum(np.floor(landmarks[:, :2].min(0) - size), 0).astype(int)
+        high = np.ceil(landmarks[:, :2].max(0) + size).astype(int)
+        picture = cv2.convertScaleAbs(frame[low[1] : high[1], low[0] : high[0]], alpha=255)
+        moved = landmarks.copy()
+        moved[:, :2] -= low
+        self.view = View(picture, moved)
+
+    def close(self) -> None:
+        """Nothing more will be added; what was can be read."""
+        self._file.close()
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """(count, 478, 3) landmarks of the entries `start`.. of `frames`."""
+        size = LANDMARKS[0] * LANDMARKS[1]
+        values = np.fromfile(self.path, np.float32, count * size, offset=4 * start * size)
+        return values.reshape(-1, *LANDMARKS)
+
+    def likeness(self, embedding: np.ndarray) -> float:
+        """How alike an identity embedding (64,) is to what was seen of this person: 1 is the same."""
+        return max(float(known @ embedding) for known in self.embeddings)
+
+
+@dataclass
+class Cast:
+    """Everybody in a video and the frames its shots begin with. The tracks' folder lives as long as this object."""
+
+    people: list[Person]
+    shots: list[int]
+    frame_count: int
+    folder: tempfile.TemporaryDirectory[str]
+
+    def main(self) -> int:
+        """The number of the person who fills most of the video."""
+        return max(range(len(self.people)), key=lambda number: self.people[number].area)
+
+
+@dataclass
+class _Followed:
+    person: Person
+    anchor: Face  # the crop the face is seen in
+    face: Face  # as it is in the latest frame
+
+
+class _Watcher:
+    """The walk through one video."""
+
+    def __init__(self, folder: Path, detector: FaceDetector, encoder: FaceEncoder):
+        self.folder, self.detector, self.encoder = folder, detector, encoder
+        self.people: list[Person] = []
+        self.followed: list[_Followed] = []
+        self.missing = False  # somebody was followed in this shot and is not found any more
+
+    def see(self, index: int, since_cut: int, frame: np.ndarray, picture: np.ndarray, scale: float) -> None:
+        """Take note of a frame, and of `picture`, its uint8 copy at `scale`, `since_cut` frames into a shot."""
+        if since_cut == 0:
+            self.followed, self.missing = [], False
+        still_there = [one for one in self.followed if self._follow(one, picture)]
+        self.missing |= len(still_there) < len(self.followed)
+        self.followed = still_there
+        if since_cut % (SEARCH_EVERY if self.followed and not self.missing else SEARCH_LOST_EVERY) == 0:
+            self._search(picture)
+        for one in self.followed:
+            landmarks = rescaled(one.face.landmarks, 1 / scale)
+            one.person.add(index, landmarks)
+            one.person.look(frame, landmarks)
+
+    def _follow(self, one: _Followed, picture: np.ndarray) -> bool:
+        face = self.detector.track(picture, one.anchor)
+        if face.score < PRESENT:
+            return False
+        rigid = list(RIGID)
+        moved = np.linalg.norm(face.landmarks[rigid, :2] - one.anchor.landmarks[rigid, :2], axis=-1).mean()
+        # Seen in the same crop until it has moved: a crop that follows every frame adds its own tremble.
+        if moved > WANDERING * face_height(face.landmarks):
+            one.anchor = face = self.detector.track(picture, face)
+        one.face = face
+        return True
+
+    def _search(self, picture: np.ndarray) -> None:
+        faces = self.detector.detect(picture)
+        self.missing = self.missing and len(faces) <= len(self.followed)
+        new = [face for face in faces if not any(_same_place(face, one.face) for one in self.followed)]
+        new.sort(key=lambda face: face.box[0])
+        if not new:
+            return
+        for face, embedding in zip(new, self.encoder.encode_all([picture] * len(new), new), strict=True):
+            person = self._known(embedding) or self._newcomer()
+            if person is not None:
+                person.embeddings = [*person.embeddings[1 - VIEWS :], embedding]
+                self.followed.append(_Followed(person, face, face))
+
+    def _known(self, embedding: np.ndarray) -> Person | None:
+        free = [person for person in self.people if all(one.person is not person for one in self.followed)]
+        best = max(free, key=lambda person: person.likeness(embedding), default=None)
+        return best if best is not None and best.likeness(embedding) > ALIKE else None
+
+    def _newcomer(self) -> Person | None:
+        if len(self.people) >= MOST_PEOPLE:
+            return None
+        self.people.append(Person(self.folder / f"{len(self.people)}.f32"))
+        return self.people[-1]
+
+
+def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: OnFrame | None = None) -> Cast:
+    """Find everybody in a video. `on_frame(done, total)` is called after each frame; raising from it cancels."""
+    folder = tempfile.TemporaryDirectory(prefix="sonic-dub-")
+    watcher, cuts = _Watcher(Path(folder.name), detector, encoder), CutDetector()
+    shots: list[int] = []
+    with one_thread():
+        for index, frame in enumerate(clip.frames()):
+            picture, scale = shrunk(frame)
+            if cuts(picture):
+                shots.append(index)
+            watcher.see(index, index - shots[-1], frame, picture, scale)
+            if on_frame is not None:
+                on_frame(index + 1, clip.frame_count)
+    for person in watcher.people:
+        person.close()
+    people = [person for person in watcher.people if len(person.frames) >= SEEN_FOR * float(clip.fps)]
+    return Cast(people, shots, clip.frame_count, folder)
+
+
+def _same_place(a: Face, b: Face) -> bool:
+    width = min(a.box[2], b.box[2]) - max(a.box[0], b.box[0])
+    height = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a.box, b.box))
+    return max(width, 0.0) * max(height, 0.0) > 0.3 * smaller
