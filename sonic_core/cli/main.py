@@ -16,6 +16,7 @@ from sonic_core.errors import SonicError
 COMMANDS = (
     "sonic_core.cli.generate",
     "sonic_core.cli.stream",
+    "sonic_core.cli.dub",
     "sonic_core.cli.doctor",
     "sonic_core.cli.models",
     "sonic_core.cli.finish",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from dataclasses import fields
 
 from sonic_core.settings import PRESETS, Settings, preset
@@ -11,12 +12,12 @@ SHORT_NAMES = {"inference_steps": "steps"}
 HIDDEN = {"fast"}  # said by --preset
 
 
-def add_settings_options(parser: argparse.ArgumentParser) -> None:
-    """Add --preset and an option for every setting."""
+def add_settings_options(parser: argparse.ArgumentParser, names: Collection[str] | None = None) -> None:
+    """Add --preset and an option for every setting, or for those in `names`."""
     group = parser.add_argument_group("settings")
     group.add_argument("--preset", choices=list(PRESETS), default="high_quality", help="settings to start from")
     for setting in fields(Settings):
-        if setting.name in HIDDEN:
+        if setting.name in HIDDEN or (names is not None and setting.name not in names):
             continue
         option = "--" + SHORT_NAMES.get(setting.name, setting.name).replace("_", "-")
         text = setting.metadata["text"].replace("%", "%%")

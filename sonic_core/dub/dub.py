@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -97,10 +98,10 @@ def dub(
     if isinstance(voices, Audio):
         voices = {cast.main() if options.person is None else options.person: voices}
     check_people(voices, len(cast.people))
-    rows = {
-        number: mouth_motion(cast.people[number], voice, engine, settings, float(clip.fps), on_step)
-        for number, voice in voices.items()
-    }
+    rows = {}
+    for done, (number, voice) in enumerate(voices.items()):
+        rows[number] = mouth_motion(cast.people[number], voice, engine, settings, clip.fps)
+        on_step(done + 1, len(voices), None)
     spoken = mixed(list(voices.values()))
     wanted = frame_count(spoken.seconds, clip.fps)
     count = wanted if wanted > clip.frame_count or options.shorter == "cut" else clip.frame_count
@@ -127,9 +128,7 @@ def dub(
     return Dub(label(made), cast, tuple(sorted(voices)))
 
 
-def mouth_motion(
-    person: Person, voice: Audio, engine: Engine, settings: Settings, fps: float, on_step: OnStep = no_step
-) -> np.ndarray:
+def mouth_motion(person: Person, voice: Audio, engine: Engine, settings: Settings, fps: Fraction) -> np.ndarray:
     """(frames, channels) lite motion at `fps` that says `voice`."""
     from sonic_core.pipeline import shifted
 
@@ -138,7 +137,7 @@ def mouth_motion(
     low, high = view.landmarks[:, :2].min(0), view.landmarks[:, :2].max(0)
     face = Face((float(low[0]), float(low[1]), float(high[0]), float(high[1])), view.landmarks, 1.0)
     speech = shifted(speech_waveform(voice, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)
-    latents = engine.sample(engine.condition(Portrait(view.picture, face), speech, settings), settings, on_step)
+    latents = engine.sample(engine.condition(Portrait(view.picture, face), speech, settings), settings)
     return at_rate(latents.values.numpy(), frame_count(latents.seconds, fps), fps)
 
 

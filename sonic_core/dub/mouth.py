@@ -161,7 +161,7 @@ def _field(controls: np.ndarray, values: np.ndarray, grid: Grid, fit: FaceFit) -
 
 def _window(places: np.ndarray, fit: FaceFit) -> np.ndarray:
     """(rows, columns) 1 in the lower face, 0 from the rim of BOX on."""
-    x1, y1, x2, y2 = BOX
+    _, y1, x2, y2 = BOX
     middle = fit.to_pixels(np.array([0, (y1 + y2) / 2, 0.5], np.float32))[:2]
     across = np.array([fit.down[1], -fit.down[0]], np.float32)
     offset = (places - middle) / fit.scale

@@ -52,7 +52,7 @@ class Person:
         self.embeddings: list[np.ndarray] = []
         self.area = 0.0  # px, summed over the frames
         self.view: View | None = None
-        self._file = path.open("ab", buffering=1 << 16)
+        self._file = path.open("wb", buffering=1 << 16)
 
     def add(self, frame: int, landmarks: np.ndarray) -> None:
         """Note landmarks float32 (478, 3) px of a frame."""

@@ -39,12 +39,10 @@ def fit_face(landmarks: np.ndarray, basis: MouthBasis) -> FaceFit:
     """The similarity from `basis.rest` to (478, 3) landmarks in px, as large as the person's own face is high."""
     fit = fit_rigid(landmarks, basis)
     # The opening of the lips is measured against the person's own face height, not the average one.
-    height = np.linalg.norm(landmarks[FOREHEAD] - landmarks[CHIN]) / np.linalg.norm(
-        basis.rest[FOREHEAD] - basis.rest[CHIN]
-    )
+    own, average = (np.linalg.norm(face[FOREHEAD] - face[CHIN]) for face in (landmarks, basis.rest))
     weight = still_weight(basis)
     middle = (basis.rest * weight).sum(0) / weight.sum()
-    axes = fit.axes * np.clip(height / fit.scale, 0.85, 1.15)
+    axes = fit.axes * np.clip(own / average / fit.scale, 0.85, 1.15)
     return FaceFit(axes.astype(np.float32), (fit.to_pixels(middle) - middle @ axes).astype(np.float32))
 
 

@@ -1,0 +1,158 @@
+"""The command `dub`: a video speaks with another voice."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed
+from sonic_core.cli.generate import Bar, check_output
+from sonic_core.cli.options import add_settings_options, settings_from
+from sonic_core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sonic_core.clip import Audio
+    from sonic_core.dub.dub import Dub
+
+SETTINGS = ("inference_steps", "dynamic_scale", "audio_guidance", "lip_sync_offset", "seed")
+QUIETEST = -60.0  # dB
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("dub", help="give a video another voice")
+    parser.add_argument("--video", required=True, type=Path, help="the video: MP4, MOV, MKV, WebM")
+    parser.add_argument("--audio", type=Path, help="the new speech of one person, or of all with --turns")
+    parser.add_argument("--output", type=Path, help="the video to write, .mp4")
+    parser.add_argument("--person", type=int, metavar="N", help="who speaks --audio; left out: who fills most of it")
+    parser.add_argument(
+        "--voice", action="append", default=[], metavar="N=FILE", help="a speech for person N; again for others"
+    )
+    parser.add_argument("--turns", type=Path, help="RTTM file that says who speaks when in --audio")
+    text = "which speaker of --turns person N is; left out: in the order in which they first speak"
+    parser.add_argument("--speaker", action="append", default=[], metavar="N=NAME", help=text)
+    text = "what fills the video when the speech is longer (pingpong: the last seconds back and forth)"
+    parser.add_argument("--longer", choices=("pingpong", "loop", "freeze"), default="pingpong", help=text)
+    text = "what becomes of the video when the speech is shorter (rest: it goes on with the lips shut)"
+    parser.add_argument("--shorter", choices=("rest", "cut"), default="rest", help=text)
+    parser.add_argument("--keep-audio", metavar="LEVEL", help="keep the video's own sound under the speech, like -20dB")
+    parser.add_argument("--preview", type=Path, help="write a picture of everybody with their numbers")
+    parser.add_argument("--crf", type=int, default=18, choices=range(0, 52), metavar="N", help="x264 quality (18)")
+    parser.add_argument("--json", action="store_true", help="print a report as the last line of standard output")
+    add_settings_options(parser, SETTINGS)
+    add_finishing_options(parser)
+    # Or argparse takes the -20dB of --keep-audio for an option.
+    parser._negative_number_matcher = re.compile(r"-\d")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings, wanted = settings_from(args), finishing_from(args)
+    bed = level(args.keep_audio) if args.keep_audio else 0.0
+    check_what_to_do(args)
+    if args.output is not None:
+        check_output(args.output)
+    from sonic_core.dub.dub import DubOptions, dub, look_at
+    from sonic_core.dub.preview import numbered
+    from sonic_core.media.video import open_video, save_video
+    from sonic_core.pipeline import SonicPipeline
+
+    clip = open_video(args.video)
+    sounds = read_voices(args) if args.output is not None else None
+    pipe = SonicPipeline.from_pretrained("lite", device="cpu")
+    with Bar("looking") as bar:
+        cast = look_at(clip, pipe.detector, bar.update)
+    if args.preview is not None:
+        numbered(cast, args.preview)
+    if sounds is None:
+        sys.stdout.write(f"{args.preview}: {len(cast.people)} people\n")
+        return 0
+    options = DubOptions(args.person, args.longer, args.shorter, bed)
+    with Bar("listening") as bar:
+        made = dub(clip, sounds, pipe.engine, cast, settings, options, bar.update)
+    with Bar("drawing") as bar:
+        save_video(finished(made.clip, wanted), args.output, args.crf, on_frame=bar.update)
+    signed(args.output, wanted)
+    report(args, made)
+    return 0
+
+
+def check_what_to_do(args: argparse.Namespace) -> None:
+    """Refuse options that contradict one another. Raises SettingsError."""
+    if args.output is None and args.preview is None:
+        raise SettingsError(
+            "nothing to do: give --output for a dubbed video, or --preview for a picture of who is in it"
+        )
+    if args.output is not None and (args.audio is None) == (not args.voice):
+        raise SettingsError("give either --audio, or --voice N=FILE for each person who speaks")
+    if args.turns is not None and args.audio is None:
+        raise SettingsError("--turns says who speaks when in --audio; give --audio as well")
+    if args.turns is not None and args.person is not None:
+        raise SettingsError("--turns gives --audio to several people; leave --person out")
+    if args.speaker and args.turns is None:
+        raise SettingsError("--speaker names the speakers of --turns; give --turns as well")
+
+
+def read_voices(args: argparse.Namespace) -> Audio | dict[int, Audio]:
+    """The sounds that the options name: one for one person, or one for each by number."""
+    from sonic_core.dub.voices import by_turns, read_turns, speakers
+    from sonic_core.media.audio import load_audio
+
+    if args.voice:
+        return {number: load_audio(name) for number, name in numbered_values(args.voice, "--voice").items()}
+    audio = load_audio(args.audio)
+    if args.turns is None:
+        return audio
+    turns = read_turns(args.turns)
+    names = numbered_values(args.speaker, "--speaker") or dict(enumerate(speakers(turns)))
+    parts = by_turns(audio, turns)
+    for name in names.values():
+        if name not in parts:
+            raise SettingsError(
+                f"--speaker {name!r} does not speak in {str(args.turns)!r}; there are {', '.join(parts)}"
+            )
+    return {number: parts[name] for number, name in names.items()}
+
+
+def numbered_values(given: list[str], option: str) -> dict[int, str]:
+    """{0: "A.wav"} from ["0=A.wav"]. Raises SettingsError."""
+    found: dict[int, str] = {}
+    for text in given:
+        number, equals, value = text.partition("=")
+        if not (number.isdecimal() and equals and value) or int(number) in found:
+            raise SettingsError(f"{option} is {text!r}; give a person's number and a value once each, like 0=A.wav")
+        found[int(number)] = value
+    return found
+
+
+def level(text: str) -> float:
+    """The factor of a level like -20dB. Raises SettingsError above 0 dB and for anything else."""
+    match = re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*(?:dB)?\s*", text, re.IGNORECASE)
+    if match is None or not QUIETEST <= float(match.group(1)) <= 0:
+        raise SettingsError(f"--keep-audio is {text!r}; give a level from {QUIETEST:g}dB to 0dB, like -20dB")
+    return 10 ** (float(match.group(1)) / 20)
+
+
+def report(args: argparse.Namespace, made: Dub) -> None:
+    """Say what was written, and which stretches were left as they were."""
+    parts = made.passed_through()
+    if args.json:
+        found = {
+            "frames": made.clip.frame_count,
+            "fps": float(made.clip.fps),
+            "people": len(made.cast.people),
+            "voiced": list(made.voiced),
+            "shots": len(made.cast.shots),
+            "untouched": [
+                {"person": part.person, "start": round(part.start, 3), "end": round(part.end, 3), "reason": part.reason}
+                for part in parts
+            ],
+        }
+        sys.stdout.write(json.dumps(found) + "\n")
+        return
+    sys.stdout.write(f"{args.output}: {made.clip.frame_count} frames, {made.clip.seconds:.2f} s\n")
+    for part in parts:
+        sys.stdout.write(f"person {part.person} untouched from {part.start:.2f} to {part.end:.2f} s: {part.reason}\n")
