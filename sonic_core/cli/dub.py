@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed
+from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed, without_record
 from sonic_core.cli.generate import Bar, check_output
 from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.errors import SettingsError
@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     with Bar("listening") as bar:
         made = dub(clip, sounds, pipe.engine, cast, settings, options, bar.update)
     with Bar("drawing") as bar:
-        save_video(finished(made.clip, wanted), args.output, args.crf, on_frame=bar.update)
+        clip = finished(made.clip if wanted.record else without_record(made.clip), wanted)
+        save_video(clip, args.output, args.crf, on_frame=bar.update)
     signed(args.output, wanted)
     report(args, made)
     return 0

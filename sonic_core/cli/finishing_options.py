@@ -89,6 +89,11 @@ def finished(clip: Clip, wanted: Finishing, resampled: Callable[[Clip], Clip] = 
     return label(clip) if wanted.record and RECORD_KEY not in clip.metadata else clip
 
 
+def without_record(clip: Clip) -> Clip:
+    """The clip without an AIGC record, for --no-record."""
+    return clip.replaced(metadata={key: value for key, value in clip.metadata.items() if key != RECORD_KEY})
+
+
 def signed(path: Path, wanted: Finishing) -> None:
     """Sign the finished file, when that was asked for; the last thing that is done to it."""
     if wanted.credentials is not None:

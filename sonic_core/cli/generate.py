@@ -11,10 +11,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed
+from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed, without_record
 from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.clip import Clip
-from sonic_core.disclosure.label import RECORD_KEY
 from sonic_core.errors import OutputError
 from sonic_core.media.audio import fit_duration, load_audio
 from sonic_core.media.image import load_image
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     with Bar("sampling") as bar:
         clip = pipe(photo, audio, settings, on_step=bar.update)
     if not wanted.record:
-        clip = clip.replaced(metadata={k: v for k, v in clip.metadata.items() if k != RECORD_KEY})
+        clip = without_record(clip)
     clip = finished(clip, wanted)
     with Bar("rendering") as bar:
         pipe.save_video(clip, args.output, args.crf, on_frame=bar.update)
