@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -35,10 +35,13 @@ from sonic_core.errors import InputError
 from sonic_core.face.crop import Box, crop_square, head_box, resized_size
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.finish.paste_back import paste_back
-from sonic_core.media.audio import fit_duration, load_audio, speech_waveform
+from sonic_core.media.audio import fit_duration, load_audio, shifted, speech_waveform
 from sonic_core.media.image import load_image
-from sonic_core.media.video import save_video
+from sonic_core.media.video import open_video, save_video
 from sonic_core.settings import Settings, preset
+
+if TYPE_CHECKING:
+    from sonic_core.dub.dub import DubOptions
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,47 @@ class SonicPipeline:
             prepared = self.prepare(image, audio, chosen.with_changes(**changes))
         return self._dressed(self.engine.stream(prepared.portrait, prepared.speech, prepared.settings), prepared)
 
+    def dub(
+        self,
+        video: Any,
+        audio: Any,
+        settings: Settings | str | None = None,
+        on_step: OnStep = no_step,
+        options: DubOptions | None = None,
+        **changes: Any,
+    ) -> Clip:
+        """Give a video another voice; only the lower faces change. Lite engine only.
+
+        `video`: a path or a Clip; `audio`: one sound for one person, or {number: sound} for several, each as for
+        calling the pipeline. See `dub.dub` for the options, and for who was seen and what was left untouched.
+        """
+        from sonic_core.dub.dub import dub, look_at
+
+        chosen = (preset(settings) if isinstance(settings, str) else settings or Settings()).with_changes(**changes)
+        clip = video if isinstance(video, Clip) else open_video(video)
+        voices = {n: load_audio(one) for n, one in audio.items()} if isinstance(audio, dict) else load_audio(audio)
+        with self._timed("prepare"):
+            cast = look_at(clip, self.detector, on_step)
+        with self._timed("sample"):
+            return dub(clip, voices, self.engine, cast, chosen, options).clip
+
+    def dialogue(
+        self,
+        image: Any,
+        voices: Sequence[Any],
+        faces: Sequence[int] | None = None,
+        settings: Settings | str | None = None,
+        on_step: OnStep = no_step,
+        **changes: Any,
+    ) -> Clip:
+        """Let several people in one picture speak, a voice each; see `dialogue.dialogue`."""
+        from sonic_core.dialogue.dialogue import dialogue
+
+        chosen = (preset(settings) if isinstance(settings, str) else settings or Settings()).with_changes(**changes)
+        sounds = [load_audio(voice) for voice in voices]
+        with self._timed("sample"):
+            return dialogue(load_image(image), sounds, self.engine, self.detector, chosen, faces, on_step)
+
     def prepare(self, image: Any, audio: Any, settings: Settings) -> Prepared:
         """Read, check, frame and cut the inputs."""
         sound = fit_duration(load_audio(audio), settings)
@@ -183,19 +227,6 @@ def best_device() -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
-
-
-def shifted(speech: np.ndarray, seconds: float, rate: int) -> np.ndarray:
-    """Speech (samples,) moved later by `seconds` (earlier when negative), silence moving in, the length kept."""
-    offset = round(seconds * rate)
-    if offset == 0:
-        return speech
-    moved = np.zeros_like(speech)
-    if offset > 0:
-        moved[offset:] = speech[:-offset]
-    else:
-        moved[:offset] = speech[-offset:]
-    return moved
 
 
 def find_face(photo: np.ndarray, detector: FaceDetector, settings: Settings) -> Face:

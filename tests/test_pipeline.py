@@ -12,7 +12,8 @@ from sonic_core.clip import Audio, Clip, frame_count
 from sonic_core.engines.base import Latents, MemoryPlan, View, no_step
 from sonic_core.errors import InputError
 from sonic_core.face.detect import Face
-from sonic_core.pipeline import SonicPipeline, frame_portrait, shifted
+from sonic_core.media.audio import shifted
+from sonic_core.pipeline import SonicPipeline, frame_portrait
 from sonic_core.settings import Settings
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)

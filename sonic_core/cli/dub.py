@@ -99,8 +99,8 @@ def check_what_to_do(args: argparse.Namespace) -> None:
 
 def read_voices(args: argparse.Namespace) -> Audio | dict[int, Audio]:
     """The sounds that the options name: one for one person, or one for each by number."""
-    from sonic_core.dub.voices import by_turns, read_turns, speakers
     from sonic_core.media.audio import load_audio
+    from sonic_core.media.voices import by_turns, read_turns, speakers
 
     if args.voice:
         return {number: load_audio(name) for number, name in numbered_values(args.voice, "--voice").items()}

@@ -17,6 +17,7 @@ COMMANDS = (
     "sonic_core.cli.generate",
     "sonic_core.cli.stream",
     "sonic_core.cli.dub",
+    "sonic_core.cli.dialogue",
     "sonic_core.cli.doctor",
     "sonic_core.cli.models",
     "sonic_core.cli.finish",

@@ -18,14 +18,14 @@ from sonic_core.dub.faces import FaceState, rest_face, states
 from sonic_core.dub.length import BACK_AND_FORTH, Longer, Shorter, lengthened
 from sonic_core.dub.mouth import MouthPainter
 from sonic_core.dub.people import Cast, Person, watch
-from sonic_core.dub.voices import check_people, mixed
 from sonic_core.engines.base import SPEECH_RATE, Engine, OnStep, Portrait, no_step
 from sonic_core.engines.lite.engine import at_rate
 from sonic_core.engines.lite.layout import MouthBasis
 from sonic_core.errors import InputError, NoFaceError
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
-from sonic_core.media.audio import speech_waveform
+from sonic_core.media.audio import shifted, speech_waveform
+from sonic_core.media.voices import mixed
 from sonic_core.settings import Settings
 
 SHORTEST_PASS = 0.2  # seconds of untouched frames that a report mentions
@@ -97,7 +97,7 @@ def dub(
         raise InputError(f"the {engine.name} engine makes photos speak; a video is dubbed with the lite engine only")
     if isinstance(voices, Audio):
         voices = {cast.main() if options.person is None else options.person: voices}
-    check_people(voices, len(cast.people))
+    _check_people(voices, len(cast.people))
     rows = {}
     for done, (number, voice) in enumerate(voices.items()):
         rows[number] = mouth_motion(cast.people[number], voice, engine, settings, clip.fps)
@@ -130,8 +130,6 @@ def dub(
 
 def mouth_motion(person: Person, voice: Audio, engine: Engine, settings: Settings, fps: Fraction) -> np.ndarray:
     """(frames, channels) lite motion at `fps` that says `voice`."""
-    from sonic_core.pipeline import shifted
-
     assert person.view is not None
     view = person.view
     low, high = view.landmarks[:, :2].min(0), view.landmarks[:, :2].max(0)
@@ -178,3 +176,11 @@ def _passed_through(cast: Cast, number: int, fps: float) -> list[PassedThrough]:
 def _kind(reason: str) -> str:
     """A reason without its figures, which change from frame to frame."""
     return "".join(letter for letter in reason if not letter.isdigit())
+
+
+def _check_people(voices: Mapping[int, object], count: int) -> None:
+    """Raise InputError when a voice is for somebody who is not in the video."""
+    for number in voices:
+        if not 0 <= number < count:
+            there = "only person 0" if count == 1 else f"persons 0 to {count - 1}"
+            raise InputError(f"a voice is for person {number} but the video has {there}; see --preview for the numbers")

@@ -47,6 +47,19 @@ def speech_waveform(audio: Audio, rate: int) -> np.ndarray:
     return soxr.resample(audio.mono(), audio.rate, rate).astype(np.float32)
 
 
+def shifted(speech: np.ndarray, seconds: float, rate: int) -> np.ndarray:
+    """Speech (samples,) moved later by `seconds` (earlier when negative), silence moving in, the length kept."""
+    offset = round(seconds * rate)
+    if offset == 0:
+        return speech
+    moved = np.zeros_like(speech)
+    if offset > 0:
+        moved[offset:] = speech[:-offset]
+    else:
+        moved[:offset] = speech[-offset:]
+    return moved
+
+
 def cut(audio: Audio, start: float, end: float) -> Audio:
     """The part from `start` to `end`, in seconds."""
     return Audio(audio.samples[:, round(start * audio.rate) : round(end * audio.rate)], audio.rate)

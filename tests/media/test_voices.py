@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sonic_core.clip import Audio
-from sonic_core.dub.voices import Turn, by_turns, check_people, mixed, read_turns
 from sonic_core.errors import InputError
+from sonic_core.media.voices import Turn, activity, by_channel, by_turns, mixed, read_turns
 
 RTTM = """\
 ;; a comment
@@ -68,6 +68,18 @@ def test_other_rates_are_brought_to_the_first():
     assert total.rate == 1000 and total.samples.shape[1] == pytest.approx(2000, abs=2)
 
 
-def test_a_voice_for_nobody_is_refused():
-    with pytest.raises(InputError, match="person 2 but the video has persons 0 to 1"):
-        check_people({2: None}, 2)
+def test_a_speaker_a_channel():
+    stereo = Audio(np.array([[1.0, 0.0], [0.0, 0.5]], np.float32), 1000)
+    left, right = by_channel(stereo)
+    assert left.samples.tolist() == [[1.0, 0.0]] and right.samples.tolist() == [[0.0, 0.5]]
+    with pytest.raises(InputError, match="one channel"):
+        by_channel(left)
+
+
+def test_activity_bridges_pauses_and_not_turns():
+    sound = np.zeros(4 * 16000, np.float32)
+    for start, end in ((0.5, 0.8), (1.0, 1.5), (3.0, 3.5)):
+        sound[int(start * 16000) : int(end * 16000)] = 0.2
+    speaks = activity(Audio(sound[None], 16000), 25, 100)
+    assert speaks[13:37].all() and not speaks[45:68].any() and speaks[76:86].all()
+    assert not activity(Audio(sound[None] * 0, 16000), 25, 100).any()

@@ -6,7 +6,7 @@ Everybody's speech has the length of the whole; where somebody else speaks it is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from sonic_core.clip import Audio
 from sonic_core.errors import InputError
 
 FADE = 0.03  # seconds at both ends of a turn
+QUIET, LOUD_SHARE = 10 ** (-50 / 20), 0.08  # RMS that is silence; the share of the loud moments' RMS that is speech
+PAUSE = 0.4  # seconds of silence that do not end a turn
 MOST_BYTES = 4 << 20  # of an RTTM file
 
 
@@ -101,9 +103,19 @@ def _at_rate(sound: Audio, rate: int) -> np.ndarray:
     return soxr.resample(sound.samples.T, sound.rate, rate).T.astype(np.float32)
 
 
-def check_people(voices: Mapping[int, object], count: int) -> None:
-    """Raise InputError when a voice is for somebody who is not in the video."""
-    for number in voices:
-        if not 0 <= number < count:
-            there = "only person 0" if count == 1 else f"persons 0 to {count - 1}"
-            raise InputError(f"a voice is for person {number} but the video has {there}; see --preview for the numbers")
+def by_channel(audio: Audio) -> list[Audio]:
+    """One sound a channel: for a recording with one speaker on the left and one on the right."""
+    if audio.samples.shape[0] < 2:
+        raise InputError("the sound has one channel; for a speaker a channel give a stereo recording")
+    return [Audio(channel[None], audio.rate) for channel in audio.samples]
+
+
+def activity(audio: Audio, fps: float, count: int) -> np.ndarray:
+    """(count,) bool at `fps`: somebody speaks. Pauses between words count as speech."""
+    places = np.arange(count + 1) / fps * audio.rate
+    edges = np.clip(np.round(places), 0, audio.samples.shape[1]).astype(int)
+    power = np.concatenate([[0.0], np.cumsum(audio.mono().astype(np.float64) ** 2)])
+    level = np.sqrt((power[edges[1:]] - power[edges[:-1]]) / np.maximum(np.diff(edges), 1))
+    loud = level > max(QUIET, LOUD_SHARE * float(np.quantile(level, 0.95)))
+    width = 2 * round(PAUSE / 2 * fps) + 1
+    return np.convolve(loud, np.ones(width), "same")[:count] > 0.5

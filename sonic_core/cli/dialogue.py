@@ -1,0 +1,96 @@
+"""The command `dialogue`: several people in one picture talk to one another."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed, without_record
+from sonic_core.cli.generate import Bar, check_output
+from sonic_core.cli.options import add_settings_options, settings_from
+from sonic_core.errors import SettingsError
+from sonic_core.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sonic_core.clip import Audio
+
+NOT_HERE = {"duration", "trim", "framing", "expand_ratio", "face_index", "face_box"}  # they mean one face
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("dialogue", help="let several people in one picture talk to one another")
+    text = "a picture with several people; given twice with --layout side, a picture of each of two"
+    parser.add_argument("--image", required=True, action="append", type=Path, help=text)
+    parser.add_argument("--layout", choices=("one", "side"), default="one", help="side: two photos side by side")
+    parser.add_argument(
+        "--voice", action="append", default=[], type=Path, metavar="FILE", help="a speech; one for each person"
+    )
+    parser.add_argument("--audio", type=Path, help="one sound with everybody in it: needs --turns or --channels")
+    parser.add_argument("--turns", type=Path, help="RTTM file that says who speaks when in --audio")
+    parser.add_argument("--channels", action="store_true", help="the channels of --audio are a speaker each")
+    text = "whose voice that is: faces counted from the largest; left out: the largest, from left to right"
+    parser.add_argument("--face", action="append", type=int, metavar="N", help=text)
+    parser.add_argument("--output", required=True, type=Path, help="the video to write, .mp4")
+    parser.add_argument("--model", default="lite", help="'lite' (bundled) or a folder of Sonic model files")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: the GPU when there is one")
+    parser.add_argument("--crf", type=int, default=18, choices=range(0, 52), metavar="N", help="x264 quality (18)")
+    add_settings_options(parser, {setting.name for setting in fields(Settings)} - NOT_HERE)
+    add_finishing_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings, wanted = settings_from(args), finishing_from(args)
+    check_what_to_do(args)
+    check_output(args.output)
+    photo, voices = read_picture(args), read_voices(args)
+    from sonic_core.pipeline import SonicPipeline
+
+    pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
+    with Bar("listening") as bar:
+        clip = pipe.dialogue(photo, voices, args.face, settings, bar.update)
+    clip = finished(clip if wanted.record else without_record(clip), wanted)
+    with Bar("rendering") as bar:
+        pipe.save_video(clip, args.output, args.crf, on_frame=bar.update)
+    signed(args.output, wanted)
+    sys.stdout.write(f"{args.output}: {clip.frame_count} frames, {clip.seconds:.2f} s\n")
+    return 0
+
+
+def check_what_to_do(args: argparse.Namespace) -> None:
+    """Refuse options that contradict one another. Raises SettingsError."""
+    photos = {"one": 1, "side": 2}[args.layout]
+    if len(args.image) != photos:
+        raise SettingsError(
+            f"--layout {args.layout} takes {photos} --image and {len(args.image)} were given; "
+            "use --layout side for two photos"
+        )
+    if bool(args.voice) == (args.audio is not None):
+        raise SettingsError("give either a --voice for each person, or one --audio with --turns or --channels")
+    if args.audio is not None and (args.turns is not None) == args.channels:
+        raise SettingsError("--audio holds everybody: say who speaks when with either --turns FILE or --channels")
+
+
+def read_picture(args: argparse.Namespace) -> np.ndarray:
+    """uint8 (h, w, 3): the photo, or two of them side by side."""
+    from sonic_core.dialogue.picture import side_by_side
+    from sonic_core.media.image import load_image
+
+    photos = [load_image(path) for path in args.image]
+    return side_by_side(*photos) if args.layout == "side" else photos[0]
+
+
+def read_voices(args: argparse.Namespace) -> list[Audio]:
+    """A sound for each speaker, in the order of their faces."""
+    from sonic_core.media.audio import load_audio
+    from sonic_core.media.voices import by_channel, by_turns, read_turns
+
+    if args.voice:
+        return [load_audio(path) for path in args.voice]
+    audio = load_audio(args.audio)
+    return by_channel(audio) if args.channels else list(by_turns(audio, read_turns(args.turns)).values())

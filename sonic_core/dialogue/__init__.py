@@ -1,0 +1,1 @@
+"""Several people in one picture talk to one another: a voice each, and the others listen."""

@@ -1,0 +1,114 @@
+"""One picture, several faces, a voice each.
+
+Every face is animated on its own in the whole picture, as if the others were part of the background; the videos are
+then put together head by head. Who has nothing to say listens: shut lips, glances at the speaker, nods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from sonic_core.clip import Audio, Clip
+from sonic_core.dialogue.listening import listen
+from sonic_core.dialogue.picture import composed
+from sonic_core.disclosure.label import label
+from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, no_step
+from sonic_core.engines.lite.layout import FPS
+from sonic_core.errors import InputError, NoFaceError, SettingsError
+from sonic_core.face.detect import Face, FaceDetector
+from sonic_core.media.audio import shifted, speech_waveform
+from sonic_core.media.voices import activity, mixed
+from sonic_core.pipeline import frame_portrait
+from sonic_core.settings import Settings
+
+MOST_FACES = 8
+
+
+def dialogue(
+    photo: np.ndarray,
+    voices: Sequence[Audio],
+    engine: Engine,
+    detector: FaceDetector,
+    settings: Settings,
+    faces: Sequence[int] | None = None,
+    on_step: OnStep = no_step,
+) -> Clip:
+    """A clip in which each of several faces speaks its own voice.
+
+    photo: uint8 (h, w, 3). `faces`: the number of each voice's face, counted from the largest as `face_index` is;
+    left out: the largest ones, from left to right. The sound is all voices together. Raises SettingsError for
+    settings that mean one face, NoFaceError for faces that are not there.
+    """
+    check(settings, len(voices), faces)
+    numbers = list(faces) if faces is not None else from_left(detector.detect(photo), len(voices))
+    seconds = max(voice.seconds for voice in voices)
+    whole = [_as_long(voice, seconds) for voice in voices]
+    portraits = [
+        frame_portrait(photo, detector, settings.with_changes(face_index=number), engine.size_multiple)[1]
+        for number in numbers
+    ]
+    latents = []
+    for index, (portrait, voice) in enumerate(zip(portraits, whole, strict=True)):
+        speech = shifted(speech_waveform(voice, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)
+        own = settings.with_changes(seed=settings.seed + index)  # or all would blink together
+        latents.append(engine.sample(engine.condition(portrait, speech, own), own))
+        on_step(index + 1, len(voices), None)
+    if engine.name == "lite":
+        latents = _listening(latents, whole, settings)
+    clips = [engine.decode(part, settings) for part in latents]
+    clip = composed(clips, [portrait.face for portrait in portraits])
+    return label(clip.replaced(audio=mixed(whole)))
+
+
+def check(settings: Settings, voices: int, faces: Sequence[int] | None) -> None:
+    """Refuse what a dialogue cannot be made of. Raises SettingsError or InputError."""
+    if not 2 <= voices <= MOST_FACES:
+        raise InputError(f"a dialogue was asked for with {voices} voices; give 2 to {MOST_FACES}")
+    if faces is not None and (len(faces) != voices or len(set(faces)) != voices):
+        raise SettingsError(f"faces is {list(faces)} for {voices} voices; give a different face for each voice")
+    if settings.framing != "whole":
+        raise SettingsError(f"framing is {settings.framing!r}, which shows one face; a dialogue needs 'whole'")
+    if settings.face_box is not None:
+        raise SettingsError("face_box points at one face; for a dialogue give the numbers of the faces")
+    if settings.duration is not None:
+        raise SettingsError("duration cuts one sound; a dialogue is as long as its longest voice, so leave it out")
+
+
+def from_left(found: Sequence[Face], count: int) -> list[int]:
+    """Numbers of the `count` largest faces, from left to right. Raises NoFaceError when there are fewer."""
+    if len(found) < count:
+        there = "no face" if not found else "one face" if len(found) == 1 else f"{len(found)} faces"
+        raise NoFaceError(f"{count} voices were given but {there} was found; use a photo that shows everybody clearly")
+    return sorted(range(count), key=lambda number: found[number].box[0])
+
+
+def _as_long(voice: Audio, seconds: float) -> Audio:
+    missing = round(seconds * voice.rate) - voice.samples.shape[1]
+    return Audio(np.pad(voice.samples, ((0, 0), (0, max(missing, 0)))), voice.rate)
+
+
+def _listening(latents: Sequence[Latents], voices: Sequence[Audio], settings: Settings) -> list[Latents]:
+    """The motion of everybody, with what listeners do added."""
+    count = len(latents[0].values)
+    speaks = np.stack([activity(voice, FPS, count) for voice in voices])
+    places = [(part.portrait.face.box[0] + part.portrait.face.box[2]) / 2 for part in latents]
+    made = []
+    for index, part in enumerate(latents):
+        others = np.delete(speaks, index, axis=0)
+        # They look at whoever speaks; while several do, at the middle of them.
+        beside = np.delete(np.sign(np.array(places) - places[index]), index)
+        direction = float((beside * others.sum(1)).sum() / max(others.sum(), 1))
+        rows: Any = listen(
+            part.values.numpy(),
+            speaks[index],
+            np.asarray(others.any(0)),
+            direction * settings.motion_scale,
+            settings.seed + index,
+        )
+        made.append(replace(part, values=torch.from_numpy(rows)))
+    return made
