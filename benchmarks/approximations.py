@@ -21,9 +21,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sonic_core.engines import sonic
-from sonic_core.engines.base import Portrait
 from sonic_core.engines.sonic.options import FAST, RELEASED, Approximations
 from sonic_core.face.detect import Face
+from sonic_core.face.framing import Portrait
 from sonic_core.settings import Settings
 
 SHALLOW_SHARE = 36.5 / 95.2  # see benchmarks/flops.py

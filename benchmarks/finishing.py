@@ -26,20 +26,13 @@ from sonic_core.clip import Audio, Clip
 from sonic_core.engines.lite.layout import MOUTH, MouthBasis
 from sonic_core.face.crop import crop_square, head_box
 from sonic_core.face.detect import Face
-from sonic_core.face.tracker import FaceTracker, lip_gap, lip_shape
-from sonic_core.finish.lip_align import (
-    TRUSTED,
-    _motion_model,
-    compare,
-    lip_shapes,
-    match,
-    moved_sound,
-    speech_opening,
-)
+from sonic_core.face.tracker import FaceTracker, face_height, lip_gap, lip_shape
+from sonic_core.finish.lip_align import moved_sound
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.finish.smooth import smooth
 from sonic_core.media.audio import cut, load_audio, speech_waveform
 from sonic_core.media.video import open_video
+from sonic_core.quality.lip_sync import TRUSTED, _motion_model, compare, lip_shapes, match, speech_opening
 from sonic_core.quality.report import flicker, gradient, jitter
 from sonic_core.video.interpolate import interpolate
 from training.synthetic_face import Puppet, load_puppet
@@ -86,7 +79,7 @@ def model_lips(speech: np.ndarray, seed: int) -> np.ndarray:
     frames = len(speech) // 640
     motion = model.sample(model.listen(speech, frames), steps=10, seed=seed).numpy()
     points = basis.rest + basis.displacement(motion[:, MOUTH])
-    return np.stack([lip_shape(face) for face in points]) / np.linalg.norm(basis.rest[10, :2] - basis.rest[152, :2])
+    return np.stack([lip_shape(face) for face in points]) / face_height(basis.rest)
 
 
 def music(seconds: float, seed: int) -> np.ndarray:

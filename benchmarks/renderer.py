@@ -17,10 +17,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from sonic_core.engines.base import Portrait
 from sonic_core.engines.lite.layout import BROWS, CHANNELS, GAZE, HEAD_ROTATION, LIDS
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.face.detect import FaceDetector
+from sonic_core.face.framing import Portrait
 
 
 def busy_motion(frames: int) -> np.ndarray:

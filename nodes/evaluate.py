@@ -10,9 +10,9 @@ from comfy_api.latest import io
 
 from sonic_core.clip import Clip
 from sonic_core.errors import InputError
-from sonic_core.finish.lip_align import speech_opening
 from sonic_core.media.image import load_image
 from sonic_core.media.video import open_video
+from sonic_core.quality.lip_sync import speech_opening
 from sonic_core.quality.plot import plot
 from sonic_core.quality.report import evaluate
 

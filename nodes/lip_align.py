@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from sonic_core.finish.lip_align import Alignment, shifted
-from sonic_core.finish.lip_align import measure as measured
+from sonic_core.finish.lip_align import shifted
+from sonic_core.quality.lip_sync import Alignment
+from sonic_core.quality.lip_sync import measure as measured
 
 from . import host
 from .sockets import CATEGORY, ClipSocket, Made

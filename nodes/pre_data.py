@@ -9,7 +9,6 @@ from comfy_api.latest import io
 from sonic_core.face.by_hand import box_of_mask, parse_box
 from sonic_core.face.draw import drawn
 from sonic_core.media.image import load_image
-from sonic_core.pipeline import face_in_photo
 from sonic_core.settings import Settings
 
 from . import host
@@ -87,5 +86,5 @@ class SonicPreData(io.ComfyNode):
         prepared = model.pipeline.prepare(load_image(image), audio_pair(audio), settings)
         model.stages["condition"].to_device()
         conditions = model.pipeline.engine.condition(prepared.portrait, prepared.speech, settings, on_step)
-        picture = drawn(prepared.photo, face_in_photo(prepared), prepared.crop)
+        picture = drawn(prepared.photo, prepared.face_in_photo(), prepared.crop)
         return io.NodeOutput(PreData(prepared, conditions), host.image_tensor(picture))

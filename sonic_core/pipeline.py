@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from sonic_core.clip import Audio, Clip
 from sonic_core.disclosure.label import label
@@ -26,14 +25,12 @@ from sonic_core.engines.base import (
     Engine,
     Latents,
     OnStep,
-    Portrait,
     ProgressiveEngine,
-    View,
     no_step,
 )
-from sonic_core.errors import InputError
-from sonic_core.face.crop import Box, crop_square, head_box, resized_size
+from sonic_core.face.crop import Box
 from sonic_core.face.detect import Face, FaceDetector
+from sonic_core.face.framing import Portrait, face_in_photo, frame_portrait
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.media.audio import fit_duration, load_audio, shifted, speech_waveform
 from sonic_core.media.image import load_image
@@ -54,6 +51,16 @@ class Prepared:
     audio: Audio  # what goes into the video
     speech: np.ndarray  # float32 (samples,) 16 kHz, shifted by lip_sync_offset, what drives the lips
     settings: Settings
+
+    @property
+    def shown(self) -> Box:
+        """The part of the photo that the portrait shows: the crop, or all of it."""
+        height, width = self.photo.shape[:2]
+        return self.crop or (0, 0, width, height)
+
+    def face_in_photo(self) -> Face:
+        """The portrait's face in the pixels of the photo."""
+        return face_in_photo(self.portrait, self.shown)
 
 
 @dataclass
@@ -193,7 +200,7 @@ class SonicPipeline:
         """The clip put back into the photo it was cut from; other people in the photo are left alone."""
         if prepared.crop is None:
             return clip
-        face = face_in_photo(prepared)
+        face = prepared.face_in_photo()
         x, y = (np.array(face.box[:2]) + face.box[2:]) / 2
         others = [
             other.landmarks
@@ -227,59 +234,3 @@ def best_device() -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
-
-
-def find_face(photo: np.ndarray, detector: FaceDetector, settings: Settings) -> Face:
-    """The face that the settings ask for. Raises NoFaceError or InputError."""
-    if settings.face_box is not None:
-        height, width = photo.shape[:2]
-        x1, y1, x2, y2 = settings.face_box
-        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
-            raise InputError(f"face_box {settings.face_box} does not lie inside the photo of {width} x {height} pixels")
-        return detector.landmarks_in(photo, settings.face_box)
-    return detector.pick(photo, settings.face_index)
-
-
-def frame_portrait(
-    photo: np.ndarray, detector: FaceDetector, settings: Settings, multiple: int
-) -> tuple[Box | None, Portrait]:
-    """Crop as `framing` says and resize the short side to `min_resolution`: the crop box and the portrait."""
-    face = find_face(photo, detector, settings)
-    height, width = photo.shape[:2]
-    crop = None
-    view, corner = photo, np.zeros(2, np.float32)
-    if settings.framing != "whole":
-        crop = crop_square((width, height), head_box(face, (width, height)), settings.expand_ratio)
-        x1, y1, x2, y2 = crop
-        view, corner = photo[y1:y2, x1:x2], np.array([x1, y1], np.float32)
-    size = resized_size((view.shape[1], view.shape[0]), settings.min_resolution, multiple)
-    scale = np.array(size, np.float32) / [view.shape[1], view.shape[0]]
-    box = np.array(settings.face_box or face.box) - np.tile(corner, 2)
-    x1, y1, x2, y2 = (int(value) for value in box)
-    before = View((view.shape[1], view.shape[0]), (x1, y1, x2, y2))
-    return crop, Portrait(resize(view, size), moved_face(face, corner, scale), before)
-
-
-def face_in_photo(prepared: Prepared) -> Face:
-    """The face of the portrait in the pixels of the photo it was framed from."""
-    height, width = prepared.photo.shape[:2]
-    x1, y1, x2, y2 = prepared.crop or (0, 0, width, height)
-    scale = np.array([x2 - x1, y2 - y1], np.float32) / prepared.portrait.image.shape[1::-1]
-    return moved_face(prepared.portrait.face, -np.array([x1, y1], np.float32) / scale, scale)
-
-
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8 (h, w, 3) to `size` (width, height), Lanczos as the released model does."""
-    if size == (image.shape[1], image.shape[0]):
-        return np.ascontiguousarray(image)
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
-
-
-def moved_face(face: Face, corner: np.ndarray, scale: np.ndarray) -> Face:
-    """The face in the pixels of a crop that starts at `corner` and is then scaled by `scale` (x, y)."""
-    landmarks = face.landmarks.copy()
-    landmarks[:, :2] = (landmarks[:, :2] - corner) * scale
-    landmarks[:, 2] *= scale.mean()
-    x1, y1 = (np.array(face.box[:2]) - corner) * scale
-    x2, y2 = (np.array(face.box[2:]) - corner) * scale
-    return Face((float(x1), float(y1), float(x2), float(y2)), landmarks.astype(np.float32), face.score)

@@ -16,12 +16,12 @@ from safetensors.numpy import save_file
 from scipy.optimize import linear_sum_assignment
 
 from sonic_core.engines.lite.layout import MOUTH_CHANNELS, MouthBasis
+from sonic_core.face.points import CHIN, FOREHEAD, INNER_LIPS, OUTER_LIPS
 
 HELD_OUT_CLIPS = 60
-UPPER_INNER_LIP, LOWER_INNER_LIP, FOREHEAD, CHIN = 13, 14, 10, 152
+UPPER_INNER_LIP, LOWER_INNER_LIP = 13, 14
 # The lip outline, outside and inside: the part of the face whose shape is heard.
-LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185,
-        78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191]  # fmt: skip
+LIPS = [*OUTER_LIPS, *INNER_LIPS]
 
 
 def rigid_fit(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

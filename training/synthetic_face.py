@@ -17,9 +17,8 @@ import numpy as np
 from scipy.spatial import Delaunay
 
 from sonic_core.clip import Audio, Clip
-from sonic_core.face.points import INNER_LIPS
+from sonic_core.face.points import CHIN, FOREHEAD, INNER_LIPS
 
-TOP, CHIN = 10, 152
 CLOSED = 1.5  # pixels of inner-lip distance at rest, at 512
 
 
@@ -38,7 +37,7 @@ def load_speech(data: Path, names: list[str], head_clip: int = 0) -> Speech:
     starts = np.concatenate([[0], np.cumsum(table["lengths"])])
     known = list(table["names"])
     mean, basis = table["mean"].astype(np.float32), table["basis"].astype(np.float32)
-    height = np.linalg.norm(mean[TOP] - mean[CHIN])
+    height = np.linalg.norm(mean[FOREHEAD] - mean[CHIN])
     moves, sounds = [], []
     for name in names:
         index = known.index(name)
@@ -81,7 +80,7 @@ class Puppet:
         self.photo = cv2.resize(photo, (size, size), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
         self.size, self.speech = size, speech
         self.landmarks = (landmarks[:, :2] + 0.5) * scale - 0.5
-        self.height = float(np.linalg.norm(self.landmarks[TOP] - self.landmarks[CHIN]))
+        self.height = float(np.linalg.norm(self.landmarks[FOREHEAD] - self.landmarks[CHIN]))
         self.centre = self.landmarks.mean(0)
         # Displacement of a pixel: barycentric between landmarks, a ring of hair that follows the head, a still border.
         angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)

@@ -51,7 +51,8 @@ def _command(subparsers: argparse._SubParsersAction, name: str, run, text: str) 
 
 
 def run_align(args: argparse.Namespace) -> int:
-    from sonic_core.finish.lip_align import LEAST_FACES, measure, moved_sound, shifted
+    from sonic_core.finish.lip_align import moved_sound, shifted
+    from sonic_core.quality.lip_sync import LEAST_FACES, measure
 
     clip = open_video(args.video)
     found = measure(clip)
@@ -85,7 +86,7 @@ def run_inspect(args: argparse.Namespace) -> int:
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
-    from sonic_core.finish.lip_align import speech_opening
+    from sonic_core.quality.lip_sync import speech_opening
     from sonic_core.quality.report import evaluate
 
     heard: list[np.ndarray] = []

@@ -18,9 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
-from sonic_core.video.windows import Reach, stage
+from sonic_core.video.windows import stage
 
-SEES = Reach(0, 0)
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-Bold-subset.otf"
 RECORD_KEY = "AIGC"
 DEFAULT_PRODUCER = "Sonic Studio"

@@ -18,12 +18,13 @@ from sonic_core.dub.faces import FaceState, rest_face, states
 from sonic_core.dub.length import BACK_AND_FORTH, Longer, Shorter, lengthened
 from sonic_core.dub.mouth import MouthPainter
 from sonic_core.dub.people import Cast, Person, watch
-from sonic_core.engines.base import SPEECH_RATE, Engine, OnStep, Portrait, no_step
+from sonic_core.engines.base import SPEECH_RATE, Engine, OnStep, no_step
 from sonic_core.engines.lite.engine import at_rate
 from sonic_core.engines.lite.layout import MouthBasis
 from sonic_core.errors import InputError, NoFaceError
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
+from sonic_core.face.framing import Portrait
 from sonic_core.media.audio import shifted, speech_waveform
 from sonic_core.media.voices import mixed
 from sonic_core.settings import Settings

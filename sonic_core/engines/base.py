@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from sonic_core.clip import Clip
-from sonic_core.face.crop import Box, Size
-from sonic_core.face.detect import Face
+from sonic_core.face.framing import Portrait
 from sonic_core.settings import Settings
 
 SPEECH_RATE = 16000
@@ -29,29 +28,6 @@ OnStep = Callable[[int, int, Any], None]
 
 def no_step(done: int, total: int, preview: Any = None) -> None:
     """The `on_step` of a caller that does not watch."""
-
-
-@dataclass(frozen=True)
-class View:
-    """The part of the photo that was resized to a portrait: its size, and the face's box in its whole pixels.
-
-    A box that the user gave is kept as given; otherwise it is the box of the landmarks.
-    """
-
-    size: Size
-    face_box: Box
-
-
-@dataclass(frozen=True)
-class Portrait:
-    """A framed photo: uint8 RGB (height, width, 3) and the face in its pixels.
-
-    `view` is what it was before it was resized; None when it was not.
-    """
-
-    image: np.ndarray
-    face: Face
-    view: View | None = None
 
 
 @dataclass(frozen=True)

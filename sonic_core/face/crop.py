@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sonic_core.face.points import CHIN, FOREHEAD
+
 if TYPE_CHECKING:
     from sonic_core.face.detect import Face
 
@@ -69,7 +71,7 @@ def resized_size(size: Size, min_resolution: int, multiple: int = 64) -> Size:
 def head_box(face: Face, size: Size) -> Box:
     """The box that takes in hair, ears and a little neck, clipped to the picture; a tilted head tilts the reach."""
     points = face.landmarks[:, :2]
-    up = points[10] - points[152]
+    up = points[FOREHEAD] - points[CHIN]
     aside = np.array([-up[1], up[0]])
     beyond = [
         points + up * HAIR_ABOVE,

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+FOREHEAD, CHIN = 10, 152  # the ends of the face oval, on the middle line
+RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER = 61, 291
+LIP_TOP, LIP_BOTTOM = 0, 17  # the middle of the outer lips
 RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
 RIGHT_IRIS = (468, 469, 470, 471, 472)
@@ -28,4 +31,4 @@ RIGID = (33, 133, 362, 263, 6, 197, 195, 168, 8, 9, 151, 10, 127, 356, 234, 454,
 def keypoints(landmarks: np.ndarray) -> np.ndarray:
     """(..., 478, k) -> (..., 3, k): middle of the right eye, of the left eye, of the mouth."""
     eyes = [landmarks[..., list(eye), :].mean(-2) for eye in (RIGHT_EYE, LEFT_EYE)]
-    return np.stack([*eyes, landmarks[..., [61, 291], :].mean(-2)], -2)
+    return np.stack([*eyes, landmarks[..., [RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER], :].mean(-2)], -2)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from sonic_core.face.detect import PRESENT, Face, FaceDetector
-from sonic_core.face.points import LIP_PAIRS, RIGID
+from sonic_core.face.points import CHIN, FOREHEAD, LIP_BOTTOM, LIP_PAIRS, LIP_TOP, RIGID
 
 # A frame (h, w, 3) float32 -> landmarks (478, 3) in its pixels, or None where there is no face.
 Tracker = Callable[[np.ndarray], np.ndarray | None]
@@ -101,7 +101,7 @@ def rescaled(landmarks: np.ndarray, scale: float) -> np.ndarray:
 
 def face_height(landmarks: np.ndarray) -> float:
     """Forehead to chin, in pixels."""
-    return float(np.linalg.norm(landmarks[10, :2] - landmarks[152, :2]))
+    return float(np.linalg.norm(landmarks[FOREHEAD, :2] - landmarks[CHIN, :2]))
 
 
 def lip_gap(landmarks: np.ndarray) -> float:
@@ -112,4 +112,4 @@ def lip_gap(landmarks: np.ndarray) -> float:
 
 def lip_shape(landmarks: np.ndarray) -> np.ndarray:
     """(2,) in pixels: distance of the inner lips, and height over the outer lips."""
-    return np.array([lip_gap(landmarks), np.linalg.norm(landmarks[0, :2] - landmarks[17, :2])])
+    return np.array([lip_gap(landmarks), np.linalg.norm(landmarks[LIP_TOP, :2] - landmarks[LIP_BOTTOM, :2])])

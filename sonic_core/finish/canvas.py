@@ -13,9 +13,8 @@ import numpy as np
 
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
-from sonic_core.video.windows import Reach, mapped
+from sonic_core.video.windows import mapped
 
-SEES = Reach(0, 0)
 Mode = Literal["fit", "fill", "blur"]
 MODES = ("fit", "fill", "blur")
 SIZES = {"9:16": (1080, 1920), "16:9": (1920, 1080), "1:1": (1080, 1080), "4:5": (1080, 1350)}

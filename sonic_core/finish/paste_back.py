@@ -19,12 +19,11 @@ import numpy as np
 from sonic_core.clip import Clip
 from sonic_core.errors import InputError
 from sonic_core.face.crop import HAIR_ABOVE, HEAD_ASIDE, Box
-from sonic_core.face.points import FACE_OVAL
+from sonic_core.face.points import CHIN, FACE_OVAL, FOREHEAD
 from sonic_core.video.interpolate import visibility
 from sonic_core.video.optical_flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
-from sonic_core.video.windows import Reach, mapped
+from sonic_core.video.windows import mapped
 
-SEES = Reach(0, 0)
 FEATHER = 0.18  # width of the blend outside the head, in face heights
 JAW_BELOW = 0.16  # room below the chin for a jaw that drops, in face heights
 FEATHER_OTHERS = 0.1  # the same around other people's heads, which stay as they are in the photo
@@ -141,7 +140,7 @@ def cover_of(crop: Box, photo: tuple[int, int], face: np.ndarray | None, others:
         tall = 0.62 * height
         outline = np.array([[width / 2, height / 2]]) + tall * 0.6 * _circle() * [0.85, 1]
     else:
-        tall = float(np.linalg.norm(face[10, :2] - face[152, :2]))
+        tall = float(np.linalg.norm(face[FOREHEAD, :2] - face[CHIN, :2]))
         outline = head_outline(face) - corner
     feather = FEATHER * tall
     cover = faded(outline, (width, height), feather)
@@ -160,7 +159,7 @@ def cover_of(crop: Box, photo: tuple[int, int], face: np.ndarray | None, others:
 def head_outline(landmarks: np.ndarray) -> np.ndarray:
     """(k, 2) convex outline of hair, ears and chin, from the face's landmarks; it tilts with the head."""
     oval = landmarks[list(FACE_OVAL), :2]
-    up = landmarks[10, :2] - landmarks[152, :2]
+    up = landmarks[FOREHEAD, :2] - landmarks[CHIN, :2]
     aside = np.array([-up[1], up[0]])
     reach = [oval + up * HAIR_ABOVE, oval - up * JAW_BELOW, oval + aside * HEAD_ASIDE, oval - aside * HEAD_ASIDE]
     return cv2.convexHull(np.concatenate(reach).astype(np.float32))[:, 0]

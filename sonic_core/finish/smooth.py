@@ -18,7 +18,7 @@ import numpy as np
 
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
-from sonic_core.face.points import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from sonic_core.face.points import CHIN, FACE_OVAL, FOREHEAD, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from sonic_core.face.tracker import FaceTracker, Tracker
 from sonic_core.video.optical_flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
 from sonic_core.video.windows import Reach, Window, single_frames, stage, windows
@@ -122,7 +122,7 @@ def live_parts(landmarks: np.ndarray | None, size: tuple[int, int]) -> tuple[np.
     if landmarks is None:
         return mask, float(min(size))
     points = landmarks[:, :2]
-    tall = float(np.linalg.norm(points[10] - points[152]))
+    tall = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
     for part in ((*OUTER_LIPS, *JAW), RIGHT_EYE, LEFT_EYE):
         hull = cv2.convexHull(points[list(part)].astype(np.float32))
         cv2.fillPoly(mask, [np.round(hull).astype(np.int32)], 1.0)

@@ -18,10 +18,8 @@ from sonic_core.errors import InputError
 from sonic_core.face import align
 from sonic_core.face.points import LEFT_LID_PAIRS, RIGHT_LID_PAIRS, RIGID
 from sonic_core.face.tracker import FaceTracker, Tracker, face_height, lip_shape
-from sonic_core.finish.lip_align import Alignment, Listener, compare, speech_opening
-from sonic_core.video.windows import Reach
+from sonic_core.quality.lip_sync import Alignment, Listener, compare, speech_opening
 
-SEES = Reach(1, 0)
 SIDE = 192  # of the aligned face on which likeness and sharpness are measured
 BLINK, OPEN_AGAIN = 0.5, 0.75  # of the usual eye opening
 LONGEST_BLINK = 0.6  # seconds

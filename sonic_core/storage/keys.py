@@ -6,7 +6,6 @@ This module knows strings only, no store.
 """
 
 import re
-import string
 import unicodedata
 
 from sonic_core.errors import InputError
@@ -82,29 +81,3 @@ def output_key(user: str, job: str, attempt: int, name: str) -> str:
     if attempt < 1:
         raise InputError(f"The attempt number {attempt} is not a counting number.")
     return check_key(f"{output_prefix(user, job)}attempt-{attempt}/{sanitize_name(name)}")
-
-
-def attempt_of(key: str) -> int | None:
-    """The attempt number in an output key; None for any other key."""
-    match = re.match(r"outputs/[^/]+/[^/]+/attempt-(\d+)/", key)
-    return int(match.group(1)) if match else None
-
-
-def render_template(template: str, **values: str) -> str:
-    """A key from a template such as `outputs/{user}/{date}/{name}`; unknown fields are an error.
-
-    Values are sanitised before they are put in; the template's own slashes stay.
-    """
-    try:
-        fields = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise InputError(f"The key template {template[:100]!r} cannot be read: {error}.") from None
-    parts = []
-    for literal, field, spec, conversion in fields:
-        parts.append(literal)
-        if field is None:
-            continue
-        if field not in values or spec or conversion:
-            raise InputError(f"The key template {template[:100]!r} has the field {{{field}}}; use {sorted(values)}.")
-        parts.append(sanitize_name(values[field]))
-    return check_key("".join(parts))

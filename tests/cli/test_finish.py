@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import sonic_core.finish.lip_align as lip_align
+import sonic_core.quality.lip_sync as lip_sync
 import sonic_core.quality.report as evaluate_module
 from sonic_core.cli.finish import add_parser
 from sonic_core.clip import Audio, Clip
 from sonic_core.disclosure.inspect import inspect
 from sonic_core.disclosure.label import label
 from sonic_core.errors import NoFaceError, SettingsError
-from sonic_core.finish.lip_align import Alignment
 from sonic_core.media.video import open_video, save_video
+from sonic_core.quality.lip_sync import Alignment
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_inspect_prints_json(video: Path, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("move", ["sound", "frames"])
 def test_align_mends_what_it_trusts(video: Path, tmp_path: Path, monkeypatch, capsys, move: str) -> None:
-    monkeypatch.setattr(lip_align, "measure", lambda clip: Alignment(0.12, 0.999, 0.8, 1.0))
+    monkeypatch.setattr(lip_sync, "measure", lambda clip: Alignment(0.12, 0.999, 0.8, 1.0))
     output = tmp_path / "aligned.mp4"
     assert run("align", video, "--output", output, "--move", move, "--json") == 0
     assert json.loads(capsys.readouterr().out)["offset"] == 0.12
@@ -51,7 +51,7 @@ def test_align_mends_what_it_trusts(video: Path, tmp_path: Path, monkeypatch, ca
 
 
 def test_align_leaves_what_it_does_not_trust(video: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(lip_align, "measure", lambda clip: Alignment(0.12, 0.5, 0.3, 1.0))
+    monkeypatch.setattr(lip_sync, "measure", lambda clip: Alignment(0.12, 0.5, 0.3, 1.0))
     assert run("align", video, "--output", tmp_path / "same.mp4") == 0
     assert "uncertain" in capsys.readouterr().out
     assert np.array_equal(open_video(tmp_path / "same.mp4").audio.samples, open_video(video).audio.samples)
@@ -63,9 +63,9 @@ def test_align_needs_a_face(video: Path) -> None:
 
 
 def test_evaluate_prints_and_draws(video: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(lip_align, "speech_opening", lambda speech, frames: np.linspace(0, 0.05, frames))
+    monkeypatch.setattr(lip_sync, "speech_opening", lambda speech, frames: np.linspace(0, 0.05, frames))
     monkeypatch.setattr(
-        evaluate_module.evaluate, "__defaults__", (None, lambda: lambda frame: None, lip_align.speech_opening, None)
+        evaluate_module.evaluate, "__defaults__", (None, lambda: lambda frame: None, lip_sync.speech_opening, None)
     )
     assert run("evaluate", video, "--json", "--plot", tmp_path / "plot.png") == 0
     assert json.loads(capsys.readouterr().out)["faces"] == 0

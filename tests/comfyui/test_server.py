@@ -14,8 +14,8 @@ import httpx
 import numpy as np
 import pytest
 
-from sonic_core.cli.submit import main_video
 from sonic_core.comfyui.client import ComfyUIError
+from sonic_core.comfyui.graph import main_video
 
 from .conftest import PACK, ROOT, Server
 

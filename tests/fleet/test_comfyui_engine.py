@@ -6,10 +6,10 @@ import threading
 import pytest
 from fake_comfyui import FakeComfyUI
 
-from sonic_core.cli.submit import load_graph
 from sonic_core.comfyui import client
 from sonic_core.comfyui.backend import apply_settings, comfyui_engine, without_copies
 from sonic_core.comfyui.client import ComfyUI, ComfyUIError, ComfyUIUnreachable
+from sonic_core.comfyui.graph import load_graph
 from sonic_core.errors import InputError
 from sonic_core.fleet.worker import Worker
 

@@ -21,8 +21,8 @@ from fleet_stubs import FakeQueue
 from oss_signature import Account
 
 from sonic_core.cli import storage
-from sonic_core.cli.submit import load_graph
 from sonic_core.comfyui.backend import apply_settings
+from sonic_core.comfyui.graph import load_graph
 from sonic_core.disclosure.c2pa import read_manifest, self_made_credentials
 from sonic_core.disclosure.inspect import inspect
 from sonic_core.errors import SettingsError

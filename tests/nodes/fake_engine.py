@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from sonic_core.clip import Clip, frame_count
-from sonic_core.engines.base import Latents, MemoryPlan, OnStep, Portrait, Stage, no_step
+from sonic_core.engines.base import Latents, MemoryPlan, OnStep, Stage, no_step
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.face.detect import Face
+from sonic_core.face.framing import Portrait
 from sonic_core.settings import Settings
 
 

@@ -31,7 +31,7 @@ def standard_face(landmarks: np.ndarray) -> np.ndarray:
     middle = np.array([*((oval.max(0) + oval.min(0)) / 2), mean[:, 2].mean()])
     eyes = points.keypoints(mean)[:2, :2]
     tilt = np.arctan2(*(eyes[1] - eyes[0])[::-1])
-    scale = 2 * FACE_HEIGHT / np.linalg.norm(mean[10] - mean[152])
+    scale = 2 * FACE_HEIGHT / np.linalg.norm(mean[points.FOREHEAD] - mean[points.CHIN])
     upright = scale * np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
     matrix = np.concatenate([upright, np.array([[0.0], [DOWN]])], 1)
     return align.apply(matrix, mean - middle).astype(np.float32)
@@ -144,7 +144,7 @@ def point_weights() -> Tensor:
     weight = torch.ones(LANDMARKS)
     weight[list(points.OUTER_LIPS + points.INNER_LIPS + points.RIGHT_EYE + points.LEFT_EYE)] = 3.0
     weight[list(points.RIGHT_IRIS + points.LEFT_IRIS)] = 2.0
-    weight[[13, 14, 152, 10]] = 5.0
+    weight[[13, 14, points.CHIN, points.FOREHEAD]] = 5.0
     return weight / weight.mean()
 
 
@@ -217,7 +217,7 @@ def errors(guess: np.ndarray, target: np.ndarray) -> dict[str, float]:
     eyes = points.keypoints(target)[:, :2, :2]
     ocular = np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=-1)[:, None]
     error = np.linalg.norm(guess[..., :2] - target[..., :2], axis=-1) / ocular * 100
-    height = np.linalg.norm(target[:, 10, :2] - target[:, 152, :2], axis=-1)
+    height = np.linalg.norm(target[:, points.FOREHEAD, :2] - target[:, points.CHIN, :2], axis=-1)
 
     def gap(p: np.ndarray, upper: int, lower: int) -> np.ndarray:
         return np.linalg.norm(p[:, upper, :2] - p[:, lower, :2], axis=-1)

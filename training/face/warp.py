@@ -84,7 +84,7 @@ def held_apart(points: np.ndarray, gap: float = 0.35) -> np.ndarray:
 
     Where they coincide, Delaunay would tie the skin above to the lower lid and show the eye through.
     """
-    down = points[152, :2] - points[10, :2]
+    down = points[P.CHIN, :2] - points[P.FOREHEAD, :2]
     down = down / np.linalg.norm(down)
     spread = points[:, :2].copy()
     for upper, lower in P.LIP_PAIRS + P.RIGHT_LID_PAIRS + P.LEFT_LID_PAIRS:

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 
 from sonic_core.clip import Clip, frame_count
-from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Portrait, Stage, no_step
+from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Stage, no_step
 from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.motion import Heard, MotionModel
 from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.face.encoder import FaceEncoder
+from sonic_core.face.framing import Portrait
 from sonic_core.settings import Settings
 
 AUDIO_GUIDANCE = 1.5

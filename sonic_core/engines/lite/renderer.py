@@ -38,7 +38,7 @@ from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.warp import Grid, look_up, smoothstep
 
 if TYPE_CHECKING:
-    from sonic_core.engines.base import Portrait
+    from sonic_core.face.framing import Portrait
 
 CHUNK = 8  # frames in a chunk of `Renderer.chunks`
 CREASE = 0.5  # how dark the line is between closed lips that were apart in the photo

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from sonic_core.engines import sonic
-from sonic_core.engines.base import Portrait
 from sonic_core.engines.sonic.engine import SonicEngine
 from sonic_core.face.detect import Face
+from sonic_core.face.framing import Portrait
 
 from .tiny import write_model_folder
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sonic_core.cli.submit import AUDIO_INPUTS, IMAGE_INPUTS, check_given, fill, load_graph, set_input
+from sonic_core.comfyui.graph import AUDIO_INPUTS, IMAGE_INPUTS, check_given, fill, load_graph, set_input
 from sonic_core.errors import InputError, SettingsError
 
 

@@ -1,0 +1,164 @@
+"""Workflows in ComfyUI's API format: reading one, and filling in files, settings and single inputs.
+
+A graph is a dict of node id -> class_type and inputs. Nothing here talks to a server.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sonic_core.errors import InputError, SettingsError
+from sonic_core.fleet.submission import NO_LABEL
+
+if TYPE_CHECKING:
+    from sonic_core.comfyui.client import Graph, OutputFile
+
+WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows" / "api"
+MAX_BYTES = 10 * 2**20
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv")
+# Which widget takes the photo and the sound, by node class.
+IMAGE_INPUTS = {"LoadImage": "image"}
+AUDIO_INPUTS = {"SonicLoadAudio": "audio", "LoadAudio": "audio"}
+# Whose widgets a job's settings set; a loader has a `trim` of its own that means something else.
+SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicLipAlign", "SonicInterpolate")
+
+
+def main_video(made: list[OutputFile]) -> OutputFile:
+    """The video to fetch: a saved one if there is one, else the last preview. Raises InputError without any."""
+    videos = [file for file in made if file.filename.lower().endswith(VIDEO_SUFFIXES)]
+    if not videos:
+        raise InputError("the workflow made no video; add Save Video to it")
+    return next((file for file in videos if file.type == "output"), videos[-1])
+
+
+def load_graph(workflow: str) -> Graph:
+    """The graph of a bundled workflow or of a file. Raises InputError for one that is not in API format."""
+    path = WORKFLOWS / f"sonic_{workflow}.json"
+    if not path.is_file():
+        path = Path(workflow)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem.removeprefix("sonic_") for file in WORKFLOWS.glob("sonic_*.json")))
+        raise InputError(f"there is no workflow {workflow!r}; give {known + ' or ' if known else ''}the path of a file")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"workflow {workflow!r} is larger than {MAX_BYTES // 2**20} MB; give a workflow in API format")
+    try:
+        graph = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"workflow {workflow!r} is not JSON ({error}); export it again") from error
+    nodes = graph.values() if isinstance(graph, dict) else []
+    if not nodes or not all(isinstance(node, dict) and "class_type" in node for node in nodes):
+        raise InputError(f"workflow {workflow!r} is not in API format; export it with Workflow > Export (API)")
+    return dict(graph)
+
+
+def fill(graph: Graph, places: dict[str, str], name: str, what: str) -> None:
+    """Put an uploaded file's name into every loader of its kind. Raises InputError when the graph has none."""
+    loaders = [node for node in graph.values() if node["class_type"] in places]
+    if not loaders:
+        raise InputError(f"the workflow has no place for the {what}; add one of {', '.join(places)}")
+    for node in loaders:
+        node["inputs"][places[node["class_type"]]] = name
+
+
+def check_given(graph: Graph, places: dict[str, str], file: Path | None, option: str) -> None:
+    """Raise InputError unless a file is given exactly where the workflow loads one."""
+    wanted = any(node["class_type"] in places for node in graph.values())
+    if wanted and file is None:
+        raise InputError(f"the workflow loads a file of yours; name it with {option}")
+    if file is not None and not wanted:
+        raise InputError(f"the workflow has no place for {option}; add one of {', '.join(places)}")
+
+
+def set_input(graph: Graph, assignment: str) -> None:
+    """Apply "name=value" to every widget of that name; "Class.name=value" or "id.name=value" to those of some nodes.
+
+    The value takes the type of the one it replaces. Raises SettingsError when it does not fit, or nothing has the name.
+    """
+    path, equals, text = assignment.partition("=")
+    which, _, name = path.rpartition(".")
+    widgets = [
+        node["inputs"]
+        for node_id, node in graph.items()
+        if name in node["inputs"]
+        and not isinstance(node["inputs"][name], list)
+        and which in ("", node_id, node["class_type"])
+    ]
+    if not equals or not widgets:
+        known = {key for node in graph.values() for key, value in node["inputs"].items() if not isinstance(value, list)}
+        raise SettingsError(
+            f"--set {assignment!r} names no input; give name=value with one of {', '.join(sorted(known))}"
+        )
+    for inputs in widgets:
+        inputs[name] = _like(inputs[name], text, assignment)
+
+
+def _like(old: Any, text: str, assignment: str) -> Any:
+    if isinstance(old, bool):
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise SettingsError(f"--set {assignment!r}: give true or false")
+    if isinstance(old, (int, float)):
+        try:
+            return type(old)(text)
+        except ValueError:
+            raise SettingsError(f"--set {assignment!r}: give a number") from None
+    return text
+
+
+def without_copies(graph: Graph) -> Graph:
+    """The graph without Save Video where Sonic: Render Video makes the file to fetch: no copy stays on the server."""
+    if not any(node["class_type"] == "SonicRenderVideo" for node in graph.values()):
+        return graph
+    return {key: node for key, node in graph.items() if node["class_type"] != "SaveVideo"}
+
+
+def apply_settings(graph: Graph, settings: dict[str, Any]) -> None:
+    """Set the widgets that carry a setting's name. Raises InputError for a setting the workflow has no place for."""
+    changes = {name: value for name, value in settings.items() if value is not None}
+    label = changes.pop("label", None)
+    if label is not None:
+        _apply_label(graph, label)
+    if "framing" in changes:
+        changes["framing"] = _apply_framing(graph, changes["framing"])
+    if "face_box" in changes:
+        changes["face_box"] = " ".join(f"{side:g}" for side in changes["face_box"])  # a list would be a link
+    for name, value in changes.items():
+        widgets = [
+            node["inputs"] for node in graph.values() if node["class_type"] in SETTING_NODES and name in node["inputs"]
+        ]
+        if not widgets:
+            raise InputError(f"The workflow of this ComfyUI worker has no input {name!r}; leave the setting out.")
+        for inputs in widgets:
+            inputs[name] = value
+
+
+def _apply_label(graph: Graph, label: str) -> None:
+    nodes = [node["inputs"] for node in graph.values() if node["class_type"] == "SonicLabel"]
+    if not nodes and label != NO_LABEL:
+        raise InputError("The workflow of this ComfyUI worker puts no label on; add Sonic: AI Label to it.")
+    for inputs in nodes:
+        inputs["visible"] = label != NO_LABEL
+        if label != NO_LABEL:
+            inputs["language"] = label
+
+
+def _apply_framing(graph: Graph, framing: str) -> str:
+    """The node's framing for a setting's: `photo` is `face` and Sonic: Paste Back, which `face` alone does without."""
+    pasting = [key for key, node in graph.items() if node["class_type"] == "SonicPasteBack"]
+    if framing == "photo" and not pasting:
+        raise InputError("The workflow of this ComfyUI worker does not paste back; use the workflow high_quality.")
+    if framing == "face":
+        for key in pasting:
+            _bypass(graph, key)
+    return "face" if framing == "photo" else framing
+
+
+def _bypass(graph: Graph, key: str) -> None:
+    """Take a node from clip to clip out; what it fed is fed by what fed it."""
+    source = graph.pop(key)["inputs"]["clip"]
+    for node in graph.values():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and value[0] == key:
+                node["inputs"][name] = source
