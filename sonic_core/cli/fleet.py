@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,10 @@ from sonic_core.storage.stores import Stores, open_stores
 
 if TYPE_CHECKING:
     from sonic_core.fleet.backends import Engine
+    from sonic_core.fleet.loops import Loop
     from sonic_core.fleet.sweeper import Queue
     from sonic_core.ledger.ledger import Ledger
+    from sonic_core.service.local import LocalDoor
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +38,21 @@ def add_parser(subparsers: Any) -> None:
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--public-url", help="address under which browsers reach the service (for links to a folder)")
     serve.add_argument(
-        "--all-in-one", action="store_true", help="service and worker in one process, no key needed here"
+        "--all-in-one",
+        action="store_true",
+        help="with a worker in the same process; the printed address needs no key",
     )
     serve.add_argument("--new-key", metavar="USER", help="print a new API key for a user and end")
     serve.add_argument("--revoke-keys", metavar="USER", help="make a user's API keys worthless and end")
     serve.add_argument("--active-jobs", type=int, default=20, help="a user's jobs under way at a time (%(default)s)")
     serve.add_argument("--jobs-a-day", type=int, default=500, help="jobs a user may start in a day (%(default)s)")
     serve.add_argument("--queue-limit", type=int, default=1000, help="waiting jobs of all users (%(default)s)")
+    serve.add_argument(
+        "--gigapixels-a-day",
+        type=float,
+        default=1000.0,
+        help="pixels of a user's videos (%(default)s)",
+    )
     _add_engine(serve)
     _add_places(serve)
     serve.set_defaults(run=lambda args: needing_extra(lambda: run_serve(args)))
@@ -90,27 +101,28 @@ def run_worker(args: argparse.Namespace) -> int:
 
 def run_until_stopped(worker: Any, broker: str | None) -> int:
     """Runs a worker with its sweeper: from the broker's queue, or from the ledger where there is none."""
+    from sonic_core.fleet.loops import Loop
+
     stop = threading.Event()
     queue = open_queue(broker)
-    start_sweepers(worker.ledger, worker.stores, queue, stop)
-    _start(lambda: _say_alive(worker, stop), "alive")
+    start_loops(worker.ledger, worker.stores, queue, stop)
     if broker:
         from sonic_core.fleet.broker import serve_queue
 
-        worker.clean_old_folders()
+        Loop("alive", worker.say_alive, stop, 20.0).start()
         serve_queue(queue.app, worker.run_announced, worker.name)  # type: ignore[union-attr]
     else:
-        _stop_on_signals(stop)
+        _stop_on_signals(stop, worker.hand_back)
         worker.run(stop)
     stop.set()
     return 0
 
 
 def run_serve(args: argparse.Namespace) -> int:
-    import uvicorn
-
-    from sonic_core.service.api_keys import Limits, create_key, revoke_keys
+    from sonic_core.ledger.reservations import Limits
+    from sonic_core.service.api_keys import create_key, revoke_keys
     from sonic_core.service.app import Service, make_app
+    from sonic_core.service.server import listen, run_server
 
     ledger = open_ledger(args.ledger)
     if args.new_key:
@@ -119,24 +131,38 @@ def run_serve(args: argparse.Namespace) -> int:
     if args.revoke_keys:
         sys.stdout.write(f"{revoke_keys(ledger, args.revoke_keys)} keys revoked.\n")
         return 0
-    base_url = args.public_url or f"http://{args.host}:{args.port}"
+    socket = listen(args.host, args.port)  # first, so that a port in use is said before anything starts
+    port = socket.getsockname()[1]
+    base_url = args.public_url or f"http://{args.host}:{port}"
     stores = open_stores(load_profile(args.profile), base_url)
     broker = None if args.all_in_one else broker_address(args)
     queue = open_queue(broker)
     stop = threading.Event()
-    start_sweepers(ledger, stores, queue, stop)
-    if args.all_in_one:
-        worker = make_worker(args, ledger, stores)
-        _start(lambda: worker.run(stop), "worker")
-        _start(lambda: _say_alive(worker, stop), "alive")
-        sys.stderr.write(f"Sonic Studio: {base_url}\n")
-    limits = Limits(args.active_jobs, args.jobs_a_day, args.queue_limit)
-    app = make_app(Service(ledger, stores, queue, limits, local=args.all_in_one))
-    uvicorn.run(
-        app, host=args.host, port=args.port, log_level="warning", server_header=False, timeout_graceful_shutdown=3
-    )
-    stop.set()
+    loops = start_loops(ledger, stores, queue, stop)
+    worker = make_worker(args, ledger, stores) if args.all_in_one else None
+    if worker is not None:
+        loops.append(worker.start(stop))
+    door = _local_door(args.host, port) if args.all_in_one else None
+    limits = Limits(args.active_jobs, args.jobs_a_day, args.queue_limit, args.gigapixels_a_day)
+    app = make_app(Service(ledger, stores, queue, limits, door, loops, stop))
+    key = "it asks for an API key (serve --new-key USER)"
+    sys.stderr.write(f"Sonic Studio: {door.address(base_url) if door else f'{base_url} ({key})'}\n")
+    sys.stderr.flush()
+
+    def end() -> None:
+        stop.set()
+        if worker is not None:
+            worker.hand_back()
+
+    run_server(app, socket, end)
     return 0
+
+
+def _local_door(host: str, port: int) -> "LocalDoor | None":
+    """The door without a key; only where nobody but this machine can knock."""
+    from sonic_core.service.local import LocalDoor, is_loopback
+
+    return LocalDoor.make(port) if is_loopback(host) else None
 
 
 def run_batch(args: argparse.Namespace) -> int:
@@ -154,7 +180,7 @@ def run_ingest(args: argparse.Namespace) -> int:
 
     ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
     stop = threading.Event()
-    _stop_on_signals(stop)
+    _stop_on_signals(stop, lambda: None)
     consume(ledger, stores, open_queue(broker_address(args)), args.brokers, args.topic, args.group, stop)
     return 0
 
@@ -199,35 +225,31 @@ def open_queue(broker: str | None) -> "Queue | None":
     return CeleryQueue(make_app(broker))
 
 
-def start_sweepers(ledger: "Ledger", stores: Stores, queue: "Queue | None", stop: threading.Event) -> None:
-    from sonic_core.fleet.sweeper import run_sweeper, sweep
-    from sonic_core.fleet.webhooks import deliver_due, signing_secret
+def start_loops(ledger: "Ledger", stores: Stores, queue: "Queue | None", stop: threading.Event) -> "list[Loop]":
+    """Starts sweeping, and sending webhooks where they can be signed."""
+    from sonic_core.fleet.loops import Loop
+    from sonic_core.fleet.sweeper import SWEEP_SECONDS, sweep
+    from sonic_core.fleet.webhooks import POLL_SECONDS, Deliveries, signing_secret
+    from sonic_core.ledger.forgetting import Retention
 
-    _start(lambda: run_sweeper(lambda: sweep(ledger, stores, queue), stop), "sweeper")
+    retention = Retention.from_environment()
+    loops = [Loop("the sweeper", lambda: sweep(ledger, stores, queue, retention=retention), stop, SWEEP_SECONDS)]
     if os.environ.get("SONIC_WEBHOOK_SECRET"):  # who cannot sign must not take messages away from those who can
         signing_secret()
-        _start(lambda: run_sweeper(lambda: deliver_due(ledger), stop), "webhooks")
+        loops.append(Loop("the sender of webhooks", Deliveries(ledger).round, stop, POLL_SECONDS))
+    return [loop.start() for loop in loops]
 
 
-def _say_alive(worker: Any, stop: threading.Event) -> None:
-    """Keeps a worker in the list of live ones, whatever it does."""
-    from sonic_core.fleet.sweeper import run_sweeper
-
-    worker.say_alive()
-    run_sweeper(worker.say_alive, stop, 20.0)
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    """The first signal lets the work under way end, a second one does not."""
+def _stop_on_signals(stop: threading.Event, hand_back: Callable[[], None]) -> None:
+    """SIGTERM hands the work under way back at once; a first SIGINT lets it end, a second one hands it back."""
 
     def handle(number: int, _: Any) -> None:
+        again = stop.is_set()
         stop.set()
-        signal.signal(number, signal.default_int_handler)
-        sys.stderr.write("Stopping when the work under way is done; once more to stop at once.\n")
+        if number == signal.SIGTERM or again:
+            threading.Thread(target=hand_back, name="hand back", daemon=True).start()
+        else:
+            sys.stderr.write("Stopping when the work under way is done; once more to hand it back and stop now.\n")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)
-
-
-def _start(work: Any, name: str) -> None:
-    threading.Thread(target=work, name=name, daemon=True).start()

@@ -5,21 +5,28 @@ type, a bomb or three hours of audio are refused before a worker sees them. Know
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from sonic_core.disclosure.label import LABELS
 from sonic_core.errors import InputError, SettingsError
+from sonic_core.fleet.cost import Cost, estimate
+from sonic_core.ledger.consents import Consent
 from sonic_core.ledger.jobs import Job, NewJob
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.settings import Settings, preset
 from sonic_core.storage.keys import check_key, input_key
+from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import ObjectInfo
 from sonic_core.storage.stores import Stores
 
 MAX_IMAGE_BYTES = 32 << 20
 MAX_AUDIO_BYTES = 256 << 20
+MAX_BYTES = {"image": MAX_IMAGE_BYTES, "audio": MAX_AUDIO_BYTES}
 MAX_AUDIO_SECONDS = 1800.0
 MAX_IMAGE_PIXELS = 80_000_000
 MAX_STREAMS = 8
@@ -62,8 +69,8 @@ def make_settings(kept: dict[str, Any]) -> Settings:
     return preset(chosen).with_changes(**changes)
 
 
-def probe_image(path: Path) -> None:
-    """Raises InputError unless the file is a still picture of a usable type and size. Reads its header only."""
+def probe_image(path: Path) -> tuple[int, int]:
+    """Width and height, from the header. Raises InputError unless the file is a still picture of a usable size."""
     from PIL import Image, UnidentifiedImageError
 
     _check_size(path, MAX_IMAGE_BYTES, "photo")
@@ -77,10 +84,11 @@ def probe_image(path: Path) -> None:
         raise InputError(f"The photo has {width} x {height} pixels; at most {MAX_IMAGE_PIXELS} are accepted.")
     if frames != 1:
         raise InputError("The photo is animated; give a still picture.")
+    return width, height
 
 
 def probe_audio(path: Path) -> float:
-    """Seconds of sound (0 where the file does not say). Raises InputError unless there is a usable sound stream."""
+    """Seconds of sound. Raises InputError unless there is a usable sound stream."""
     import av
 
     _check_size(path, MAX_AUDIO_BYTES, "sound")
@@ -93,7 +101,7 @@ def probe_audio(path: Path) -> float:
         with av.open(str(path), options=options) as container:
             if len(container.streams) > MAX_STREAMS or not container.streams.audio:
                 raise InputError("The sound file has no sound in it, or far too many streams.")
-            seconds = float(container.duration or 0) / av.time_base
+            seconds = float(container.duration or 0) / av.time_base or _last_second(container)
     except (av.error.FFmpegError, ValueError, OSError):
         raise InputError("The sound is not a readable audio file (MP3, WAV, FLAC, OGG, M4A, WebM).") from None
     if seconds > MAX_AUDIO_SECONDS:
@@ -107,28 +115,62 @@ def _check_size(path: Path, limit: int, what: str) -> None:
         raise InputError(f"The {what} has {size} bytes; 1 to {limit} are accepted.")
 
 
+def _last_second(container: Any) -> float:
+    """Where the last packet ends, for files that do not say how long they are, as recordings of a browser do not."""
+    stream, last = container.streams.audio[0], 0.0
+    for packet in container.demux(stream):
+        if packet.pts is not None:
+            last = float((packet.pts + (packet.duration or 0)) * stream.time_base)
+        if last > MAX_AUDIO_SECONDS:
+            break
+    return last
+
+
+def facts_of(kind: str, path: Path) -> dict[str, Any]:
+    """What is known of a photo (width, height) or a sound (seconds). Raises InputError unless it can be used."""
+    if kind == "image":
+        width, height = probe_image(path)
+        return {"width": width, "height": height}
+    return {"seconds": round(probe_audio(path), 3)}
+
+
 def store_files(stores: Stores, user: str, job_id: str, image: Path, audio: Path) -> Materials:
     """Probes both files and puts them under the job's input keys."""
-    probe_image(image)
-    probe_audio(audio)
-    stored = []
-    for path, name in ((image, f"image-{image.name}"), (audio, f"audio-{audio.name}")):
-        info = stores.inputs.put(input_key(user, job_id, name), path, overwrite=True)
-        stored.append(record(info, sha256_of(path)))
-    return Materials(*stored)
+    facts = facts_of("image", image), facts_of("audio", audio)
+    return Materials(
+        store_file(stores, input_key(user, job_id, f"image-{image.name}"), image, facts[0]),
+        store_file(stores, input_key(user, job_id, f"audio-{audio.name}"), audio, facts[1]),
+    )
+
+
+def store_file(stores: Stores, key: str, path: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Puts one file under a key; what the ledger keeps of it."""
+    info = stores.inputs.put(key, path, overwrite=True)
+    return {**record(info, sha256_of(path)), **facts}
 
 
 def find_objects(stores: Stores, user: str, image_key: str, audio_key: str) -> Materials:
     """Materials that lie in the store already. Only keys of the same user are accepted."""
-    found = []
-    for key, limit in ((image_key, MAX_IMAGE_BYTES), (audio_key, MAX_AUDIO_BYTES)):
-        if not check_key(key).startswith(f"inputs/{user}/"):
-            raise InputError(f"The key {key[:100]!r} is not below inputs/{user}/.")
-        info = stores.inputs.head(key)
-        if info.size > limit:
-            raise InputError(f"The object {key} has {info.size} bytes; at most {limit} are accepted.")
-        found.append(record(info))
-    return Materials(*found)
+    return Materials(
+        find_object(stores, user, "image", image_key),
+        find_object(stores, user, "audio", audio_key),
+    )
+
+
+def find_object(stores: Stores, user: str, kind: str, key: str) -> dict[str, Any]:
+    """What the ledger keeps of an object of the user's, looked at as an upload is."""
+    if not check_key(key).startswith(f"inputs/{user}/"):
+        raise InputError(f"The key {key[:100]!r} is not below inputs/{user}/.")
+    with scratch_folder() as folder:
+        path = folder / kind
+        info = stores.inputs.get(key, path, max_bytes=MAX_BYTES[kind])
+        return {**record(info, sha256_of(path)), **facts_of(kind, path)}
+
+
+def cost_of(materials: Materials, settings: dict[str, Any]) -> Cost:
+    """What a job with these materials and settings will draw."""
+    image, audio = materials.image, materials.audio
+    return estimate(image["width"], image["height"], audio["seconds"], make_settings(settings))
 
 
 def record(info: ObjectInfo, sha256: str | None = None) -> dict[str, Any]:
@@ -147,10 +189,16 @@ def submit(
     settings: dict[str, Any],
     batch: str | None = None,
     webhook: str | None = None,
+    name: str | None = None,
+    digest: str | None = None,
+    consent: Consent | None = None,
+    check: Callable[[Connection], None] | None = None,
 ) -> tuple[Job, bool]:
-    """Puts the job into the ledger, once: (job, whether it is new)."""
-    job = NewJob(job_id, user, asdict(materials), consent_id, parse_settings(settings), batch, webhook)
-    return ledger.submit(job)
+    """Puts the job into the ledger, once: (job, whether it is new). See `Ledger.submit` for consent and check."""
+    kept = parse_settings(settings)
+    cost = cost_of(materials, kept).pixels
+    job = NewJob(job_id, user, asdict(materials), consent_id, kept, batch, webhook, name=name, digest=digest, cost=cost)
+    return ledger.submit(job, consent, check)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,17 +1,22 @@
 """Repairs what dead workers, brokers and failed deletions leave behind. Any number may run; each step is safe twice.
 
 Expired leases go back to the queue, jobs the broker lost are published again, objects of attempts that did not
-win are deleted. Knows the ledger, the stores and a queue with `publish`/`depth`.
+win are deleted, and so is whatever was withdrawn, has expired or was kept long enough. Knows the ledger, the stores
+and a queue with `publish`/`depth`.
 """
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from sonic_core.fleet.forget import delete_assets, delete_outputs, discard_lapsed
+from sonic_core.ledger import forgetting
+from sonic_core.ledger.forgetting import Retention
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
+from sonic_core.storage.folder import FolderStore
 from sonic_core.storage.keys import output_prefix
+from sonic_core.storage.scratch import clear_abandoned
 from sonic_core.storage.store import StorageError
 from sonic_core.storage.stores import Stores
 
@@ -35,16 +40,46 @@ class QueueError(Exception):
 
 
 def sweep(
-    ledger: Ledger, stores: Stores, queue: Queue | None = None, grace_seconds: float = _GRACE_SECONDS
+    ledger: Ledger,
+    stores: Stores,
+    queue: Queue | None = None,
+    grace_seconds: float = _GRACE_SECONDS,
+    retention: Retention | None = None,
 ) -> dict[str, int]:
-    """One round; says how many jobs were requeued, failed, cancelled, published, and objects deleted."""
+    """One round; says how many jobs were requeued, failed, cancelled, published, and objects deleted.
+
+    A step that fails does not keep the others from being done; the first failure is raised at the end.
+    """
+    retention = retention or Retention()
+    counts: dict[str, int] = {}
+    failures: list[Exception] = []
+
+    def step(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            logger.warning("a step of the sweep failed: %s", error)
+            failures.append(error)
+
+    step(lambda: _recover(ledger, counts))
+    step(lambda: counts.update(published=publish_waiting(ledger, queue) if queue is not None else 0))
+    step(lambda: counts.update(expired=forgetting.end_expired_consents(ledger)))
+    step(lambda: _end_retention(ledger, retention, grace_seconds))
+    step(lambda: counts.update(deleted=delete_leftovers(ledger, stores, grace_seconds)))
+    step(lambda: counts.update(assets=delete_assets(ledger, stores)))
+    step(lambda: counts.update(uploads=discard_lapsed(ledger, stores)))
+    step(lambda: counts.update(rows=forgetting.delete_old_rows(ledger, retention)))
+    step(lambda: _clear_this_machine(stores))
+    if failures:
+        raise failures[0]
+    return counts
+
+
+def _recover(ledger: Ledger, counts: dict[str, int]) -> None:
     ended = ledger.recover()
-    counts = {state: len(ids) for state, ids in ended.items()}
+    counts.update({state: len(ids) for state, ids in ended.items()})
     for job_id in ended["failed"]:
         logger.warning("job %s failed: %s", job_id, ledger.get(job_id).error)
-    counts["published"] = publish_waiting(ledger, queue) if queue is not None else 0
-    counts["deleted"] = delete_leftovers(ledger, stores, grace_seconds)
-    return counts
 
 
 def publish_waiting(ledger: Ledger, queue: Queue) -> int:
@@ -67,32 +102,39 @@ def publish(ledger: Ledger, queue: Queue, job_id: str) -> None:
 
 
 def delete_leftovers(ledger: Ledger, stores: Stores, grace_seconds: float) -> int:
-    """Deletes objects of attempts that did not win, of jobs that ended a while ago."""
+    """Deletes objects of attempts that did not win, of jobs that ended a while ago; of forgotten jobs, all."""
     deleted = 0
-    for job in ledger.to_sweep(finished_before=ledger.clock() - grace_seconds):
+    over = ledger.clock() - grace_seconds
+    for job in ledger.to_sweep(finished_before=over):
         try:
-            deleted += _delete_others(job, stores)
+            forgotten = job.forgotten is not None
+            deleted += delete_outputs(ledger, stores, job) if forgotten else _delete_others(job, stores)
         except StorageError as error:
             logger.warning("leftovers of job %s could not be deleted: %s", job.id, error)
             continue
-        ledger.mark([job.id], swept=True)
+        if job.finished is not None and job.finished <= over:
+            ledger.mark([job.id], swept=True)
     return deleted
 
 
 def _delete_others(job: Job, stores: Stores) -> int:
-    won = job.output["key"] if job.output else None
-    others = [found.key for found in stores.outputs.list(output_prefix(job.user, job.id)) if found.key != won]
+    prefix = output_prefix(job.user, job.id)
+    kept = {job.output["key"]} if job.output else set()
+    others = [found.key for found in stores.outputs.list(prefix) if found.key not in kept]
     for key in others:
         stores.outputs.delete(key)
+    stores.outputs.abort_uploads(prefix)
     return len(others)
 
 
-def run_sweeper(work: Callable[[], object], stop: threading.Event, seconds: float = SWEEP_SECONDS) -> None:
-    """Calls `work` every few seconds until `stop` is set. A round that fails is logged; the next may do better."""
-    from sqlalchemy.exc import DBAPIError
+def _end_retention(ledger: Ledger, retention: Retention, grace_seconds: float) -> None:
+    for job_id in forgetting.inputs_due(ledger, retention, grace_seconds):
+        forgetting.let_inputs_go(ledger, job_id)
+    forgetting.forget_old_videos(ledger, retention)
 
-    while not stop.wait(seconds):
-        try:
-            work()
-        except (DBAPIError, StorageError) as error:
-            logger.warning("a sweep failed: %s", type(error).__name__)
+
+def _clear_this_machine(stores: Stores) -> None:
+    clear_abandoned()
+    for store in (stores.inputs, stores.outputs):
+        if isinstance(store, FolderStore):
+            store.clear_abandoned()

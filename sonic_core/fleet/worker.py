@@ -7,9 +7,7 @@ and an engine function; no broker.
 
 import logging
 import os
-import shutil
 import socket
-import tempfile
 import threading
 import time
 import uuid
@@ -20,10 +18,12 @@ from typing import Any
 from sonic_core.errors import SonicError
 from sonic_core.fleet.backends import Engine, EngineUnavailable, Task
 from sonic_core.fleet.lease import JobStopped, Lease
+from sonic_core.fleet.loops import Loop
 from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, record
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
-from sonic_core.storage.keys import output_key, sanitize_name
+from sonic_core.storage.keys import output_key, sanitize_name, suffix_of
+from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import ObjectNotFound, StorageError
 from sonic_core.storage.stores import Stores
 
@@ -32,8 +32,7 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 30.0
 JOB_SECONDS = 6 * 3600.0
 _AWAY_SECONDS = 5.0
-_FOLDER_PREFIX = "sonic-work-"
-_STALE_FOLDER_SECONDS = 24 * 3600.0
+_SAY_SECONDS = 15.0
 
 
 class Worker:
@@ -59,20 +58,26 @@ class Worker:
         self.engine_name = engine_name
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.lease_seconds, self.job_seconds, self.ready = lease_seconds, job_seconds, ready
-        self.job_id: str | None = None  # what it works on
+        self.loop: Loop | None = None  # once it runs
+        self._job: Job | None = None  # what it works on
+        self._lease: Lease | None = None
+        self._said: tuple[float, str | None] | None = None  # when it told the ledger that it lives, and its job then
 
     def run_one(self, job_id: str | None = None) -> Job | None:
         """Takes and carries out one job (the given one, if it may be taken); None when there is none to take."""
         job = self.ledger.claim(self.name, self.lease_seconds, job_id)
         if job is None:
             return None
-        self.job_id = job.id
+        self._job = job
         logger.info("job %s: attempt %d", job.id, job.attempt)
         try:
             self._carry_out(job)
         except JobStopped as stop:
-            late = f"The job took longer than the {self.job_seconds / 3600:g} h a worker gives it."
-            self.ledger.fail(job.id, job.attempt, late if str(stop) == "late" else "cancelled", retry=False)
+            if str(stop) == "told to end":
+                self.ledger.hand_back(job.id, job.attempt)
+            else:
+                late = f"The job took longer than the {self.job_seconds / 3600:g} h a worker gives it."
+                self.ledger.fail(job.id, job.attempt, late if str(stop) == "late" else "cancelled", retry=False)
             logger.info("job %s: attempt %d stopped (%s)", job.id, job.attempt, stop)
         except EngineUnavailable as error:
             self.ledger.fail(job.id, job.attempt, str(error), retry=True)
@@ -85,23 +90,30 @@ class Worker:
             logger.exception("job %s: attempt %d failed", job.id, job.attempt)
             self.ledger.fail(job.id, job.attempt, f"{type(error).__name__} in the worker; see its log.", retry=True)
         finally:
-            self.job_id = None
-            self._discard_unless_won(job)
+            try:
+                self._discard_unless_won(job)
+            finally:
+                self._job = self._lease = None
         return self.ledger.get(job.id)
 
-    def run(self, stop: threading.Event, poll_seconds: float = 1.0) -> None:
-        """Leases jobs from the ledger, oldest first, until `stop` is set. Bears a ledger that is away for a while."""
-        from sqlalchemy.exc import DBAPIError
+    @property
+    def job_id(self) -> str | None:
+        return self._job.id if self._job is not None else None
 
-        self.clean_old_folders()
-        while not stop.is_set():
-            try:
-                idle = not self.ready() or self.run_one() is None
-            except DBAPIError as error:
-                logger.warning("the ledger does not answer (%s)", type(error).__name__)
-                idle = True
-            if idle:
-                stop.wait(poll_seconds)
+    def run(self, stop: threading.Event, poll_seconds: float = 1.0) -> None:
+        """Leases jobs from the ledger, oldest first, until `stop` is set. Outlives whatever goes wrong in a turn."""
+        self.loop = Loop("the worker", self.turn, stop, poll_seconds)
+        self.loop.run()
+
+    def start(self, stop: threading.Event, poll_seconds: float = 1.0) -> Loop:
+        """`run` on a thread of its own."""
+        self.loop = Loop("the worker", self.turn, stop, poll_seconds)
+        return self.loop.start()
+
+    def turn(self) -> bool:
+        """Does a job if there is one and says so; else only that this worker is alive."""
+        self.say_alive()
+        return self.ready() and self.run_one() is not None
 
     def run_announced(self, job_id: str) -> None:
         """Carries out a job that a broker announced. While the engine is away it is left to the next announcement."""
@@ -113,28 +125,40 @@ class Worker:
             self.ledger.mark([job_id], published=None)
 
     def say_alive(self) -> None:
-        """Tells the ledger that this worker lives, and what it works on."""
-        if self.job_id is not None or self.ready():
+        """Tells the ledger, now and then, that this worker lives, and what it works on."""
+        now = time.monotonic()
+        due = self._said is None or now - self._said[0] > _SAY_SECONDS or self._said[1] != self.job_id
+        if due and (self.job_id is not None or self.ready()):
             self.ledger.worker_seen(self.name, self.engine_name, self.job_id)
+            self._said = now, self.job_id
 
-    def clean_old_folders(self) -> None:
-        """Removes what killed workers left on the disk a day or more ago."""
-        for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
-            try:
-                if time.time() - folder.stat().st_mtime > _STALE_FOLDER_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)  # a worker of somebody else keeps its own
-            except FileNotFoundError:
-                continue  # another worker was quicker
+    def hand_back(self, wait_seconds: float = 5.0) -> None:
+        """Stops the job under way and queues it again at once, without counting the attempt: this process must end."""
+        job, lease = self._job, self._lease
+        if job is None or lease is None:
+            return
+        lease.stop("told to end")
+        end = time.monotonic() + wait_seconds
+        while self._job is job and time.monotonic() < end:
+            time.sleep(0.05)
+        if self._job is job:  # in a long step; its result will find the attempt overtaken
+            self.ledger.hand_back(job.id, job.attempt)
+
+    def _on_beat(self) -> None:
+        self.say_alive()
+        if self.loop is not None:
+            self.loop.went_well()
 
     def _carry_out(self, job: Job) -> None:
         timings: dict[str, float] = {}
         with (
-            tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX) as folder,
-            Lease(self.ledger, job, self.lease_seconds, self.job_seconds) as lease,
+            scratch_folder() as folder,
+            Lease(self.ledger, job, self.lease_seconds, self.job_seconds, self._on_beat) as lease,
         ):
+            self._lease = lease
             with timed(timings, "download"):
-                image, audio = self._download(job, Path(folder), lease)
-            output = Path(folder) / "video.mp4"
+                image, audio = self._download(job, folder, lease)
+            output = folder / "video.mp4"
             with timed(timings, "generate"):
                 task = Task(job.id, image, audio, job.settings, output, lease.report)
                 timings.update(self.engine(task))
@@ -155,7 +179,7 @@ class Worker:
         for name, limit in (("image", MAX_IMAGE_BYTES), ("audio", MAX_AUDIO_BYTES)):
             lease.report("downloading", 0.0)
             source = job.inputs[name]
-            path = folder / f"{name}{Path(source['key']).suffix[:16]}"
+            path = folder / f"{name}{suffix_of(source['key'])}"
             crc = int(source["crc64"]) if source.get("crc64") else None
             self.stores.inputs.get(source["key"], path, max_bytes=limit, crc64=crc, on_step=_stopping(lease))
             paths.append(path)

@@ -1,15 +1,15 @@
 """Consent records: who agreed to have which face and voice animated, for what, until when.
 
-A fleet job without one is refused; revoking one ends its jobs and (in `fleet/access.py`) deletes their
-objects. Knows the table only.
+A fleet job without one is refused; what withdrawing one means is in `forgetting.py`. Knows the table only.
 """
 
+import math
 import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select
 
 from sonic_core.errors import InputError
 from sonic_core.ledger.tables import consents
@@ -46,6 +46,7 @@ def make_consent(
     face: bool = True,
     voice: bool = True,
     expires: float | None = None,
+    now: float | None = None,
 ) -> Consent:
     """A consent given now, not stored yet. Raises InputError where it covers nothing or says nothing."""
     check_id(user, "user")
@@ -55,7 +56,9 @@ def make_consent(
         raise InputError(f"The consent needs a purpose of 1 to {_MAX_PURPOSE} characters.")
     if not subject.strip() or len(subject) > _MAX_SUBJECT:
         raise InputError(f"The consent needs a subject (a pseudonym) of 1 to {_MAX_SUBJECT} characters.")
-    now = time.time()
+    now = time.time() if now is None else now
+    if expires is not None and not math.isfinite(expires):
+        raise InputError("The consent's expires must be a number of seconds since 1970.")
     if expires is not None and expires <= now:
         raise InputError("The consent has expired already.")
     return Consent(
@@ -67,21 +70,25 @@ def record_consent(engine: Engine, user: str, **said: Any) -> Consent:
     """Makes a consent (see `make_consent`) and stores it."""
     consent = make_consent(user, **said)
     with engine.begin() as connection:
-        connection.execute(insert(consents).values(**vars(consent)))
+        insert_consent(connection, consent)
+    return consent
+
+
+def insert_consent(connection: Connection, consent: Consent) -> None:
+    connection.execute(insert(consents).values(**vars(consent)))
+
+
+def check_consent(consent: Consent | None, user: str, now: float) -> Consent:
+    """The consent when it is this user's and holds; raises InputError otherwise."""
+    if consent is None or consent.user != user:
+        raise InputError("A job needs a consent record of the same user; there is none with this id.")
+    if consent.revoked is not None:
+        raise InputError(f"The consent {consent.id} has been revoked.")
+    if consent.expires is not None and consent.expires <= now:
+        raise InputError(f"The consent {consent.id} has expired.")
     return consent
 
 
 def find_consent(connection: Connection, consent_id: str) -> Consent | None:
     row = connection.execute(select(consents).where(consents.c.id == consent_id)).first()
     return Consent(**row._mapping) if row is not None else None
-
-
-def mark_revoked(engine: Engine, consent_id: str, user: str) -> Consent:
-    """Sets the time of revocation, once. Raises InputError where the user has no such consent."""
-    with engine.begin() as connection:
-        mine = (consents.c.id == consent_id, consents.c.user == user)
-        connection.execute(update(consents).where(*mine, consents.c.revoked.is_(None)).values(revoked=time.time()))
-        consent = find_consent(connection, consent_id)
-    if consent is None or consent.user != user:
-        raise InputError(f"You have no consent {consent_id[:100]!r}.")
-    return consent

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ from sonic_core.errors import MissingExtraError, SettingsError
 
 _DEFAULT = "~/.local/share/sonic-studio/ledger.sqlite"
 _MIGRATION_LOCK = 0x50_71_63  # any number, the same for all of us
+_SUBMISSION_LOCK = 0x50_71_64
+# More connections than the service has threads, so that none waits in vain; no values in messages: they are personal.
+_POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 60, "hide_parameters": True}
+_MEASURE_SECONDS = 60.0  # between two looks at the database's clock
 
 
 def ledger_url(url: str | None = None) -> str:
@@ -39,7 +43,7 @@ def open_database(url: str | None = None) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             engine = _sqlite_engine(parsed)
         else:
-            engine = create_engine(parsed, pool_recycle=300, pool_size=5, max_overflow=20)
+            engine = create_engine(parsed, pool_recycle=300, **_POOL)
     except (ArgumentError, NoSuchModuleError):
         raise SettingsError("SONIC_LEDGER is not a database address such as sqlite:///ledger.sqlite.") from None
     except ModuleNotFoundError as error:
@@ -54,8 +58,10 @@ def open_database(url: str | None = None) -> Engine:
 
 def _sqlite_engine(url: Any) -> Engine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        _make_private(Path(url.database))
+        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, **_POOL)
+    else:
+        engine = create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
@@ -71,6 +77,18 @@ def _sqlite_engine(url: Any) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file, and keeps others from reading it: it says whose face was animated. SQLite's side files follow."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise SettingsError(f"The ledger {path} cannot be opened: {error.strerror}.") from None
+    with suppress(OSError):  # another user's
+        for file in (path, *path.parent.glob(f"{path.name}-*")):
+            file.chmod(0o600)
 
 
 def _use_wal(connection: Any) -> None:
@@ -97,6 +115,38 @@ def migrate(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "head")
+
+
+class DatabaseClock:
+    """Seconds since 1970 by the database's clock, so that no machine's wrong clock ends another's lease.
+
+    Asked once a minute and carried on by this machine's monotonic clock in between.
+    """
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self._asked: float | None = None
+        self._offset = 0.0
+        sqlite = engine.dialect.name == "sqlite"
+        self._query = text(
+            "SELECT (julianday('now') - 2440587.5) * 86400.0"
+            if sqlite
+            else "SELECT extract(epoch FROM clock_timestamp())"
+        )
+
+    def __call__(self) -> float:
+        now = time.monotonic()
+        if self._asked is None or now - self._asked > _MEASURE_SECONDS:
+            with autocommit(self._engine) as connection:
+                told = float(connection.execute(self._query).scalar_one())
+            self._asked, self._offset = now, told - (now + time.monotonic()) / 2
+        return time.monotonic() + self._offset
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Lets one submission count and insert at a time, until its transaction ends. SQLite's transactions do already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SUBMISSION_LOCK})
 
 
 @contextmanager

@@ -26,6 +26,9 @@ class NewJob:
     batch: str | None = None
     webhook: str | None = None
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    name: str | None = None
+    digest: str | None = None
+    cost: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,12 @@ class Job:
     consent_id: str
     webhook: str | None
     swept: bool
+    name: str | None = None
+    digest: str | None = None
+    cost: float = 0.0
+    forgotten: float | None = None
+    inputs_gone: float | None = None
+    outputs_gone: float | None = None
 
 
 def new_job_id() -> str:

@@ -5,30 +5,30 @@ only the newest attempt can heartbeat, finish or fail (compare-and-set on id, at
 is noted in an append-only event log in the same transaction. Knows no engines, brokers or stores.
 """
 
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sonic_core.errors import InputError
-from sonic_core.ledger.consents import Consent, find_consent
-from sonic_core.ledger.database import autocommit, open_database
+from sonic_core.ledger.assets import use_assets
+from sonic_core.ledger.consents import Consent, check_consent, find_consent, insert_consent
+from sonic_core.ledger.database import DatabaseClock, autocommit, one_at_a_time, open_database
 from sonic_core.ledger.jobs import DEFAULT_MAX_ATTEMPTS, FINAL, STATES, Job, NewJob, backoff
-from sonic_core.ledger.tables import deliveries, events, jobs, workers
+from sonic_core.ledger.tables import consents, deliveries, events, jobs, workers
 from sonic_core.storage.keys import check_id
 
 Beat = Literal["held", "cancel", "lost"]
 
 
 class Ledger:
-    """All operations on jobs. `clock` gives seconds since 1970; workers' clocks must agree to a second or so."""
+    """All operations on jobs. `clock` gives seconds since 1970; left out: the database's, the same for everybody."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time):
+    def __init__(self, engine: Engine, clock: Callable[[], float] | None = None):
         self.engine = engine
-        self.clock = clock
+        self.clock = clock or DatabaseClock(engine)
 
     @classmethod
     def open(cls, url: str | None = None) -> "Ledger":
@@ -36,10 +36,13 @@ class Ledger:
 
     # Submitting and asking
 
-    def submit(self, job: NewJob) -> tuple[Job, bool]:
+    def submit(
+        self, job: NewJob, consent: Consent | None = None, check: Callable[[Connection], None] | None = None
+    ) -> tuple[Job, bool]:
         """Inserts the job once: (job, True), or (the one already there, False) when its id is known.
 
-        Raises InputError without a consent of the same user that holds.
+        One transaction: a `consent` given now is recorded with it, its inputs are noted as used, and `check` may
+        refuse it by raising. Raises InputError without a consent of the same user that holds.
         """
         check_id(job.id, "job id"), check_id(job.user, "user")
         now = self.clock()
@@ -49,8 +52,14 @@ class Ledger:
         }  # fmt: skip
         try:
             with self.engine.begin() as connection:
+                one_at_a_time(connection)
+                if check is not None:
+                    check(connection)
+                if consent is not None:
+                    insert_consent(connection, consent)
                 check_consent(find_consent(connection, job.consent_id), job.user, now)
                 connection.execute(insert(jobs), values)
+                use_assets(connection, job.id, job.user, job.inputs, now)
                 self._note(connection, job.id, 0, "queued", consent=job.consent_id)
         except IntegrityError:
             found = self.find(job.id)
@@ -90,13 +99,6 @@ class Ledger:
             found: dict[str, int] = {state: count for state, count in connection.execute(query)}
         return {state: found.get(state, 0) for state in states}
 
-    def usage(self, user: str, since: float) -> tuple[int, int]:
-        """(jobs not ended, jobs created since) of one user, for limits."""
-        mine = select(func.count()).select_from(jobs).where(jobs.c.user == user)
-        with autocommit(self.engine) as connection:
-            active = connection.execute(mine.where(jobs.c.state.in_(("queued", "running")))).scalar_one()
-            return active, connection.execute(mine.where(jobs.c.created >= since)).scalar_one()
-
     # The worker's side
 
     def claim(self, owner: str, lease_seconds: float, job_id: str | None = None) -> Job | None:
@@ -106,7 +108,9 @@ class Ledger:
             and_(jobs.c.state == "queued", jobs.c.not_before <= now),
             and_(jobs.c.state == "running", jobs.c.lease_expires < now),
         )
-        query = select(jobs.c.id).where(may_run, jobs.c.attempt < jobs.c.max_attempts, ~jobs.c.cancel_requested)
+        agreed = (consents.c.id == jobs.c.consent_id, consents.c.revoked.is_(None))
+        holds = exists().where(*agreed, or_(consents.c.expires.is_(None), consents.c.expires > now))
+        query = select(jobs.c.id).where(may_run, jobs.c.attempt < jobs.c.max_attempts, ~jobs.c.cancel_requested, holds)
         if job_id is not None:
             query = query.where(jobs.c.id == job_id)
         oldest = query.order_by(jobs.c.created, jobs.c.id).limit(1).with_for_update(skip_locked=True)
@@ -162,30 +166,56 @@ class Ledger:
     def cancel(self, job_id: str) -> Job:
         """A queued job ends at once; a running one is asked to stop. An ended one stays as it is."""
         with self.engine.begin() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).first()
-            if row is not None and row.state == "queued":
-                self._end(connection, job_id, row.attempt, "queued", "cancelled", {"cancel_requested": True})
-            elif row is not None and row.state == "running" and not row.cancel_requested:
-                connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True))
-                self._note(connection, job_id, row.attempt, "cancel requested")
+            self.cancel_in(connection, job_id)
         return self.get(job_id)
 
-    def retry(self, job_id: str) -> Job:
-        """Queues a failed or cancelled job again, with a fresh allowance of attempts."""
+    def cancel_in(self, connection: Connection, job_id: str) -> None:
+        """`cancel` as a part of the caller's transaction."""
+        row = connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).first()
+        if row is not None and row.state == "queued":
+            self._end(connection, job_id, row.attempt, "queued", "cancelled", {"cancel_requested": True})
+        elif row is not None and row.state == "running" and not row.cancel_requested:
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True))
+            self._note(connection, job_id, row.attempt, "cancel requested")
+
+    def retry(self, job_id: str, inputs: dict[str, dict[str, Any]] | None = None) -> Job:
+        """Queues a failed or cancelled job again, with a fresh allowance of attempts.
+
+        `inputs`: uploaded once more, for a job whose own have been deleted.
+        """
         job = self.get(job_id)
+        if job.inputs_gone is not None and inputs is None:
+            raise InputError(f"The photo and the voice of job {job_id} have been deleted; start a new job with them.")
         with self.engine.begin() as connection:
+            one_at_a_time(connection)
             check_consent(find_consent(connection, job.consent_id), job.user, self.clock())
-            values = {
+            values: dict[str, Any] = {
                 "state": "queued", "max_attempts": job.attempt + DEFAULT_MAX_ATTEMPTS, "cancel_requested": False,
                 "not_before": self.clock(), "finished": None, "error": None, "progress": 0.0, "stage": "queued",
                 "published": None, "swept": False,
             }  # fmt: skip
+            if job.inputs_gone is not None and inputs is not None:
+                values.update(inputs=inputs, inputs_gone=None, outputs_gone=None, forgotten=None)
+                use_assets(connection, job_id, job.user, inputs, self.clock())
             if job.state not in ("failed", "cancelled") or not self._change(
                 connection, job_id, job.attempt, job.state, values
             ):
                 raise InputError(f"The job {job_id} is {job.state}; only failed and cancelled jobs can be retried.")
             self._note(connection, job_id, job.attempt, "queued", retry=True)
         return self.get(job_id)
+
+    def hand_back(self, job_id: str, attempt: int) -> bool:
+        """Queues a running job again at once, for a worker that is told to end: the attempt is not counted."""
+        with self.engine.begin() as connection:
+            query = select(jobs).where(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == "running")
+            row = connection.execute(query.with_for_update()).first()
+            if row is None:
+                return False
+            if row.cancel_requested:
+                return self._end(connection, job_id, attempt, "running", "cancelled", {})
+            self._requeue(connection, row, "handed back by a worker that was told to end", 0.0)
+            more = {"max_attempts": jobs.c.max_attempts + 1, "error": None}
+            return self._change(connection, job_id, attempt, "queued", more)
 
     def recover(self) -> dict[str, list[str]]:
         """Jobs whose lease ran out: back to `queued`, to `cancelled` when that was asked, or to `failed`."""
@@ -214,8 +244,9 @@ class Ledger:
             return list(connection.execute(query.order_by(jobs.c.created, jobs.c.id).limit(limit)).scalars())
 
     def to_sweep(self, finished_before: float, limit: int = 200) -> list[Job]:
-        """Jobs that ended before a time and whose leftovers have not been looked for, oldest first."""
-        ended = (jobs.c.state.in_(FINAL), jobs.c.finished <= finished_before, jobs.c.swept.is_(False))
+        """Jobs whose leftovers have not been looked for: ended before a time, or to be forgotten; oldest first."""
+        due = or_(jobs.c.finished <= finished_before, jobs.c.forgotten.is_not(None))
+        ended = (jobs.c.state.in_(FINAL), due, jobs.c.swept.is_(False))
         with autocommit(self.engine) as connection:
             query = select(jobs).where(*ended).order_by(jobs.c.finished).limit(limit)
             return [_job(row) for row in connection.execute(query)]
@@ -282,17 +313,6 @@ class Ledger:
     def _note(self, connection: Connection, job_id: str, attempt: int, kind: str, **detail: Any) -> None:
         values = {"job_id": job_id, "at": self.clock(), "attempt": attempt, "kind": kind, "detail": detail}
         connection.execute(insert(events), values)
-
-
-def check_consent(consent: Consent | None, user: str, now: float) -> Consent:
-    """The consent when it is this user's and holds; raises InputError otherwise."""
-    if consent is None or consent.user != user:
-        raise InputError("A job needs a consent record of the same user; there is none with this id.")
-    if consent.revoked is not None:
-        raise InputError(f"The consent {consent.id} has been revoked.")
-    if consent.expires is not None and consent.expires <= now:
-        raise InputError(f"The consent {consent.id} has expired.")
-    return consent
 
 
 def _job(row: Row) -> Job:

@@ -64,11 +64,53 @@ jobs = Table(
     Column("consent_id", String(80), ForeignKey("consents.id"), nullable=False),
     Column("webhook", Text),
     Column("swept", Boolean, nullable=False),  # whether objects of other attempts have been looked for
+    Column("name", String(200)),  # what its owner calls it
+    Column("digest", String(64)),  # of the request, to know a repeated one from another one with its key
+    Column("cost", Float, nullable=False, server_default="0"),  # pixels to draw: width x height x frames
+    Column("forgotten", Float),  # when its material was asked to be deleted
+    Column("inputs_gone", Float),  # when its inputs were let go
+    Column("outputs_gone", Float),  # when its video was deleted
     Index("jobs_by_state", "state", "not_before", "created"),
     Index("jobs_by_user", "user", "created"),
     Index("jobs_by_batch", "batch"),
     Index("jobs_by_consent", "consent_id"),
     Index("jobs_by_sweep", "swept", "finished"),
+)
+
+reservations = Table(  # places of jobs whose material is still coming in; they count for limits
+    "reservations",
+    metadata,
+    Column("id", String(80), primary_key=True),  # of the job to be
+    Column("user", String(80), nullable=False),
+    Column("token", String(32), nullable=False),  # of the request that holds it
+    Column("created", Float, nullable=False),
+    Column("expires", Float, nullable=False),  # moved on while the request lives
+    Index("reservations_by_user", "user"),
+)
+
+assets = Table(  # photos and voices in the store
+    "assets",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("user", String(80), nullable=False),
+    Column("kind", String(16), nullable=False),  # image, audio
+    Column("key", String(1023), nullable=False),
+    Column("facts", JSON, nullable=False),  # {key, size, etag, crc64, sha256}
+    Column("kept", Boolean, nullable=False),  # uploaded for itself: stays without a job, as long as its consent holds
+    Column("consent_id", String(80), ForeignKey("consents.id")),
+    Column("created", Float, nullable=False),
+    Column("deleted", Float),  # nothing may use it any more; its object is being deleted
+    Index("assets_by_key", "user", "key", unique=True),
+    Index("assets_by_consent", "consent_id"),
+    Index("assets_by_deletion", "deleted"),
+)
+
+asset_uses = Table(
+    "asset_uses",
+    metadata,
+    Column("job_id", String(80), primary_key=True),
+    Column("asset_id", String(80), primary_key=True),
+    Index("asset_uses_by_asset", "asset_id"),
 )
 
 events = Table(

@@ -1,17 +1,19 @@
-"""What stands before every endpoint: a cap on bodies, security headers, and the test for this very machine."""
+"""What stands before every endpoint: requests that no endpoint should see, a cap on bodies, security headers."""
 
-from urllib.parse import urlsplit
+import re
 
-from fastapi import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+MAX_SMALL_BODY = 64 << 10
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?\Z")
 _HEADERS = {
     b"content-security-policy": b"default-src 'self'; img-src 'self' blob:; media-src 'self' blob: https:; "
-    b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    b"connect-src 'self' https:; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
 }
 
 
@@ -19,33 +21,59 @@ class TooLarge(Exception):
     """A body went on past its cap."""
 
 
-class BodyLimit:
-    """Refuses bodies above `max_bytes`, by their declared length and by what really comes."""
+class WellFormed:
+    """Refuses requests whose Host or path no honest client sends: what reads them later may stumble."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int):
-        self.app, self.max_bytes = app, max_bytes
+    def __init__(self, app: ASGIApp):
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        refusal = JSONResponse({"detail": f"The request is larger than {self.max_bytes} bytes."}, 413)
-        if not declared.isdigit() or int(declared) > self.max_bytes:
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 or not _HOST.match(hosts[0]):
+            return await JSONResponse({"detail": "The Host header is no host."}, 400)(scope, receive, send)
+        if any(ord(character) < 32 or ord(character) == 127 for character in scope["path"]):
+            return await JSONResponse({"detail": "The path holds a control character."}, 400)(scope, receive, send)
+        await self.app(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses bodies above a cap (`uploads` for forms, else small), by their declared length and by what comes."""
+
+    def __init__(self, app: ASGIApp, uploads: int):
+        self.app, self.uploads = app, uploads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = dict(scope["headers"])
+        form = headers.get(b"content-type", b"").strip().lower().startswith(b"multipart/form-data")
+        most = self.uploads if form and scope["method"] == "POST" else MAX_SMALL_BODY
+        declared = headers.get(b"content-length", b"0")
+        refusal = JSONResponse({"detail": f"The request is larger than {most} bytes."}, 413, {"Connection": "close"})
+        if not declared.isdigit() or len(declared) > 18 or int(declared) > most:
             return await refusal(scope, receive, send)
-        seen = 0
+        seen, begun = 0, False
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.max_bytes:
+            if seen > most:
                 raise TooLarge
             return message
 
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await self.app(scope, counted, send)
+            await self.app(scope, counted, noted)
         except TooLarge:
-            await refusal(scope, receive, send)
+            if not begun:
+                await refusal(scope, receive, send)
 
 
 class SecurityHeaders:
@@ -61,19 +89,3 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
-
-
-def same_site(request: Request) -> bool:
-    """Whether a request comes from this machine, by its own name, and not from a page of another site.
-
-    The Host check stops names that resolve to 127.0.0.1; the Origin check stops forms posted from elsewhere.
-    """
-    peer = request.client.host if request.client else ""
-    host = urlsplit(f"//{request.headers.get('host', '')}")
-    origin = request.headers.get("origin")
-    return (
-        peer in _LOCAL_HOSTS
-        and host.hostname in _LOCAL_HOSTS
-        and (origin is None or urlsplit(origin).netloc == host.netloc)
-        and request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
-    )

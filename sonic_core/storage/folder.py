@@ -21,12 +21,14 @@ from urllib.parse import quote, urlencode
 from sonic_core.errors import InputError
 from sonic_core.storage.crc64 import crc64, crc64_of_file
 from sonic_core.storage.keys import check_key
+from sonic_core.storage.scratch import hold, is_held
 from sonic_core.storage.store import (
     ObjectExists,
     ObjectInfo,
     ObjectNotFound,
     OnStep,
     StorageError,
+    explain_os_error,
     guess_content_type,
     temporary_file,
     write_verified,
@@ -35,6 +37,7 @@ from sonic_core.storage.store import (
 logger = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 _ABANDONED_SECONDS = 3 * 24 * 3600  # after which a part is of an upload that was killed; OSS has the same rule
+_STARTING_SECONDS = 60.0  # between making a part and holding it: where locks work, what nobody holds goes after this
 
 
 class FolderStore:
@@ -55,21 +58,45 @@ class FolderStore:
         overwrite: bool = False,
         on_step: OnStep | None = None,
     ) -> ObjectInfo:
+        try:
+            self.clear_abandoned()
+            for tries_left in (2, 1, 0):
+                try:
+                    self._put(key, source, content_type, disposition, overwrite, on_step)
+                    break
+                except FileNotFoundError:  # somebody removed an empty folder just before this object came into it
+                    if not tries_left:
+                        raise
+        except OSError as error:
+            raise explain_os_error(error, f"the object {key}") from None
+        finally:
+            self._remove_empty_folders(self._parts_of(key))
+        return self.head(key)
+
+    def _put(
+        self,
+        key: str,
+        source: Path | bytes,
+        content_type: str | None,
+        disposition: str | None,
+        overwrite: bool,
+        on_step: OnStep | None,
+    ) -> None:
         target = self.path_of(key)
         if target.exists() and not overwrite:
             raise ObjectExists(key)
         total = len(source) if isinstance(source, bytes) else source.stat().st_size
         crc = done = 0
         md5 = hashlib.md5(usedforsecurity=False)
-        self._clear_abandoned()
-        with temporary_file(self._parts / target.name) as (file, path):
+        with temporary_file(self._parts_of(key) / target.name) as (file, path):
+            hold(file.fileno())
             for block in _blocks_of(source):
                 file.write(block)
                 crc, done = crc64(block, crc), done + len(block)
                 md5.update(block)
                 if on_step:
                     on_step(done, total)
-            file.close()
+            file.flush()
             target.parent.mkdir(parents=True, exist_ok=True)
             if overwrite:
                 os.replace(path, target)
@@ -88,13 +115,15 @@ class FolderStore:
             file.write(json.dumps(meta).encode())
             file.close()
             os.replace(path, self._meta_path(key))
-        return self.head(key)
 
     def get(
         self, key: str, target: Path, *, max_bytes: int, crc64: int | None = None, on_step: OnStep | None = None
     ) -> ObjectInfo:
         info = self.head(key)
-        write_verified(target, info, _blocks_of(self.path_of(key)), max_bytes, crc64, on_step)
+        try:
+            write_verified(target, info, _blocks_of(self.path_of(key)), max_bytes, crc64, on_step)
+        except OSError as error:
+            raise explain_os_error(error, f"a copy of the object {key}") from None
         return info
 
     def head(self, key: str) -> ObjectInfo:
@@ -103,6 +132,10 @@ class FolderStore:
             status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
             raise ObjectNotFound(key) from None
+        except OSError as error:
+            raise explain_os_error(error, f"the object {key}") from None
+        if not path.is_file():
+            raise ObjectNotFound(key)
         meta = self.meta(key)
         return ObjectInfo(key, status.st_size, meta["etag"], meta["crc64"], meta["content_type"], status.st_mtime)
 
@@ -120,8 +153,20 @@ class FolderStore:
             }
 
     def delete(self, key: str) -> None:
-        self.path_of(key).unlink(missing_ok=True)
-        self._meta_path(key).unlink(missing_ok=True)
+        try:
+            for path in (self.path_of(key), self._meta_path(key)):
+                path.unlink(missing_ok=True)
+                self._remove_empty_folders(path.parent)
+        except (NotADirectoryError, IsADirectoryError):
+            return  # no object lies there
+        except OSError as error:
+            raise explain_os_error(error, f"the object {key}") from None
+
+    def abort_uploads(self, prefix: str) -> None:
+        for part in self._all_parts():
+            if part.relative_to(self._parts).as_posix().startswith(prefix):
+                part.unlink(missing_ok=True)
+                self._remove_empty_folders(part.parent)
 
     def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
         path = self.path_of(key)
@@ -145,7 +190,8 @@ class FolderStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         objects = self.root / "objects"
         folder = self._confined(objects, prefix.rpartition("/")[0])
-        keys = (p.relative_to(objects).as_posix() for p in folder.rglob("*") if p.is_file())
+        found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+        keys = (path.relative_to(objects).as_posix() for path in found)
         for key in sorted(k for k in keys if k.startswith(prefix)):
             try:
                 yield self.head(key)
@@ -156,11 +202,31 @@ class FolderStore:
     def _parts(self) -> Path:
         return self.root / "parts"
 
-    def _clear_abandoned(self) -> None:
-        for part in self._parts.glob(".part-*"):
-            with suppress(FileNotFoundError):  # its upload ended, or another process cleared it
-                if part.stat().st_mtime < self._clock() - _ABANDONED_SECONDS:
+    def _parts_of(self, key: str) -> Path:
+        """Where uploads of a key lie until they are whole: below its own name, so that it can be found by it."""
+        return self._confined(self._parts, check_key(key))
+
+    def _all_parts(self) -> Iterator[Path]:
+        for place, _, names in os.walk(self._parts):
+            yield from (Path(place, name) for name in names if name.startswith(".part-"))
+
+    def clear_abandoned(self) -> None:
+        """Deletes what killed processes left of their uploads."""
+        for part in self._all_parts():
+            with suppress(OSError):  # its upload ended, or another process cleared it
+                age = self._clock() - part.stat().st_mtime
+                if age > _ABANDONED_SECONDS or (age > _STARTING_SECONDS and not is_held(part)):
                     part.unlink()
+                    self._remove_empty_folders(part.parent)
+
+    def _remove_empty_folders(self, folder: Path) -> None:
+        """Removes a folder and those above it that are empty, below one of the store's own."""
+        while folder.parent != self.root and self.root in folder.parents:
+            try:
+                folder.rmdir()
+            except OSError:
+                return  # not empty, or gone
+            folder = folder.parent
 
     def path_of(self, key: str) -> Path:
         return self._confined(self.root / "objects", check_key(key))

@@ -11,6 +11,7 @@ import unicodedata
 from sonic_core.errors import InputError
 
 MAX_KEY_BYTES = 1023
+MAX_PART_BYTES = 240  # so that the folder store can add a suffix to it
 MAX_NAME_BYTES = 120
 MAX_ID_BYTES = 80
 
@@ -36,6 +37,12 @@ def sanitize_name(name: str, fallback: str = "file") -> str:
     return stem + dot + extension
 
 
+def suffix_of(name: str) -> str:
+    """The extension of a name or key as a part of a local file's name: a dot and up to eight letters, or nothing."""
+    found = re.search(r"\.[A-Za-z0-9]{1,8}\Z", name)
+    return found.group().lower() if found else ""
+
+
 def _cut(text: str, limit: int) -> str:
     return text.encode()[: max(limit, 0)].decode(errors="ignore")
 
@@ -55,25 +62,36 @@ def check_key(key: str) -> str:
     reason = None
     if not key:
         reason = "it is empty"
-    elif len(key.encode(errors="surrogatepass")) > MAX_KEY_BYTES:
-        reason = f"it is longer than {MAX_KEY_BYTES} bytes"
-    elif key[0] in "/\\":
-        reason = "it begins with a slash"
     elif "\\" in key or any(unicodedata.category(c) in ("Cc", "Cs") for c in key):
         reason = "it holds a backslash or a control character"
+    elif len(key.encode()) > MAX_KEY_BYTES:
+        reason = f"it is longer than {MAX_KEY_BYTES} bytes"
+    elif key[0] == "/":
+        reason = "it begins with a slash"
     elif any(part in ("", ".", "..") for part in key.split("/")):
         reason = "it holds an empty, '.' or '..' part"
+    elif any(len(part.encode()) > MAX_PART_BYTES for part in key.split("/")):
+        reason = f"a part of it is longer than {MAX_PART_BYTES} bytes"
     if reason:
         raise InputError(f"The object key {key[:100]!r} is refused: {reason}.")
     return key
 
 
+def input_prefix(user: str, job: str) -> str:
+    return f"inputs/{check_id(user, 'user')}/{check_id(job, 'job id')}/"
+
+
 def input_key(user: str, job: str, name: str) -> str:
-    return check_key(f"inputs/{check_id(user, 'user')}/{check_id(job, 'job id')}/{sanitize_name(name)}")
+    return check_key(f"{input_prefix(user, job)}{sanitize_name(name)}")
 
 
 def output_prefix(user: str, job: str) -> str:
     return f"outputs/{check_id(user, 'user')}/{check_id(job, 'job id')}/"
+
+
+def thumbnail_key(user: str, job: str) -> str:
+    """The key of the small picture by which people know a job."""
+    return f"{input_prefix(user, job)}thumbnail.jpg"
 
 
 def output_key(user: str, job: str, attempt: int, name: str) -> str:

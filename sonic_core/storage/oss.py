@@ -12,6 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -175,6 +176,26 @@ class OssStore:
             if found.key == name:
                 params = {"versionId": found.versionid}
                 self.call(lambda p=params: self.bucket.delete_object(name, params=p), key)  # type: ignore[misc]
+
+    def abort_uploads(self, prefix: str) -> None:
+        """Aborts the multipart uploads of keys that begin with `prefix`."""
+        marker, upload_marker = "", ""
+        while True:
+            page = self.call(
+                lambda key=marker, upload=upload_marker: self.bucket.list_multipart_uploads(  # type: ignore[misc]
+                    prefix=self.profile.prefix + prefix, key_marker=key, upload_id_marker=upload
+                ),
+                prefix,
+            )
+            for found in page.upload_list:
+                self.call(lambda f=found: self._abort(f), prefix)  # type: ignore[misc]
+            if not page.is_truncated:
+                return
+            marker, upload_marker = page.next_key_marker, page.next_upload_id_marker
+
+    def _abort(self, found: Any) -> None:
+        with suppress(oss2.exceptions.NoSuchUpload):  # it ended meanwhile
+            self.bucket.abort_multipart_upload(found.key, found.upload_id)
 
     def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
         name = self._name(key)

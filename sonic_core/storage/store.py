@@ -5,6 +5,7 @@ not overwrite unless asked, appears whole or not at all, and carries a CRC64; a 
 name and is verified before it is renamed. Knows no buckets, no credentials, no jobs.
 """
 
+import errno
 import mimetypes
 import os
 import secrets
@@ -36,6 +37,10 @@ class ObjectExists(StorageError):
         super().__init__(f"The object {key} exists already; nothing was overwritten.")
 
 
+class StorageFull(StorageError):
+    """There is no room for the object."""
+
+
 class ChecksumError(StorageError):
     """The bytes that arrived are not the bytes that were sent, or nobody can tell."""
 
@@ -63,7 +68,7 @@ class ObjectInfo:
 
 
 class Store(Protocol):
-    """put, get, head, delete, sign, list. Errors: StorageError and its kinds; InputError for a refused key."""
+    """put, get, head, delete, sign, list, abort_uploads. Errors: StorageError, and InputError for a refused key."""
 
     def put(
         self,
@@ -93,6 +98,9 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Objects whose key begins with `prefix`, in key order."""
+
+    def abort_uploads(self, prefix: str) -> None:
+        """Deletes what has come so far of uploads under way or broken off, of keys that begin with `prefix`."""
 
 
 def guess_content_type(key: str) -> str:
@@ -131,6 +139,13 @@ def write_verified(
         if expected is not None and crc != expected:
             raise ChecksumError(f"The object {info.key} is not the one that was recorded: its CRC64 is {crc}.")
         os.replace(path, target)
+
+
+def explain_os_error(error: OSError, what: str) -> StorageError:
+    """A sentence of ours for what the file system said."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFull(f"There is no room left for {what}; free some space or delete old videos, then try again.")
+    return StorageError(f"The folder store cannot work on {what}: {error.strerror or type(error).__name__}.")
 
 
 @contextmanager

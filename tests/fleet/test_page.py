@@ -19,6 +19,7 @@ from sonic_core.fleet.worker import Worker
 from sonic_core.ledger.database import open_database
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.service.app import Service, make_app
+from sonic_core.service.local import LocalDoor
 from sonic_core.storage.folder import FolderStore
 from sonic_core.storage.stores import Stores
 
@@ -37,16 +38,16 @@ def address(tmp_path):
     ledger = Ledger(open_database(f"sqlite:///{tmp_path}/page.sqlite"))
     store = FolderStore(tmp_path / "objects", base_url=url)
     stores = Stores(store, store, 600)
-    stop = threading.Event()
+    stop, door = threading.Event(), LocalDoor.make(port)
     worker = Worker(ledger, stores, video_engine, lease_seconds=2)
-    config = uvicorn.Config(make_app(Service(ledger, stores, local=True)), port=port, log_level="warning")
+    config = uvicorn.Config(make_app(Service(ledger, stores, local=door)), port=port, log_level="warning")
     server = uvicorn.Server(config)
     threads = [threading.Thread(target=server.run), threading.Thread(target=worker.run, args=(stop, 0.1))]
     for thread in threads:
         thread.start()
     while not server.started:
         time.sleep(0.05)
-    yield url
+    yield door.address(url)
     stop.set()
     server.should_exit = True
     for thread in threads:

@@ -1,12 +1,15 @@
-"""Webhooks: signed as the reference library of Standard Webhooks wants; retried; not to our own network."""
+"""Webhooks, sent to real receivers: signed by the standard, retried, each with its own deadline and failure."""
 
 import base64
+import time
 
-import httpx
 import pytest
+import sqlalchemy as sa
+from receiver import receiving
 
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.fleet import webhooks
+from sonic_core.ledger.tables import deliveries
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
@@ -16,40 +19,8 @@ def secret(monkeypatch):
     monkeypatch.setenv("SONIC_WEBHOOK_SECRET", SECRET)
 
 
-class Receiver:
-    """Stands in for the network: notes what arrives, answers as told."""
-
-    def __init__(self):
-        self.statuses, self.got = [], []
-
-    def __call__(self, method, url, *, headers, content, seconds):
-        self.got.append((url, headers, content))
-        status = self.statuses.pop(0) if self.statuses else 204
-        if status is None:
-            raise httpx.ConnectError("no route")
-        return _Answer(httpx.Response(status))
-
-
-class _Answer:
-    def __init__(self, response):
-        self.response = response
-
-    def __enter__(self):
-        return self.response
-
-    def __exit__(self, *_):
-        return False
-
-
-@pytest.fixture
-def receiver(monkeypatch):
-    receiver = Receiver()
-    monkeypatch.setattr(webhooks, "pinned", receiver)
-    return receiver
-
-
-def end_job(ledger, add_job):
-    job_id = add_job(webhook="https://shop.example.com/hook")
+def end_job(ledger, add_job, url):
+    job_id = add_job(webhook=url)
     ledger.claim("w", 30, job_id)
     ledger.finish(job_id, 1, {"key": "k"}, {})
     return job_id
@@ -57,22 +28,23 @@ def end_job(ledger, add_job):
 
 def test_signed_by_the_standard(ledger, add_job, receiver):
     standardwebhooks = pytest.importorskip("standardwebhooks")
-    import time
-
     ledger.clock.now = time.time()  # the library refuses old timestamps
-    job_id = end_job(ledger, add_job)
+    job_id = end_job(ledger, add_job, receiver.url)
     assert webhooks.deliver_due(ledger) == 1 and webhooks.deliver_due(ledger) == 0
-    url, headers, body = receiver.got[0]
-    assert url == "https://shop.example.com/hook"
-    payload = standardwebhooks.Webhook(SECRET).verify(body, headers)
+    path, headers, body = receiver.got[0]
+    assert path == "/hook" and headers["Host"] == receiver.url.split("/")[2]
+    lower = {name.lower(): value for name, value in headers.items()}
+    payload = standardwebhooks.Webhook(SECRET).verify(body, lower)
     assert payload["type"] == "job.done" and payload["data"]["id"] == job_id
     with pytest.raises(standardwebhooks.WebhookVerificationError):
-        standardwebhooks.Webhook(SECRET).verify(body.replace(b"done", b"gone"), headers)
+        standardwebhooks.Webhook(SECRET).verify(
+            body.replace(b"done", b"gone"), {k.lower(): v for k, v in headers.items()}
+        )
 
 
 def test_retried_with_the_same_id_until_it_arrives(ledger, add_job, receiver):
-    end_job(ledger, add_job)
-    receiver.statuses = [500, None, 200]
+    end_job(ledger, add_job, receiver.url)
+    receiver.statuses = [500, 302, 200]
     assert webhooks.deliver_due(ledger) == 0
     assert webhooks.deliver_due(ledger) == 0 and len(receiver.got) == 1  # not yet
     ledger.clock.now += 6
@@ -83,7 +55,7 @@ def test_retried_with_the_same_id_until_it_arrives(ledger, add_job, receiver):
 
 
 def test_given_up_in_the_end(ledger, add_job, receiver):
-    end_job(ledger, add_job)
+    end_job(ledger, add_job, receiver.url)
     receiver.statuses = [500] * 50
     for _ in range(50):
         webhooks.deliver_due(ledger)
@@ -99,3 +71,85 @@ def test_addresses_and_secrets(monkeypatch):
     with pytest.raises(SettingsError) as caught:
         webhooks.signing_secret()
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://8.8.8.8/\x01", "https://8.8.8.8/\n", "https://8.8.8.8/ x", "https://[", "https://a\u202eb/", "https://\ud800/",
+     "https://8.8.8.8:0/", "https://8.8.8.8:99999/", "https://u:p@8.8.8.8/", "ftp://8.8.8.8/", "//8.8.8.8/", "",
+     "https://8.8.8.8/" + "x" * 3000],
+)  # fmt: skip
+def test_addresses_that_nothing_can_be_sent_to_are_refused(url):
+    with pytest.raises(InputError):
+        webhooks.check_webhook(url)
+
+
+def test_one_bad_address_or_receiver_stops_nobody_else(ledger, add_job, receiver, monkeypatch):
+    """0.1.0's thread died of the first address; a receiver that dripped bytes held up everybody for over a minute."""
+    monkeypatch.setattr(webhooks, "DELIVERY_SECONDS", 1.0)
+    with receiving() as slow:
+        slow.hang = 30
+        bad = end_job(ledger, add_job, "https://8.8.8.8/\x01")
+        for _ in range(6):
+            end_job(ledger, add_job, slow.url)
+        good = end_job(ledger, add_job, receiver.url)
+        give_to_another_user(ledger, good)
+        sender = webhooks.Deliveries(ledger)
+        start = time.monotonic()
+        while not receiver.got:
+            sender.round()
+            assert time.monotonic() - start < 5
+            time.sleep(0.02)
+        assert time.monotonic() - start < 0.9, "it waited for the slow ones"
+        assert len(slow.got) <= 4, "few of one user's at a time"
+        wait_for(lambda: outcome(ledger, bad).error == "InputError")
+        while any(outcome(ledger, job_id).error is None for job_id in jobs_of(ledger, slow.url)):
+            sender.round()
+            assert time.monotonic() - start < 8, "each has its own deadline"
+            time.sleep(0.05)
+        assert {outcome(ledger, job_id).error for job_id in jobs_of(ledger, slow.url)} == {"TimeoutError"}
+        sender.close()
+    assert good in receiver.got[0][2].decode()
+
+
+def test_whatever_a_delivery_raises_is_its_own_failure(ledger, add_job, receiver, monkeypatch):
+    first, second = (end_job(ledger, add_job, receiver.url) for _ in range(2))
+    send = webhooks._send
+
+    def breaking(message_id, url, payload, timestamp):
+        if payload["data"]["id"] == first:
+            raise RuntimeError("nobody thought of this")
+        return send(message_id, url, payload, timestamp)
+
+    monkeypatch.setattr(webhooks, "_send", breaking)
+    assert webhooks.deliver_due(ledger) == 1
+    assert outcome(ledger, first).error == "RuntimeError" and outcome(ledger, first).next_try > ledger.clock()
+    assert outcome(ledger, second).next_try is None
+
+
+def test_redelivered_by_hand(ledger, add_job, receiver):
+    job_id = end_job(ledger, add_job, receiver.url)
+    assert webhooks.deliver_due(ledger) == 1 and webhooks.deliver_due(ledger) == 0
+    assert webhooks.redeliver(ledger, job_id) == 1 and webhooks.deliver_due(ledger) == 1
+    assert receiver.got[0][1]["webhook-id"] == receiver.got[1][1]["webhook-id"]
+    assert webhooks.redeliver(ledger, "none") == 0
+
+
+def outcome(ledger, job_id):
+    with ledger.engine.connect() as connection:
+        return connection.execute(sa.select(deliveries).where(deliveries.c.job_id == job_id)).one()
+
+
+def jobs_of(ledger, url):
+    return [job.id for job in ledger.find_all() if job.webhook == url]
+
+
+def give_to_another_user(ledger, job_id):
+    ledger.mark([job_id], user="other")
+
+
+def wait_for(condition):
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

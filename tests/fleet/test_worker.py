@@ -1,13 +1,15 @@
 """The worker: the good course, and every way in which it goes wrong."""
 
-import os
 import threading
+import time
 
 import pytest
+import sqlalchemy
 from fleet_stubs import FakeQueue, stub_engine
 
 from sonic_core.errors import NoFaceError
 from sonic_core.fleet.lease import JobStopped, Lease
+from sonic_core.fleet.loops import Loop
 from sonic_core.fleet.sweeper import publish_waiting, sweep
 from sonic_core.fleet.worker import Worker
 from sonic_core.ledger.ledger import Ledger
@@ -204,12 +206,77 @@ def test_a_worker_whose_engine_is_away_takes_nothing(ledger, stores, add_job, mo
     assert ledger.get(job_id).state == "done" and len(ledger.live_workers()) == 1
 
 
-def test_folders_of_killed_workers_are_removed_after_a_day(ledger, stores, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    old, new, foreign = (tmp_path / name for name in ("sonic-work-1", "sonic-work-2", "theirs"))
-    for folder in (old, new, foreign):
-        folder.mkdir()
-    for folder in (old, foreign):
-        os.utime(folder, (0, 0))
-    Worker(ledger, stores, stub_engine).clean_old_folders()
-    assert not old.exists() and new.exists() and foreign.exists()
+def test_a_worker_outlives_whatever_goes_wrong_in_a_turn(ledger, stores, add_job, monkeypatch):
+    """SQLAlchemy's pool timeout is no DBAPIError: it ended the loop of 0.1.0 while a thread went on saying `alive`."""
+    job_id, failures = add_job(), [sqlalchemy.exc.TimeoutError("QueuePool limit"), OSError("x"), MemoryError()]
+    claim = ledger.claim
+
+    def failing(*args):
+        if failures:
+            raise failures.pop()
+        return claim(*args)
+
+    monkeypatch.setattr(ledger, "claim", failing)
+    stop = threading.Event()
+    worker = Worker(ledger, stores, stub_engine)
+    loop = worker.start(stop, poll_seconds=0.01)
+    wait_for(lambda: ledger.get(job_id).state == "done")
+    assert loop.trouble() is None
+    stop.set()
+
+
+def test_only_a_loop_that_works_says_that_it_is_well():
+    stop, blocked = threading.Event(), threading.Event()
+    loop = Loop("the sweeper", lambda: blocked.wait(20), stop, 0.01).start()
+    assert loop.trouble() is None
+    loop._last_good -= 70
+    assert "has not worked for 70 s" in loop.trouble()
+    blocked.set()
+    wait_for(lambda: loop.trouble() is None)
+    stop.set()
+
+
+def test_a_job_is_handed_back_at_once_and_its_attempt_is_not_counted(ledger, stores, add_job):
+    job_id, stop, begun = add_job(), threading.Event(), threading.Event()
+
+    def endless(task):
+        begun.set()
+        while True:
+            task.on_step("rendering", 0.5)
+            time.sleep(0.01)
+
+    worker = Worker(ledger, stores, endless)
+    worker.start(stop, poll_seconds=0.01)
+    assert begun.wait(5)
+    stop.set()
+    started = time.monotonic()
+    worker.hand_back()
+    job = ledger.get(job_id)
+    assert time.monotonic() - started < 3 and job.state == "queued" and job.max_attempts == 6 and job.error is None
+    assert Worker(ledger, stores, stub_engine).run_one().state == "done"
+
+
+def test_a_job_in_a_long_step_is_handed_back_by_force(ledger, stores, add_job):
+    job_id, stop, begun, ended = add_job(), threading.Event(), threading.Event(), threading.Event()
+
+    def deaf(task):
+        begun.set()
+        ended.wait(20)
+        return stub_engine(task)
+
+    worker = Worker(ledger, stores, deaf)
+    loop = worker.start(stop, poll_seconds=0.01)
+    assert begun.wait(5)
+    stop.set()
+    worker.hand_back(wait_seconds=0.1)
+    assert ledger.get(job_id).state == "queued"
+    ended.set()
+    loop._thread.join(5)
+    assert ledger.get(job_id).state == "queued" and not list(stores.outputs.list("outputs/"))
+
+
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)

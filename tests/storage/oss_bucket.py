@@ -88,7 +88,22 @@ def serve_bucket(bucket, method, query, headers, body) -> Answer:
         return _list(bucket, query)
     if method == "GET" and "versions" in query:
         return _list_versions(bucket, query.get("prefix", ""))
+    if method == "GET" and "uploads" in query:
+        return _list_uploads(bucket, query.get("prefix", ""))
     raise Refused(400, "InvalidArgument", f"unknown parameters {sorted(query)}")
+
+
+def _list_uploads(bucket, prefix) -> Answer:
+    rows = "".join(
+        f"<Upload><Key>{quote(upload.key)}</Key><UploadId>{name}</UploadId><Initiated>2026-01-01T00:00:00.000Z</Initiated>"
+        "</Upload>"
+        for name, upload in bucket.uploads.items()
+        if upload.key.startswith(prefix)
+    )
+    return xml(
+        "<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>"
+        f"<NextKeyMarker></NextKeyMarker><NextUploadIdMarker></NextUploadIdMarker>{rows}</ListMultipartUploadsResult>"
+    )
 
 
 def _list(bucket, query) -> Answer:

@@ -12,15 +12,17 @@ from fastapi.testclient import TestClient
 from fleet_stubs import FakeQueue, stub_engine
 
 from sonic_core.fleet.worker import Worker
+from sonic_core.ledger.reservations import Limits
 from sonic_core.service import api_keys
 from sonic_core.service.app import Service, make_app
+from sonic_core.service.local import LocalDoor
 
 CONSENT = {"agreed": True, "subject": "s-1", "purpose": "a greeting"}
 
 
 @pytest.fixture
 def service(ledger, stores):
-    return Service(ledger, stores, limits=api_keys.Limits(active_jobs=3, jobs_a_day=4, queued_jobs=3))
+    return Service(ledger, stores, limits=Limits(active_jobs=3, jobs_a_day=4, queued_jobs=3))
 
 
 @pytest.fixture
@@ -87,18 +89,35 @@ def test_keys_are_required_and_jobs_are_private(client, other, upload):
     assert other.get("/jobs").json() == [] and len(client.get("/jobs").json()) == 1
 
 
-def test_local_mode_trusts_this_machine_only_by_its_own_name(service):
-    local = Service(service.ledger, service.stores, local=True)
-    mine = TestClient(make_app(local), base_url="http://127.0.0.1:8000", client=("127.0.0.1", 5))
-    assert mine.get("/jobs").status_code == 200
+def test_the_local_door_opens_for_this_machine_with_the_secret_only(service):
+    door = LocalDoor.make(8000)
+    app = make_app(Service(service.ledger, service.stores, local=door))
+    here, peer = "http://127.0.0.1:8000", ("127.0.0.1", 5)
+    mine = TestClient(app, base_url=here, client=peer, follow_redirects=False)
+    assert mine.get("/jobs").status_code == 401 and mine.get("/session").json()["key_needed"]
+    opened = mine.get(f"/?token={door.secret}")
+    assert (
+        opened.status_code == 303 and opened.headers["location"] == "/" and "HttpOnly" in opened.headers["set-cookie"]
+    )
+    assert mine.get("/jobs").status_code == 200 and not mine.get("/session").json()["key_needed"]
     for headers in (
         {"Host": "evil.example.com"},
         {"Origin": "https://evil.example.com"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"X-Real-IP": "203.0.113.9"},
+        {"Forwarded": "for=203.0.113.9"},
+        {"Via": "1.1 nginx"},
     ):
-        assert mine.get("/jobs", headers=headers).status_code == 401
-    far = TestClient(make_app(local), base_url="http://127.0.0.1:8000", client=("203.0.113.9", 5))
+        assert mine.get("/jobs", headers=headers).status_code == 401, headers
+    far = TestClient(app, base_url=here, client=("203.0.113.9", 5), cookies=dict(mine.cookies))
     assert far.get("/jobs").status_code == 401
+    proxied = TestClient(app, base_url=here, client=peer)  # a reverse proxy that adds nothing looks like this
+    assert proxied.get("/jobs").status_code == 401
+    assert proxied.get("/jobs", headers={"Cookie": f"{door.cookie}=wrong"}).status_code == 401
+    curl = TestClient(app, base_url=here, client=peer)
+    assert curl.get("/jobs", headers={"Authorization": f"Bearer {door.secret}"}).status_code == 200
 
 
 @pytest.mark.parametrize(

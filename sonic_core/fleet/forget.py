@@ -1,0 +1,97 @@
+"""Deletes the objects of what the ledger has let go: a job's videos, photos and voices nobody uses, broken uploads.
+
+Any part may fail and is done again by the sweeper; each step is safe twice. Knows the ledger and the stores.
+"""
+
+import logging
+
+from sonic_core.ledger import forgetting
+from sonic_core.ledger.assets import deleted_assets, drop_asset
+from sonic_core.ledger.jobs import Job
+from sonic_core.ledger.ledger import Ledger
+from sonic_core.ledger.reservations import Reservation, lapsed, release
+from sonic_core.storage.keys import input_prefix, output_prefix, thumbnail_key
+from sonic_core.storage.scratch import clear_abandoned
+from sonic_core.storage.store import StorageError, Store
+from sonic_core.storage.stores import Stores
+
+logger = logging.getLogger(__name__)
+
+
+def forget_job(ledger: Ledger, stores: Stores, job_id: str) -> None:
+    """Cancels a job that is under way, and deletes its material at once where the store answers."""
+    forgetting.forget_job(ledger, job_id)
+    _delete_now(ledger, stores, [job_id])
+
+
+def withdraw_consent(ledger: Ledger, stores: Stores, consent_id: str, user: str) -> list[str]:
+    """Withdraws a consent, ends its jobs, deletes their material. Returns the job ids.
+
+    A job that runs at this moment stops at its next heartbeat and deletes its own attempt; whatever a worker leaves
+    that dies just then, the sweeper deletes.
+    """
+    affected = forgetting.withdraw_consent(ledger, consent_id, user)
+    _delete_now(ledger, stores, affected)
+    return affected
+
+
+def withdraw_subject(ledger: Ledger, stores: Stores, subject: str, user: str) -> list[str]:
+    """Withdraws every consent of a person. Returns the job ids."""
+    affected = []
+    for consent in forgetting.consents_of(ledger, user, subject, limit=100_000):
+        affected += forgetting.withdraw_consent(ledger, consent.id, user)
+    _delete_now(ledger, stores, affected)
+    return affected
+
+
+def _delete_now(ledger: Ledger, stores: Stores, job_ids: list[str]) -> None:
+    try:
+        for job_id in job_ids:
+            delete_outputs(ledger, stores, ledger.get(job_id))
+        delete_assets(ledger, stores)
+    except StorageError as error:
+        logger.warning("not everything could be deleted at once (%s); the sweeper goes on", error)
+    clear_abandoned()
+
+
+def delete_outputs(ledger: Ledger, stores: Stores, job: Job) -> int:
+    """Deletes the thumbnail and all that a job's attempts made or half uploaded; says how many videos."""
+    prefix = output_prefix(job.user, job.id)
+    found = [info.key for info in stores.outputs.list(prefix)]
+    for key in found:
+        stores.outputs.delete(key)
+    stores.outputs.abort_uploads(prefix)
+    stores.inputs.delete(thumbnail_key(job.user, job.id))
+    ledger.mark([job.id], outputs_gone=ledger.clock())
+    return len(found)
+
+
+def delete_assets(ledger: Ledger, stores: Stores) -> int:
+    """Deletes the objects of assets that have been let go; says how many."""
+    deleted = 0
+    for asset in deleted_assets(ledger.engine):
+        stores.inputs.delete(asset.key)
+        stores.inputs.abort_uploads(asset.key)
+        drop_asset(ledger.engine, asset.id)
+        deleted += 1
+    return deleted
+
+
+def discard_upload(ledger: Ledger, stores: Stores, reservation: Reservation) -> None:
+    """Deletes what a request stored that never became a job, then gives its place up."""
+    delete_below(stores.inputs, input_prefix(reservation.user, reservation.job_id))
+    release(ledger, reservation)
+
+
+def discard_lapsed(ledger: Ledger, stores: Stores) -> int:
+    """The same for requests that died; says how many."""
+    found = lapsed(ledger)
+    for reservation in found:
+        discard_upload(ledger, stores, reservation)
+    return len(found)
+
+
+def delete_below(store: Store, prefix: str) -> None:
+    for info in list(store.list(prefix)):
+        store.delete(info.key)
+    store.abort_uploads(prefix)

@@ -1,0 +1,286 @@
+"""Turns a request into a job: a place is reserved first, then the material is read and stored, then the job is made.
+
+Whatever fails on the way, or whoever leaves, the place is given up and what was stored is deleted. The same
+Idempotency-Key gives the same job once; with another request it is refused. Knows the ledger, the stores, no routes.
+"""
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import RunVar
+from fastapi import Request
+from PIL import Image, ImageOps
+
+from sonic_core.errors import InputError
+from sonic_core.fleet.forget import discard_upload
+from sonic_core.fleet.submission import (
+    MAX_BYTES,
+    Materials,
+    cost_of,
+    facts_of,
+    find_object,
+    parse_settings,
+    sha256_of,
+    store_file,
+    submit,
+)
+from sonic_core.fleet.webhooks import check_webhook
+from sonic_core.ledger.assets import find_asset
+from sonic_core.ledger.consents import Consent, make_consent
+from sonic_core.ledger.database import autocommit
+from sonic_core.ledger.jobs import Job, new_job_id
+from sonic_core.ledger.reservations import Reservation, ReservedError, renew, reserve, take_place
+from sonic_core.service.answers import MismatchError
+from sonic_core.service.context import Service
+from sonic_core.service.models import ConsentGiven, JobGiven, Source, given_settings, read
+from sonic_core.service.upload import Form, Received, receive
+from sonic_core.storage.https import download, lookups
+from sonic_core.storage.keys import input_key, thumbnail_key
+from sonic_core.storage.stores import Stores
+
+logger = logging.getLogger(__name__)
+
+FORM = Form(("image", "audio"), ("image", "audio", "consent", "settings"), ("consent_id", "webhook", "name"))
+_THUMBNAIL_SIZE = (240, 240)
+_THUMBNAIL_PIXELS = 25_000_000  # of a photo that is decoded for one
+_RENEW_SECONDS = 15.0
+_SAME_KEY_SECONDS = 10.0  # how long a repeated request waits for the first one to end
+FETCH_SECONDS = 60.0
+_LOOKUP_SECONDS = 10.0
+_STORING_AT_ONCE = 8
+_storing: RunVar[anyio.CapacityLimiter] = RunVar("sonic-storing")
+T = TypeVar("T")
+
+
+class Gone(Exception):
+    """Whoever asked has left."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Accepts requests for jobs."""
+
+    service: Service
+
+    async def accept(self, request: Request, user: str) -> tuple[Job, bool]:
+        """(the job, whether it is new). Raises SonicError kinds, one sentence each, and Gone."""
+        job_id = _job_id(user, request.headers.get("idempotency-key"))
+        reservation = await self._reserve(user, job_id)
+        if reservation is None:
+            async with receive(request, FORM) as received:
+                return await _thread(self._known, job_id, received), False
+        try:
+            async with receive(request, FORM) as received:
+                return await _while_here(request, lambda: self._held(reservation, received))
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._give_up(reservation)
+            raise
+
+    async def _reserve(self, user: str, job_id: str) -> Reservation | None:
+        """A place for the job; None when the job is there. Waits a little for another request with the same key."""
+        with anyio.move_on_after(_SAME_KEY_SECONDS):
+            while True:
+                try:
+                    return await _thread(reserve, self.service.ledger, user, job_id, self.service.limits)
+                except ReservedError:
+                    await anyio.sleep(0.25)
+        return await _thread(reserve, self.service.ledger, user, job_id, self.service.limits)
+
+    def _known(self, job_id: str, received: Received) -> Job:
+        job = self.service.ledger.get(job_id)
+        if job.digest is not None and job.digest != _digest_of(_read(received), received):
+            raise MismatchError("This Idempotency-Key was used for another request; take a new one for this.")
+        return job
+
+    async def _held(self, reservation: Reservation, received: Received) -> tuple[Job, bool]:
+        """The work while a place is held, which is renewed meanwhile."""
+
+        async def keep() -> None:
+            while await _thread(renew, self.service.ledger, reservation):
+                await anyio.sleep(_RENEW_SECONDS)
+            raise ReservedError("The upload took too long and lost its place; send it again.")
+
+        return await _beside(lambda: self._make(reservation, received), keep)
+
+    async def _make(self, reservation: Reservation, received: Received) -> tuple[Job, bool]:
+        service, user, job_id = self.service, reservation.user, reservation.job_id
+        given = _read(received)
+        digest = await _thread(_digest_of, given, received)
+        settings = parse_settings(given_settings(given.settings))
+        consent = _consent(given.consent, user, service.ledger.clock()) if given.consent is not None else None
+        if given.webhook is not None:
+            await _look_up(given.webhook)
+        by_url = any(source is not None and source.url is not None for source in (given.image, given.audio))
+        with service.fetches.take(user) if by_url else nullcontext():
+            for kind in ("image", "audio"):
+                await self._fetch(kind, getattr(given, kind), received)
+        found = {kind: await self._material(reservation, kind, given, received) for kind in ("image", "audio")}
+        materials = Materials(**found)
+        if consent is not None:
+            sources = [facts["sha256"] for facts in found.values() if "sha256" in facts]
+            consent = Consent(**{**vars(consent), "sources": sources})
+
+        cost = cost_of(materials, settings).pixels
+
+        def make() -> tuple[Job, bool]:
+            return submit(
+                service.ledger, job_id=job_id, user=user, materials=materials, settings=settings,
+                consent_id=consent.id if consent is not None else str(given.consent_id), consent=consent,
+                webhook=given.webhook, name=given.name, digest=digest,
+                check=lambda connection: take_place(service.ledger, reservation, cost, service.limits, connection),
+            )  # fmt: skip
+
+        return await _thread(make)
+
+    async def _fetch(self, kind: str, source: Source | None, received: Received) -> None:
+        if kind in received.files:
+            if source is not None:
+                raise InputError(f"The {kind} comes as a file and by {{key, asset, url}}; give one of them.")
+        elif source is None:
+            raise InputError(f"There is no {kind}: send a file, or one of {{'url'}}, {{'key'}} and {{'asset'}}.")
+        elif source.url is not None:
+            path = received.folder / kind
+            await download(source.url, path, MAX_BYTES[kind], FETCH_SECONDS)
+            received.files[kind] = path
+
+    async def _material(
+        self, reservation: Reservation, kind: str, given: JobGiven, received: Received
+    ) -> dict[str, Any]:
+        """What the ledger keeps of a photo or a sound, which lies in the store when this returns."""
+        service, user, source = self.service, reservation.user, getattr(given, kind)
+        if kind in received.files:
+            path = received.files[kind]
+            return await _storing_thread(store_upload, service.stores, user, reservation.job_id, kind, path)
+        if source.asset is not None:
+            return await _thread(self._asset, user, kind, source.asset)
+        return await _storing_thread(find_object, service.stores, user, kind, source.key)
+
+    def _asset(self, user: str, kind: str, asset_id: str) -> dict[str, Any]:
+        with autocommit(self.service.ledger.engine) as connection:
+            asset = find_asset(connection, asset_id, user)
+        if asset is None or asset.kind != kind:
+            raise InputError(f"You have no {kind} {asset_id[:100]!r}; upload it to /assets first.")
+        return asset.facts
+
+    async def _give_up(self, reservation: Reservation) -> None:
+        try:
+            await _thread(discard_upload, self.service.ledger, self.service.stores, reservation)
+        except Exception as error:  # the place lapses, and the sweeper deletes what lies there
+            logger.warning("upload %s was not cleaned up at once: %s", reservation.job_id, type(error).__name__)
+
+
+def _job_id(user: str, idempotency_key: str | None) -> str:
+    if idempotency_key is None:
+        return new_job_id()
+    if not 0 < len(idempotency_key) <= 255:
+        raise InputError("The Idempotency-Key must have 1 to 255 characters.")
+    return "i-" + hashlib.sha256(f"{user}\n{idempotency_key}".encode()).hexdigest()[:40]
+
+
+def _read(received: Received) -> JobGiven:
+    return read(JobGiven, received.fields)
+
+
+def _digest_of(given: JobGiven, received: Received) -> str:
+    """What makes two requests the same: every value, and the bytes of every file."""
+    files = {name: sha256_of(path) for name, path in sorted(received.files.items())}
+    said = json.dumps([given.model_dump(mode="json", exclude_unset=True), files], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _consent(given: ConsentGiven, user: str, now: float) -> Consent:
+    about = {"subject": given.subject, "subject_is_user": given.subject_is_user, "purpose": given.purpose}
+    return make_consent(user, **about, sources=[], expires=given.expires, now=now)  # type: ignore[arg-type]
+
+
+def store_upload(stores: Stores, user: str, job_id: str, kind: str, path: Path) -> dict[str, Any]:
+    """Looks at an uploaded file and puts it into the store, a photo with a thumbnail; what the ledger keeps of it."""
+    facts = facts_of(kind, path)
+    stored = store_file(stores, input_key(user, job_id, f"{kind}-{kind}{_suffix(kind, path)}"), path, facts)
+    if kind == "image" and facts["width"] * facts["height"] <= _THUMBNAIL_PIXELS:
+        stores.inputs.put(thumbnail_key(user, job_id), _thumbnail(path), content_type="image/jpeg", overwrite=True)
+    return stored
+
+
+def _suffix(kind: str, path: Path) -> str:
+    """An extension by what the file is: its name in the request may say anything."""
+    if kind == "image":
+        with Image.open(path) as image:
+            return {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}.get(image.format or "", "")
+    return ""
+
+
+def _thumbnail(path: Path) -> bytes:
+    made = io.BytesIO()
+    with Image.open(path) as image:
+        image.draft("RGB", _THUMBNAIL_SIZE)
+        small = ImageOps.exif_transpose(image).convert("RGB")
+        small.thumbnail(_THUMBNAIL_SIZE)
+        small.save(made, "JPEG", quality=80)
+    return made.getvalue()
+
+
+async def _look_up(webhook: str) -> None:
+    try:
+        with anyio.fail_after(_LOOKUP_SECONDS):
+            await anyio.to_thread.run_sync(check_webhook, webhook, abandon_on_cancel=True, limiter=lookups())
+    except TimeoutError:
+        raise InputError("The host of the webhook is not known: its name server does not answer.") from None
+
+
+async def _while_here(request: Request, work: Callable[[], Awaitable[T]]) -> T:
+    """The result of `work`, which is cancelled when the client leaves. Raises Gone then."""
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        raise Gone
+
+    return await _beside(work, watch)
+
+
+async def _beside(work: Callable[[], Awaitable[T]], other: Callable[[], Awaitable[None]]) -> T:
+    """The result of `work`, with `other` running beside it; what either raises is raised and cancels both."""
+    made: list[T] = []
+    raised: list[Exception] = []
+    async with anyio.create_task_group() as group:
+
+        async def run(task: Callable[[], Awaitable[Any]]) -> None:
+            try:
+                value = await task()
+            except Exception as error:
+                raised.append(error)
+            else:
+                made.append(value)
+            group.cancel_scope.cancel()
+
+        group.start_soon(run, work)
+        group.start_soon(run, other)
+    if raised:
+        raise raised[0]
+    return made[0]
+
+
+async def _thread(work: Callable[..., T], *arguments: Any) -> T:
+    return await anyio.to_thread.run_sync(partial(work, *arguments))
+
+
+async def _storing_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """On one of few threads for storing: a slow store must not use up those that answer everything else."""
+    try:
+        limiter = _storing.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(_STORING_AT_ONCE)
+        _storing.set(limiter)
+    return await anyio.to_thread.run_sync(partial(work, *arguments), limiter=limiter)

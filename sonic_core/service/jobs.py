@@ -1,0 +1,141 @@
+"""Routes of jobs: start, list, show, watch, cancel and delete, retry, the video and its links."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+
+from sonic_core.fleet.forget import forget_job
+from sonic_core.ledger.consents import find_consent
+from sonic_core.ledger.database import autocommit
+from sonic_core.ledger.jobs import FINAL, Job
+from sonic_core.service.answers import Answer
+from sonic_core.service.context import Service
+from sonic_core.service.intake import Gone, Intake
+from sonic_core.service.openapi import JOB_BODY
+from sonic_core.storage.keys import thumbnail_key
+from sonic_core.storage.store import ObjectNotFound
+
+_EVENT_SECONDS = 0.5
+_EVENT_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # proxies must not hold events back
+
+
+def router(service: Service) -> APIRouter:
+    routes = APIRouter(tags=["jobs"])
+    ledger, stores = service.ledger, service.stores
+    User = Annotated[str, Depends(service.user)]
+
+    @routes.post("/jobs", status_code=202, openapi_extra=JOB_BODY)
+    async def create(request: Request, who: User) -> Response:
+        """Starts a job from uploaded files, keys, assets or https URLs. The same Idempotency-Key gives the same job."""
+        try:
+            job, new = await Intake(service).accept(request, who)
+        except Gone:
+            return Response(status_code=499)
+        if new:
+            await run_in_threadpool(service.announce, job)
+        return Answer(view(job), 202 if new else 200, {"Location": f"/jobs/{job.id}"})
+
+    @routes.get("/jobs")
+    def listing(who: User, limit: Annotated[int, Query(ge=1, le=10**9)] = 50) -> list[dict[str, Any]]:
+        return [view(job) for job in ledger.find_all(user=who, limit=min(limit, 200))]
+
+    @routes.get("/jobs/{job_id}")
+    def show(job_id: str, who: User) -> dict[str, Any]:
+        return view(service.own(job_id, who))
+
+    @routes.get("/jobs/{job_id}/events")
+    async def watch(job_id: str, who: User) -> StreamingResponse:
+        """Server-sent events: the job as JSON whenever it changes, until it ends."""
+        await run_in_threadpool(service.own, job_id, who)
+        service.streams.check(who)  # while there is still a status to say it with
+        return StreamingResponse(_events(service, job_id, who), media_type="text/event-stream", headers=_EVENT_HEADERS)
+
+    @routes.delete("/jobs/{job_id}")
+    def delete(job_id: str, who: User) -> dict[str, Any]:
+        """Cancels a job that is under way, and deletes its video and what it alone has used."""
+        service.own(job_id, who)
+        forget_job(ledger, stores, job_id)
+        return view(ledger.get(job_id))
+
+    @routes.post("/jobs/{job_id}/retry", status_code=202)
+    def retry(job_id: str, who: User) -> JSONResponse:
+        """Queues a failed job again."""
+        service.own(job_id, who)
+        job = ledger.retry(job_id)
+        service.announce(job)
+        return Answer(view(job), 202)
+
+    @routes.get("/jobs/{job_id}/video")
+    def video(job_id: str, who: User) -> RedirectResponse:
+        """Redirects to a signed link that expires."""
+        return RedirectResponse(link(service.own(job_id, who), None), 307)
+
+    @routes.get("/jobs/{job_id}/link")
+    def video_link(job_id: str, who: User) -> dict[str, str]:
+        """The signed links themselves, to play and to download, for a page that cannot send a header with <video>."""
+        job = service.own(job_id, who)
+        return {"play": link(job, None), "download": link(job, f"{job.id}.mp4")}
+
+    @routes.get("/jobs/{job_id}/thumbnail")
+    def thumbnail(job_id: str, who: User) -> RedirectResponse:
+        """Redirects to a small picture of the photo."""
+        job = service.own(job_id, who)
+        key = thumbnail_key(job.user, job.id)
+        if job.forgotten is not None:
+            raise HTTPException(410, "The picture has been deleted.")
+        stores.inputs.head(key)
+        return RedirectResponse(stores.inputs.sign(key, seconds=600), 307)
+
+    def link(job: Job, filename: str | None) -> str:
+        if job.output is None:
+            raise HTTPException(409, f"The job is {job.state}; there is no video yet.")
+        with autocommit(ledger.engine) as connection:
+            consent = find_consent(connection, job.consent_id)
+        if consent is not None and consent.expires is not None and consent.expires <= ledger.clock():
+            raise HTTPException(410, "The consent has expired, and the video with it.")
+        if job.forgotten is not None or consent is None or consent.revoked is not None:
+            raise HTTPException(410, "The video has been deleted.")
+        try:
+            stores.outputs.head(job.output["key"])
+        except ObjectNotFound:
+            raise HTTPException(410, "The video has been deleted.") from None
+        seconds = stores.link_seconds
+        if consent.expires is not None:  # a link must not outlive the consent
+            seconds = max(1, min(seconds, int(consent.expires - ledger.clock())))
+        return stores.outputs.sign(job.output["key"], seconds=seconds, filename=filename)
+
+    return routes
+
+
+def view(job: Job) -> dict[str, Any]:
+    """What a caller sees of a job."""
+    names = ("id", "name", "state", "stage", "progress", "attempt", "created", "started", "finished", "error",
+             "settings", "timings", "consent_id", "batch")  # fmt: skip
+    image, audio = job.inputs.get("image", {}), job.inputs.get("audio", {})
+    return {
+        **{name: getattr(job, name) for name in names},
+        "bytes": job.output["size"] if job.output else None,
+        "seconds": audio.get("seconds"),
+        "photo": [image["width"], image["height"]] if "width" in image else None,
+        "gigapixels": round(job.cost / 1e9, 3),
+        "deleted": job.forgotten is not None,
+    }
+
+
+async def _events(service: Service, job_id: str, user: str) -> AsyncIterator[str]:
+    last = None
+    with service.streams.take(user):
+        while not service.stop.is_set():
+            job = await run_in_threadpool(service.ledger.get, job_id)
+            text = json.dumps(view(job))
+            # A comment keeps proxies from closing a silent connection.
+            yield f"event: job\ndata: {text}\n\n" if text != last else ": waiting\n\n"
+            if job.state in FINAL:
+                return
+            last = text
+            await anyio.sleep(_EVENT_SECONDS)
