@@ -53,7 +53,7 @@ class MouthPainter:
         """A copy of a frame float32 (h, w, 3) in [0, 1] with the mouth of a motion row, see lite's layout.py."""
         if state.strength <= 0:
             return frame
-        x1, y1, x2, y2 = _box(state.fit, frame.shape)
+        x1, y1, x2, y2 = box_of(state.fit, frame.shape)
         if x2 - x1 < 8 or y2 - y1 < 8:
             return frame
         part = frame[y1:y2, x1:x2]
@@ -170,7 +170,7 @@ def _window(places: np.ndarray, fit: FaceFit) -> np.ndarray:
     return smoothstep(np.maximum(sideways, upwards), 1.0, 0.72).astype(np.float32)
 
 
-def _box(fit: FaceFit, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def box_of(fit: FaceFit, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """The rectangle of a picture that holds BOX."""
     x1, y1, x2, y2 = BOX
     corners = fit.to_pixels(np.array([(x, y, 0.5) for x in (x1, x2) for y in (y1, y2)], np.float32))[:, :2]

@@ -1,0 +1,199 @@
+"""Figures of dubbing: real people's videos, other people's speech.
+
+    python -m benchmarks.dub --shared ../shared --tracker PYTHON [--long-minutes 5]
+
+Every GRID clip of `grid_other` is dubbed onto the videos of the other three speakers. The dubbed videos are tracked by
+`tools/lip_fidelity.py` (PYTHON is an environment with mediapipe) and compared with the real lips of the speech; lite
+on a photo (the video's first frame) is measured the same way beside it. Prints one line of JSON:
+
+lips, lips_on_photos  mean correlation at lag 0 with the real lips of the speech's speaker
+leak                  correlation of the dubbed with the original lips, above that of the intended lips (our tracker)
+silence               95th percentile of the opening with a silent voice, in face heights (outside tracker)
+outside               most by which a pixel outside the drawn box differs before encoding
+jitter, jitter_before px of a 300 px face by which lip landmarks leave their smooth path, dubbed silent and before
+milliseconds          processor time a frame at 360 x 288 and at 1080 lines: watching, drawing and encoding
+megabytes             peak memory for a 1080p video of ten seconds, and of --long-minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.signal import savgol_filter
+
+from sonic_core import SonicPipeline
+from sonic_core.clip import Audio, Clip
+from sonic_core.dub.dub import Dub, dub, look_at, mouth_motion
+from sonic_core.dub.mouth import box_of
+from sonic_core.engines.lite.layout import MOUTH, MouthBasis
+from sonic_core.engines.lite.pose import fit_rigid
+from sonic_core.face.points import INNER_LIPS, OUTER_LIPS
+from sonic_core.face.tracker import FaceTracker, lip_gap
+from sonic_core.media.audio import load_audio
+from sonic_core.media.video import open_video
+from sonic_core.settings import Settings
+
+LIPS = [*OUTER_LIPS, *INNER_LIPS]
+
+
+def tracked(tracker: str, shared: Path, video: Path, like: Path | None = None) -> dict[str, float]:
+    command = [tracker, str(shared / "tools" / "lip_fidelity.py"), str(video)]
+    if like is not None:
+        command += ["--like", str(like)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def landmarks(clip: Clip) -> list[np.ndarray]:
+    tracker = FaceTracker()
+    found = [tracker(frame) for frame in clip.frames()]
+    return [marks for marks in found if marks is not None]
+
+
+def jitter(clip: Clip) -> float:
+    """RMS distance of the lips from their smooth path in the face's own frame, in px of a 300 px face."""
+    basis, places = MouthBasis.load(), []
+    for marks in landmarks(clip):
+        fit = fit_rigid(marks, basis)
+        places.append(((marks - fit.origin) @ np.linalg.inv(fit.axes))[LIPS, :2])
+    path = np.stack(places)
+    unit = 300 / float(np.linalg.norm(basis.rest[10] - basis.rest[152]))
+    return float(np.sqrt(np.mean((path - savgol_filter(path, 7, 2, axis=0)) ** 2))) * unit
+
+
+def leak(made: Dub, original: Clip, intended: np.ndarray) -> float:
+    before, after = (np.array([lip_gap(marks) for marks in landmarks(clip)]) for clip in (original, made.clip))
+    count = min(len(before), len(after), len(intended))
+
+    def alike(a: np.ndarray) -> float:
+        return float(np.corrcoef(a[:count], before[:count])[0, 1])
+
+    return alike(after) - alike(intended)
+
+
+def outside(made: Dub, original: Clip, number: int) -> float:
+    """The largest difference of a pixel outside what the face's box covers."""
+    from sonic_core.dub.faces import states
+
+    boxes = dict(states(made.cast.people[number], made.cast, MouthBasis.load()))
+    worst = 0.0
+    for index, (a, b) in enumerate(zip(original.frames(), made.clip.frames(), strict=False)):
+        difference = np.abs(a - b)
+        x1, y1, x2, y2 = box_of(boxes[index].fit, a.shape)
+        difference[y1:y2, x1:x2] = 0
+        worst = max(worst, float(difference.max()))
+    return worst
+
+
+def lips(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> dict[str, object]:
+    videos = sorted((shared / "data" / "grid_other").glob("*.mpg"))
+    basis, rows = MouthBasis.load(), []
+    for video, speech in itertools.permutations(videos, 2):
+        original, voice = open_video(video), load_audio(speech)
+        cast = look_at(original, pipe.detector)
+        made = dub(original, voice, pipe.engine, cast, Settings())
+        path = pipe.save_video(made.clip, folder / "dubbed.mp4")
+        row = {"dubbed": tracked(tracker, shared, path, speech)["correlation"]}
+        photo = (next(original.frames()) * 255 + 0.5).astype(np.uint8)
+        path = pipe.save_video(pipe(photo, voice, min_resolution=288), folder / "photo.mp4")
+        row["photo"] = tracked(tracker, shared, path, speech)["correlation"]
+        shape = basis.displacement(mouth_motion(cast.people[0], voice, pipe.engine, Settings(), original.fps)[:, MOUTH])
+        row["leak"] = leak(made, original, shape[:, 14, 1] - shape[:, 13, 1])
+        sys.stderr.write(f"{video.stem} says {speech.stem} {json.dumps(row)}\n")
+        rows.append(row)
+    return {
+        "lips": round(float(np.mean([row["dubbed"] for row in rows])), 3),
+        "lips_on_photos": round(float(np.mean([row["photo"] for row in rows])), 3),
+        "leak": round(float(np.mean([row["leak"] for row in rows])), 3),
+    }
+
+
+def silence(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> dict[str, object]:
+    found = {"silence": [], "outside": [], "jitter": [], "jitter_before": []}
+    for video in sorted((shared / "data" / "grid_other").glob("*.mpg")):
+        original = open_video(video)
+        quiet = Audio(np.zeros((1, round(original.seconds * 16000)), np.float32), 16000)
+        made = dub(original, quiet, pipe.engine, look_at(original, pipe.detector), Settings())
+        path = pipe.save_video(made.clip, folder / "silent.mp4")
+        found["silence"].append(tracked(tracker, shared, path)["opening"][2])
+        found["outside"].append(outside(made, original, 0))
+        found["jitter"].append(jitter(made.clip))
+        found["jitter_before"].append(jitter(original))
+    return {name: round(float(np.max(values)), 4) for name, values in found.items()}
+
+
+def cost(pipe: SonicPipeline, video: Path, lines: int, folder: Path) -> float:
+    """Milliseconds of processor time a frame, everything but loading and the speech."""
+    original = enlarged(open_video(video), lines)
+    quiet = Audio(np.zeros((1, round(original.seconds * 16000)), np.float32), 16000)
+    start = time.process_time()
+    made = dub(original, quiet, pipe.engine, look_at(original, pipe.detector), Settings())
+    pipe.save_video(made.clip, folder / "cost.mp4")
+    return 1000 * (time.process_time() - start) / original.frame_count
+
+
+def enlarged(clip: Clip, lines: int, seconds: float | None = None) -> Clip:
+    """The clip at another height, back and forth until it is `seconds` long."""
+    if lines == clip.height and seconds is None:
+        return clip
+    width = round(clip.width * lines / clip.height) & ~1
+    count = clip.frame_count if seconds is None else round(seconds * float(clip.fps))
+    frames = [(frame * 255 + 0.5).astype(np.uint8) for frame in clip.frames()]
+    order = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
+
+    def make():
+        for index in range(count):
+            frame = cv2.resize(frames[order[index % len(order)]], (width, lines), interpolation=cv2.INTER_CUBIC)
+            yield frame[None].astype(np.float32) / 255
+
+    return Clip(width, lines, count, Fraction(clip.fps), make)
+
+
+def peak(video: Path, seconds: float) -> float:
+    """Peak memory in MB of a process that dubs a 1080p video of that length."""
+    code = (
+        "import resource, sys, tempfile, numpy as np; from pathlib import Path\n"
+        "from benchmarks.dub import enlarged, open_video, SonicPipeline, dub, look_at, Settings, Audio\n"
+        "pipe = SonicPipeline.from_pretrained('lite', device='cpu')\n"
+        "clip = enlarged(open_video(sys.argv[1]), 1080, float(sys.argv[2]))\n"
+        "quiet = Audio(np.zeros((1, round(clip.seconds * 16000)), np.float32), 16000)\n"
+        "made = dub(clip, quiet, pipe.engine, look_at(clip, pipe.detector), Settings())\n"
+        "with tempfile.TemporaryDirectory() as folder: pipe.save_video(made.clip, Path(folder) / 'v.mp4')\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(video), str(seconds)], capture_output=True, text=True, check=True
+    )
+    return round(float(result.stdout.split()[-1]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--shared", type=Path, required=True)
+    parser.add_argument("--tracker", required=True, help="a Python with mediapipe and av")
+    parser.add_argument("--long-minutes", type=float, default=0, help="measure memory, too, with a video that long")
+    args = parser.parse_args()
+    pipe = SonicPipeline.from_pretrained("lite", device="cpu")
+    video = args.shared / "data" / "grid_other" / "sbwe5n.mpg"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = lips(pipe, args.shared, args.tracker, folder)
+        figures |= silence(pipe, args.shared, args.tracker, folder)
+        figures["milliseconds"] = [round(cost(pipe, video, lines, folder), 1) for lines in (288, 1080)]
+    if args.long_minutes:
+        figures["megabytes"] = [peak(video, 10), peak(video, 60 * args.long_minutes)]
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()
