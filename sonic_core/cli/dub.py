@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     with Bar("drawing") as bar:
         clip = finished(made.clip if wanted.record else without_record(made.clip), wanted)
         save_video(clip, args.output, args.crf, on_frame=bar.update)
-    signed(args.output, wanted)
+    signed(args.output, wanted, parent=args.video)
     report(args, made)
     return 0
 

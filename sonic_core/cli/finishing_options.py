@@ -94,10 +94,10 @@ def without_record(clip: Clip) -> Clip:
     return clip.replaced(metadata={key: value for key, value in clip.metadata.items() if key != RECORD_KEY})
 
 
-def signed(path: Path, wanted: Finishing) -> None:
-    """Sign the finished file, when that was asked for; the last thing that is done to it."""
+def signed(path: Path, wanted: Finishing, parent: Path | None = None) -> None:
+    """Sign the finished file, when that was asked for; the last thing done to it. `parent`: what it was made from."""
     if wanted.credentials is not None:
-        sign(path, path, wanted.credentials)
+        sign(path, path, wanted.credentials, parent=parent)
 
 
 def face_box(clip: Clip) -> tuple[float, float, float, float] | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from PIL import Image
 
 from sonic_core.clip import Clip
 from sonic_core.face.detect import Face
+from sonic_core.face.framing import resize
 
 SHARPNESS = 6.0  # how quickly the picture changes over from one person to the next between them
 
@@ -16,10 +16,9 @@ SHARPNESS = 6.0  # how quickly the picture changes over from one person to the n
 def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """uint8 (h, w, 3): two photos as high as the lower one."""
     height = min(left.shape[0], right.shape[0])
-    parts = []
-    for photo in (left, right):
-        width = max(1, round(photo.shape[1] * height / photo.shape[0]))
-        parts.append(np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS)))
+    parts = [
+        resize(photo, (max(1, round(photo.shape[1] * height / photo.shape[0])), height)) for photo in (left, right)
+    ]
     return np.concatenate(parts, 1)
 
 

@@ -19,6 +19,10 @@ from sonic_core.media.files import existing_file, written_whole
 
 GENERATOR = "Sonic Studio"
 TRAINED_ALGORITHM = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+# A real video with parts of it made by AI, such as a dubbed one.
+EDITED_BY_ALGORITHM = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+PARENT_ID = "parent"  # of the ingredient, within a manifest
+FORMATS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".avi": "video/avi"}
 # Nothing is fetched: neither manifests that a file points to, nor revocation lists.
 OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 MAX_PEM_BYTES = 100_000
@@ -116,14 +120,18 @@ def sign(
     target: str | os.PathLike[str],
     credentials: Credentials | None = None,
     title: str | None = None,
+    parent: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write `target`: the file `source` with a manifest that says it was made by a trained algorithm.
 
-    Both may be the same path. Raises MissingExtraError, InputError for credentials that cannot sign, OutputError.
+    Both paths may be the same. `parent` is the video it was made from: the manifest then says that AI changed it, and
+    keeps the parent's own credentials as an ingredient where C2PA reads its format. Raises MissingExtraError,
+    InputError for credentials that cannot sign, OutputError.
     """
     c2pa = _c2pa()
     file = existing_file(source, "video")
     credentials = credentials or self_made_credentials()
+    ingredient = Path(parent) if parent is not None and Path(parent).suffix.lower() in FORMATS else None
     manifest = {
         "claim_generator_info": [{"name": GENERATOR}],
         "title": title or Path(target).name,
@@ -131,7 +139,7 @@ def sign(
         "assertions": [
             {
                 "label": "c2pa.actions",
-                "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": TRAINED_ALGORITHM}]},
+                "data": {"actions": _actions(parent is not None, ingredient is not None)},
             }
         ],
     }
@@ -143,6 +151,8 @@ def sign(
         raise InputError(f"the certificate cannot sign ({error}); give a PEM chain and its private key") from error
     with written_whole(target) as temporary, signer, c2pa.Builder(manifest, context) as builder:
         try:
+            if ingredient is not None:
+                _add_parent(builder, ingredient)
             with open(file, "rb") as stream, open(temporary, "w+b") as out:
                 builder.sign(signer, "video/mp4", stream, out)
         except c2pa.C2paError as error:
@@ -152,11 +162,29 @@ def sign(
     return Path(target)
 
 
+def _actions(is_edited: bool, has_ingredient: bool) -> list[dict[str, Any]]:
+    if not has_ingredient:
+        kind = EDITED_BY_ALGORITHM if is_edited else TRAINED_ALGORITHM
+        return [{"action": "c2pa.created", "digitalSourceType": kind}]
+    return [
+        {"action": "c2pa.opened", "parameters": {"ingredientIds": [PARENT_ID]}},
+        {"action": "c2pa.edited", "digitalSourceType": EDITED_BY_ALGORITHM},
+    ]
+
+
+def _add_parent(builder: Any, parent: Path) -> None:
+    """Name the video it was made from, with the credentials it has."""
+    ingredient = {"title": parent.name, "relationship": "parentOf", "instance_id": PARENT_ID}
+    with open(existing_file(parent, "video"), "rb") as stream:
+        builder.add_ingredient(json.dumps(ingredient), FORMATS[parent.suffix.lower()], stream)
+
+
 def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The validation state and claims of a file's content credentials, None when it carries none.
 
     Keys: state ("Valid": unchanged since signing by somebody unknown, "Trusted", "Invalid"), issuer, generator,
-    made_by_ai, problems (codes other than an untrusted issuer). Raises MissingExtraError.
+    made_by_ai, made_from (names of the videos it was made from), problems (codes other than an untrusted issuer).
+    Raises MissingExtraError.
     """
     c2pa = _c2pa()
     file = existing_file(path, "video")
@@ -171,12 +199,14 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     except c2pa.C2paError as error:
         return {"state": "Invalid", "problems": [str(error)]}
     manifest = report["manifests"][report["active_manifest"]]
+    claims = json.dumps(manifest.get("assertions", []))
     failures = [status["code"] for status in report.get("validation_status", [])]
     return {
         "state": report.get("validation_state"),
         "issuer": manifest.get("signature_info", {}).get("issuer"),
         "generator": ", ".join(info.get("name", "") for info in manifest.get("claim_generator_info", [])),
-        "made_by_ai": TRAINED_ALGORITHM in json.dumps(manifest.get("assertions", [])),
+        "made_by_ai": any(kind in claims for kind in (TRAINED_ALGORITHM, EDITED_BY_ALGORITHM)),
+        "made_from": [ingredient.get("title", "") for ingredient in manifest.get("ingredients", [])],
         "problems": [code for code in failures if code != "signingCredential.untrusted"],
     }
 

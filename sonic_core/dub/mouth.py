@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from sonic_core.dub.faces import FaceState
-from sonic_core.dub.people import View
+from sonic_core.dub.people import HeadView
 from sonic_core.engines.lite.expression import RING_SHARE, dense_contour
 from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
@@ -33,7 +33,7 @@ TEETH_MARGIN = 0.011  # face heights round an open mouth in which a lip's pixels
 class MouthPainter:
     """New mouths for one person. Everything that does not depend on the frame is computed here once."""
 
-    def __init__(self, rest: np.ndarray, view: View):
+    def __init__(self, rest: np.ndarray, view: HeadView):
         """`rest`: the person's canonical face at rest (478, 3); `view`: a head to take the mouth's colours from."""
         self.basis, self.edges, self.rest = MouthBasis.load(), LipEdges.load(), rest
         average = np.linalg.norm(self.basis.rest[FOREHEAD] - self.basis.rest[CHIN])

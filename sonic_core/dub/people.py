@@ -36,7 +36,7 @@ OnFrame = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class View:
+class HeadView:
     """A head cut out of a frame: uint8 (h, w, 3) and the landmarks (478, 3) in its pixels."""
 
     picture: np.ndarray
@@ -51,7 +51,7 @@ class Person:
         self.frames = array("l")  # numbers of the frames, rising
         self.embeddings: list[np.ndarray] = []
         self.area = 0.0  # px, summed over the frames
-        self.view: View | None = None
+        self.view: HeadView | None = None
         self._file = path.open("wb", buffering=1 << 16)
 
     def add(self, frame: int, landmarks: np.ndarray) -> None:
@@ -71,7 +71,7 @@ class Person:
         picture = cv2.convertScaleAbs(frame[low[1] : high[1], low[0] : high[0]], alpha=255)
         moved = landmarks.copy()
         moved[:, :2] -= low
-        self.view = View(picture, moved)
+        self.view = HeadView(picture, moved)
 
     def close(self) -> None:
         """Nothing more will be added; what was can be read."""

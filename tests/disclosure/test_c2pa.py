@@ -59,3 +59,21 @@ def test_says_what_to_install(video: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "c2pa", None)
     with pytest.raises(MissingExtraError, match="provenance"):
         sign(video, video)
+
+
+def test_a_changed_video_keeps_the_credentials_of_what_it_was_made_from(video: Path, tmp_path: Path) -> None:
+    c2pa = pytest.importorskip("c2pa")
+    original = sign(video, tmp_path / "original.mp4", self_made_credentials("The Camera"))
+    dubbed = sign(video, tmp_path / "dubbed.mp4", self_made_credentials("The Studio"), parent=original)
+    report = read_manifest(dubbed)
+    assert report["state"] == "Valid" and report["problems"] == [] and report["made_by_ai"]
+    assert report["issuer"] == "The Studio" and report["made_from"] == ["original.mp4"]
+    with open(dubbed, "rb") as stream, c2pa.Reader("video/mp4", stream) as reader:
+        assert "The Camera" in reader.json()
+
+
+def test_a_parent_in_a_format_without_credentials_is_left_out(video: Path, tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    parent = tmp_path / "parent.mkv"
+    parent.write_bytes(b"matroska")
+    assert read_manifest(sign(video, tmp_path / "dubbed.mp4", parent=parent))["made_from"] == []
