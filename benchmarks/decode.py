@@ -22,7 +22,8 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sonic_core.clip import Clip
-from sonic_core.engines.sonic.engine import DECODE_OVERLAP, to_frames
+from sonic_core.engines.sonic.engine import to_frames
+from sonic_core.engines.sonic.options import Execution
 from sonic_core.engines.sonic.vae import decode_chunks
 from sonic_core.media.video import save_video
 from sonic_core.video.interpolate import interpolate
@@ -57,7 +58,7 @@ def decode_and_write(seconds: float, size: int) -> None:
         frame.copy_(torch.randn(frame.shape))
 
     def make():  # type: ignore[no-untyped-def]  # an iterator of numpy chunks
-        for frames in decode_chunks(lambda part: decoder(part.float()), latents, CHUNK, DECODE_OVERLAP):
+        for frames in decode_chunks(lambda part: decoder(part.float()), latents, CHUNK, Execution.decode_overlap):
             yield to_frames(frames)
 
     clip = interpolate(Clip(size, size, len(latents), Fraction("12.5"), make), 25, "repeat")

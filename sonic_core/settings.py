@@ -57,6 +57,9 @@ class Settings:
     lip_sync_offset: float = _number(0.0, -1.0, 1.0, 0.001, "seconds; positive moves the lips later")
     fps: float = _number(25.0, 1.0, 120.0, 0.001, "frames a second of the finished video")
     seed: int = _number(0, 0, 2**63 - 1, 1, "the same seed gives the same video; 0 is a seed like any other")
+    release_seed: bool = _switch(
+        False, "draw the noise as the released Sonic code does, on the device; seed 0 then means its 72589"
+    )
     fast: bool = _switch(False, "approximate for speed: few-step solver, guidance in an interval, cached features")
 
     def __post_init__(self) -> None:

@@ -1,9 +1,11 @@
-"""Run our production classes on a folder of golden tensors and compare every stage.
+"""Run our production classes on a folder of golden tensors and compare every stage, then the whole road.
 
     python tools/check_golden.py ../shared/golden/open
 
 Prints one line a stage with the largest error relative to the output's own scale, and exits with 1 if any is over the
-limit. All sizes come from the folder's `config.json` and tensors.
+limit. All sizes come from the folder's `config.json` and tensors. The golden inputs are tensors; from a photo and a
+sound on (`end_to_end.py`) the numbers to match are those of `benchmarks/reference_run.py`, which is itself held to the
+golden tensors first.
 """
 
 import argparse
@@ -19,15 +21,16 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.reference_run import Reference, ReferenceConditions  # noqa: E402
 from sonic_core.engines.base import no_step  # noqa: E402
 from sonic_core.engines.sonic.checkpoint import image_encoder_from_state, unet_from_state  # noqa: E402
 from sonic_core.engines.sonic.conditions import Conditions, Networks, embed_image, embed_speech, silence  # noqa: E402
 from sonic_core.engines.sonic.config import SonicConfig, read_config  # noqa: E402
 from sonic_core.engines.sonic.context import ClipContext, Tokens  # noqa: E402
 from sonic_core.engines.sonic.image import CLIP_MEAN, CLIP_STD, clip_pixels, face_mask, reference_tensor  # noqa: E402
-from sonic_core.engines.sonic.options import RELEASED, Execution  # noqa: E402
+from sonic_core.engines.sonic.options import Execution  # noqa: E402
 from sonic_core.engines.sonic.replicas import Replicas  # noqa: E402
-from sonic_core.engines.sonic.sampling import sample_latents  # noqa: E402
+from sonic_core.engines.sonic.sampling import Run, sample_latents  # noqa: E402
 from sonic_core.engines.sonic.vae import VideoAutoencoder, decode_chunks  # noqa: E402
 from sonic_core.face.crop import crop_square, mask_box, resized_size  # noqa: E402
 from sonic_core.face.framing import Portrait  # noqa: E402
@@ -36,8 +39,11 @@ from sonic_core.speech.tokens import TOKEN_PADDING, AudioToBucket, AudioToToken,
 from sonic_core.speech.whisper import WhisperFeatures  # noqa: E402
 from sonic_core.video.rife import IFNet, middle_frames  # noqa: E402
 from sonic_core.weights.read import read_tensors  # noqa: E402
+from tools.end_to_end import CASES, Case, check_end_to_end  # noqa: E402
 
 LIMIT = 1e-4
+HALF_LIMIT = 2e-2
+PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16"}
 KEEP_BYTES = 2**30
 
 Stage = tuple[str, Callable[[], float]]
@@ -46,21 +52,37 @@ Stage = tuple[str, Callable[[], float]]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder in the golden format")
-    folder = parser.parse_args().folder
+    parser.add_argument(
+        "--cases", nargs="*", choices=[case.name for case in CASES], help="end to end only these; none: only the stages"
+    )
+    args = parser.parse_args()
+    cases = [case for case in CASES if args.cases is None or case.name in args.cases]
     torch.set_grad_enabled(False)
     worst = 0.0
-    for name, error in check(folder):
-        worst = max(worst, error)
-        print(f"{'ok  ' if error <= LIMIT else 'FAIL'}  {name:<28}  {error:.1e}", flush=True)
-    print(f"largest error {worst:.1e}, limit {LIMIT:.0e}")
-    return 0 if worst <= LIMIT else 1
+    wrong = 0
+    for name, error, limit in check(args.folder, cases):
+        worst = max(worst, error / limit)
+        wrong += not error <= limit
+        print(f"{'ok  ' if error <= limit else 'FAIL'}  {name:<36}  {error:.1e}  limit {limit:.0e}", flush=True)
+    print(f"{wrong} over the limit; the largest error is {worst:.2f} of its limit")
+    return 1 if wrong else 0
 
 
-def check(folder: Path) -> Iterator[tuple[str, float]]:
-    """Name and relative error of every stage, each computed from our own results of the stages before it."""
+def check(folder: Path, cases: list[Case]) -> Iterator[tuple[str, float, float]]:
+    """Name, relative error and limit of every stage and of every case end to end."""
     config = read_config(folder / "config.json")
     golden = load_file(folder / "tensors.safetensors")
     net = load_networks(folder, config)
+    yield from ((name, error, LIMIT) for name, error in check_stages(folder, net, config, golden))
+    yield "reference, all steps", check_reference(folder, golden), LIMIT
+    for name, dtype, error in check_end_to_end(folder, net, config, cases):
+        yield f"{name}, photo to frames, {PRECISIONS[dtype]}", error, LIMIT if dtype == torch.float32 else HALF_LIMIT
+
+
+def check_stages(
+    folder: Path, net: Networks, config: SonicConfig, golden: dict[str, Tensor]
+) -> Iterator[tuple[str, float]]:
+    """Name and relative error of every stage, each computed from our own results of the stages before it."""
     yield from check_speech(net, golden)
     yield from check_image(net, golden)
     conditions = own_conditions(net, golden)
@@ -149,19 +171,24 @@ def check_unet(net: Networks, config: SonicConfig, conditions: Conditions, golde
 
 
 def sampled(net: Networks, config: SonicConfig, conditions: Conditions, golden: dict[str, Tensor]) -> Tensor:
-    execution = Execution()
+    run = Run(config, Replicas(net.unet, Execution()), net.vae.scaling_factor)
     return sample_latents(
-        golden["sampler.noise"][0],
-        conditions,
-        Settings(inference_steps=config.sampler.steps),
-        config,
-        Replicas(net.unet, execution),
-        RELEASED,
-        net.vae.scaling_factor,
-        window_batch=1,
-        keep_bytes=execution.keep_bytes,
-        on_step=no_step,
+        golden["sampler.noise"][0], conditions, Settings(inference_steps=config.sampler.steps), run, no_step
     )
+
+
+def check_reference(folder: Path, golden: dict[str, Tensor]) -> float:
+    """The reference that the cases end to end are compared with, on the golden inputs."""
+    reference = Reference(folder)
+    given = ReferenceConditions(
+        image_latent=reference.vae.encode(golden["image.reference"]).latent_dist.mode(),
+        embedding=golden["image.clip_embed"],
+        mask=golden["image.face_mask"][0, 0],
+        tokens=golden["audio.cond_tokens"],
+        silence=golden["audio.uncond_tokens"],
+        buckets=golden["audio.motion_buckets"].flatten(1),
+    )
+    return relative_error(reference.latents(given, golden["sampler.noise"][0]), golden["sampler.latents"][0])
 
 
 def check_rife(net: Networks, golden: dict[str, Tensor]) -> float:

@@ -54,6 +54,8 @@ class MemoryPlan:
     window_batch: int  # windows of one step sampled at once
     tile: int | None = None  # side of a decoding tile in latent pixels, None for whole frames
     notes: str = ""
+    branch_batch: int | None = None  # branches of guidance computed at once, None for all
+    alone: bool = False  # only the networks of the stage at hand stay on the device
 
 
 class Engine(Protocol):

@@ -51,4 +51,11 @@ def load(
     rest = torch.device(rest_device) if rest_device is not None else device
     networks, config = read_networks(Path(folder), Path(svd) if svd is not None else None, rest, dtype, svd_parts)
     kept = default_folder() if latents_folder == "auto" else Path(latents_folder) if latents_folder else None
-    return SonicEngine(networks, config, device, Execution(**execution), latents_folder=kept)
+    return SonicEngine(
+        networks,
+        config,
+        device,
+        Execution(**execution),
+        latents_folder=kept,
+        moves_networks=rest_device is None,
+    )

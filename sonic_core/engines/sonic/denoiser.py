@@ -91,11 +91,16 @@ class WindowDenoiser:
         window_batch: int = 1,
         cache: FeatureCache | None = None,
         on_batch: Callable[[int], None] | None = None,
+        branch_batch: int | None = None,
     ) -> None:
-        """`on_batch(windows done)` is called after each batch, from the caller's thread; raising from it cancels."""
+        """`branch_batch` branches are computed at once, None for all: fewer take less memory and no more work.
+
+        `on_batch(windows done)` is called after each batch, from the caller's thread; raising from it cancels.
+        """
         self._replicas = replicas
         self._conditions = conditions
         self._window_batch = window_batch
+        self._branch_batch = branch_batch
         self._cache = cache
         self._on_batch = on_batch
 
@@ -136,11 +141,22 @@ class WindowDenoiser:
             self._on_batch(len(frames))
         return result
 
-    @torch.inference_mode()
     def _denoise(
         self, replica: Replica, noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
     ) -> tuple[Tensor, Tensor]:
-        """One call: noisy (w, f, 4, h, w) -> (b, w, f, 4, h, w) and the deep features (b, w, f, c, ...)."""
+        """Denoise noisy (w, f, 4, h, w) to (b, w, f, 4, h, w), with the deep features (b, w, f, c, ...)."""
+        size = self._branch_batch or len(branches)
+        groups = [branches[start : start + size] for start in range(0, len(branches), size)]
+        results = [self._call(replica, noisy, sigma, frames, group) for group in groups]
+        if len(results) == 1:
+            return results[0]
+        return torch.cat([denoised for denoised, _ in results]), torch.cat([deep for _, deep in results])
+
+    @torch.inference_mode()
+    def _call(
+        self, replica: Replica, noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
+    ) -> tuple[Tensor, Tensor]:
+        """One call of the UNet; shapes as `_denoise`."""
         weight = replica.weight
         scale = v_scalings(sigma)
         count = len(branches)

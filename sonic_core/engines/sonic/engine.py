@@ -21,9 +21,11 @@ from sonic_core.engines.sonic.conditions import Conditions, Networks, make_condi
 from sonic_core.engines.sonic.config import SonicConfig
 from sonic_core.engines.sonic.context import keys_values_bytes
 from sonic_core.engines.sonic.latents_file import LatentsFolder, digest
+from sonic_core.engines.sonic.noise import release_noise, start_noise
 from sonic_core.engines.sonic.options import FAST, RELEASED, Approximations, Execution
 from sonic_core.engines.sonic.replicas import Replicas
-from sonic_core.engines.sonic.sampling import model_windows, sample_latents
+from sonic_core.engines.sonic.residence import Residence
+from sonic_core.engines.sonic.sampling import Run, guidance, model_windows, sample_latents
 from sonic_core.engines.sonic.vae import decode_chunks, tiled
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.face.framing import Portrait
@@ -33,8 +35,16 @@ from sonic_core.video.interpolate import sampled
 
 logger = logging.getLogger(__name__)
 
-DECODE_OVERLAP = 2
-"""Frames that neighbouring chunks share and cross-fade."""
+DECIDING_SETTINGS = (
+    "inference_steps",
+    "seed",
+    "release_seed",
+    "dynamic_scale",
+    "motion_scale",
+    "image_guidance",
+    "audio_guidance",
+)
+"""The settings that change the latents."""
 
 
 class SonicEngine:
@@ -51,8 +61,13 @@ class SonicEngine:
         execution: Execution | None = None,
         approximations: Approximations = FAST,
         latents_folder: Path | None = None,
+        moves_networks: bool = False,
     ) -> None:
-        """`approximations` are used when `settings.fast` is on. Without a folder no latents are kept on disk."""
+        """`approximations` are used when `settings.fast` is on. Without a folder no latents are kept on disk.
+
+        `moves_networks`: when memory is short the engine itself keeps only those networks on the device that the stage
+        at hand needs; a host that moves them by its own rules leaves it off.
+        """
         self.net = networks
         self.config = config
         self.device = device
@@ -60,6 +75,7 @@ class SonicEngine:
         self.approximations = approximations
         self._folder = LatentsFolder(latents_folder) if latents_folder is not None else None
         self._replicas = Replicas(networks.unet, self.execution)
+        self._residence = Residence(self._all_networks(), device, moves_networks)
 
     def networks(self, stage: Stage) -> list[nn.Module]:
         """See `Engine.networks`."""
@@ -80,10 +96,11 @@ class SonicEngine:
             NotEnoughMemoryError: the run would not fit. A host that keeps the networks elsewhere until they are needed
                 knows better what is free, and asks `plan_memory` itself.
         """
-        if self.net.unet.conv_in.weight.device.type == self.device.type:
-            height, width = portrait.image.shape[:2]
-            seconds = len(speech) / SPEECH_RATE
-            self.plan_memory(settings, (width, height), seconds, memory.free_bytes(self.device))
+        height, width = portrait.image.shape[:2]
+        seconds = len(speech) / SPEECH_RATE
+        if self._residence.in_charge or self.net.unet.conv_in.weight.device.type == self.device.type:
+            plan = self.plan_memory(settings, (width, height), seconds, memory.free_bytes(self.device))
+            self._residence.settle(self.networks("condition"), plan.alone)
         return make_conditions(self.net, portrait, speech, on_step)
 
     def sample(self, conditions: Conditions, settings: Settings, on_step: OnStep = no_step) -> Latents:
@@ -91,8 +108,7 @@ class SonicEngine:
         run = self._run_name(conditions, settings)
         values = self._folder.load(run) if self._folder is not None else None
         if values is None:
-            generator = torch.Generator().manual_seed(settings.seed)
-            noise = torch.randn(len(conditions.tokens), *conditions.image_latent.shape, generator=generator)
+            noise = self._noise(conditions, settings)
             # The decoder rounds them to its own precision; kept in it they take half the space and lose nothing.
             values = self.sample_from(noise, conditions, settings, on_step).to(self.net.vae.dtype)
             if self._folder is not None:
@@ -104,18 +120,18 @@ class SonicEngine:
         self, noise: Tensor, conditions: Conditions, settings: Settings, on_step: OnStep = no_step
     ) -> Tensor:
         """Denoise given unit noise (n, 4, h, w) to latents (n, 4, h, w), float32 on the CPU."""
-        return sample_latents(
-            noise,
-            conditions,
-            settings,
-            self.config,
-            self._replicas,
-            self._approximations(settings),
-            self.net.vae.scaling_factor,
-            self.execution.window_batch or self._plan(settings, noise, conditions.seconds).window_batch,
-            self.execution.keep_bytes,
-            on_step,
+        plan = self._plan(settings, noise, conditions.seconds)
+        self._residence.settle(self.networks("sample"), plan.alone)
+        run = Run(
+            config=self.config,
+            replicas=self._replicas,
+            scaling_factor=self.net.vae.scaling_factor,
+            approximations=self._approximations(settings),
+            window_batch=self.execution.window_batch or plan.window_batch,
+            branch_batch=self.execution.branch_batch or plan.branch_batch,
+            keep_bytes=self.execution.keep_bytes,
         )
+        return sample_latents(noise, conditions, settings, run, on_step)
 
     def decode(self, latents: Latents, settings: Settings) -> Clip:
         """See `Engine.decode`: the model's own rate, resampled to `settings.fps` by RIFE, or by flow without it."""
@@ -123,8 +139,9 @@ class SonicEngine:
         plan = self._plan(settings, values, latents.seconds)
 
         def model_frames_made() -> Iterator[np.ndarray]:
+            self._residence.settle(self.networks("decode"), plan.alone)
             decode = vae.decode if plan.tile is None else tiled(vae.decode, plan.tile, vae.factor)
-            overlap = min(DECODE_OVERLAP, plan.decode_chunk - 1)
+            overlap = min(self.execution.decode_overlap, plan.decode_chunk - 1)
             for frames in decode_chunks(decode, values, plan.decode_chunk, overlap):
                 yield to_frames(frames)
 
@@ -149,23 +166,44 @@ class SonicEngine:
     def plan_memory(self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int) -> MemoryPlan:
         """See `Engine.plan_memory`. Weights that are on the device already are not counted against `free_bytes`."""
         width, height = size
-        net, factor = self.net, self.net.vae.factor
+        net, factor, sampler = self.net, self.net.vae.factor, self.config.sampler
         frames = max(1, model_frames(round(seconds * SPEECH_RATE)))
-        windows = model_windows(self.config.sampler)
-        pixels = (height // factor) * (width // factor)
+        windows = model_windows(sampler)
+        latent_size = (height // factor, width // factor)
         weight = net.unet.conv_in.weight
+        networks = self._all_networks()
+        branches = guidance(RELEASED, settings, sampler).branches
+        call_pixels = latent_size[0] * latent_size[1] * windows.length * branches
         return memory.plan(
             memory.Costs(
                 unet=memory.network_bytes(net.unet),
+                conditioners=memory.network_bytes(*self.networks("condition")),
                 decoder=memory.network_bytes(*self.networks("decode")),
+                everything=memory.network_bytes(*networks),
+                encode=memory.encoding_bytes(net.vae.width, height * width),
                 kept=min(self.execution.keep_bytes, keys_values_bytes(net.unet, frames)),
-                call=memory.sampling_bytes(len(weight), weight.element_size(), pixels * windows.length * 3),
+                call=memory.sampling_bytes(len(weight), weight.element_size(), call_pixels),
                 latent_pixel=memory.decoding_bytes(net.vae.width, net.vae.itemsize, factor * factor),
             ),
-            latent_size=(height // factor, width // factor),
-            windows=windows.count(frames),
-            available=free_bytes + memory.resident_bytes(self.device, list(vars(net).values())),
+            memory.Work(
+                latent_size=latent_size,
+                windows=windows.count(frames),
+                branches=branches,
+                chunk=sampler.decode_chunk_size,
+                movable=self.device.type != "cpu",
+            ),
+            available=free_bytes + memory.resident_bytes(self.device, networks),
         )
+
+    def _all_networks(self) -> list[nn.Module]:
+        return [network for network in vars(self.net).values() if network is not None]
+
+    def _noise(self, conditions: Conditions, settings: Settings) -> Tensor:
+        """Unit noise (n, 4, h, w) of the seed."""
+        frames, size = len(conditions.tokens), tuple(conditions.image_latent.shape)
+        if settings.release_seed:
+            return release_noise(frames, size, settings.seed, self.device)
+        return start_noise(frames, size, settings.seed)
 
     def _plan(self, settings: Settings, latents: Tensor, seconds: float) -> MemoryPlan:
         """The plan for what is free now, or the smallest there is: refusing is the caller's, before the run."""
@@ -183,7 +221,15 @@ class SonicEngine:
         """A digest of all that decides the latents."""
         unet = self.net.unet
         ends = {"unet.conv_in": unet.conv_in.weight, "unet.conv_out": unet.conv_out.weight}
-        knobs = ("inference_steps", "seed", "dynamic_scale", "motion_scale", "image_guidance", "audio_guidance")
+        knobs = (
+            "inference_steps",
+            "seed",
+            "dynamic_scale",
+            "motion_scale",
+            "image_guidance",
+            "audio_guidance",
+            "release_seed",
+        )
         facts = {name: getattr(settings, name) for name in knobs}
         return digest(conditions.tensors() | ends, repr((facts, asdict(self._approximations(settings)))))
 

@@ -11,12 +11,16 @@ class Execution:
 
     `devices` share the windows of a step (the first is where the engine was loaded). `compile` runs the UNet through
     `torch.compile`: slow to start, then faster. `keep_bytes` caps what is kept between steps of the audio keys and
-    values. `window_batch` is None for what `plan_memory` finds.
+    values. `window_batch` and `branch_batch` (windows of a step, branches of guidance at once) are None for what
+    `plan_memory` finds. `decode_overlap` is how many frames neighbouring decoded chunks share and cross-fade: 0 gives
+    the release's frames, flashes at the cuts included.
     """
 
     devices: tuple[str, ...] = ()
     compile: bool = False
     window_batch: int | None = None
+    branch_batch: int | None = None
+    decode_overlap: int = 2
     keep_bytes: int = 2**30
 
 

@@ -3,6 +3,8 @@
 `high_quality` is the release exactly; `fast` brings the approximations it is given.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -11,52 +13,55 @@ from sonic_core.engines.sonic.conditions import Conditions
 from sonic_core.engines.sonic.config import SamplerConfig, SonicConfig
 from sonic_core.engines.sonic.context import Tokens
 from sonic_core.engines.sonic.denoiser import FeatureCache, FrameConditions, WindowDenoiser
-from sonic_core.engines.sonic.options import Approximations
+from sonic_core.engines.sonic.options import RELEASED, Approximations, Execution
 from sonic_core.engines.sonic.preview import preview
 from sonic_core.engines.sonic.replicas import Replicas
 from sonic_core.sampling import SOLVERS, Guidance, Windows, align_your_steps, karras_sigmas, sample
 from sonic_core.settings import Settings
 
 
+@dataclass(frozen=True)
+class Run:
+    """How a model samples: its networks and their settings, and how the work is cut."""
+
+    config: SonicConfig
+    replicas: Replicas
+    scaling_factor: float  # of the VAE
+    approximations: Approximations = RELEASED
+    window_batch: int = 1
+    branch_batch: int | None = None
+    keep_bytes: int = Execution.keep_bytes
+
+
 @torch.inference_mode()
-def sample_latents(
-    noise: Tensor,
-    conditions: Conditions,
-    settings: Settings,
-    config: SonicConfig,
-    replicas: Replicas,
-    approximations: Approximations,
-    scaling_factor: float,
-    window_batch: int,
-    keep_bytes: int,
-    on_step: OnStep,
-) -> Tensor:
+def sample_latents(noise: Tensor, conditions: Conditions, settings: Settings, run: Run, on_step: OnStep) -> Tensor:
     """Denoise unit noise (n, 4, h, w) to scaled latents (n, 4, h, w), float32 on the CPU.
 
     `on_step` counts windows, and shows a preview at the end of each step.
     """
     frames, _, height, width = noise.shape
-    windows = model_windows(config.sampler)
-    sigmas = noise_levels(approximations, settings.inference_steps, config)
+    sampler, approximations = run.config.sampler, run.approximations
+    windows = model_windows(sampler)
+    sigmas = noise_levels(approximations, settings.inference_steps, run.config)
     progress = _Progress(settings.inference_steps * windows.count(frames), on_step)
     tokens = Tokens(conditions.image_embedding, conditions.tokens, conditions.silence, conditions.mask)
+    reuse = approximations.feature_reuse
     denoiser = WindowDenoiser(
-        replicas=replicas.for_clip(tokens, (height, width), windows.length),
+        replicas=run.replicas.for_clip(tokens, (height, width), windows.length),
         conditions=FrameConditions(
-            conditions.image_latent, scaled_buckets(conditions.buckets, settings, config.sampler), config.sampler.fps
+            conditions.image_latent, scaled_buckets(conditions.buckets, settings, sampler), sampler.fps
         ),
-        window_batch=window_batch,
-        cache=FeatureCache(frames, approximations.feature_reuse, keep_bytes)
-        if approximations.feature_reuse > 1
-        else None,
+        window_batch=run.window_batch,
+        branch_batch=run.branch_batch,
+        cache=FeatureCache(frames, reuse, run.keep_bytes) if reuse > 1 else None,
         on_batch=progress.windows,
     )
     return sample(
         denoiser,
-        scaling_factor * conditions.image_latent + sigmas[0] * noise,
+        run.scaling_factor * conditions.image_latent + sigmas[0] * noise,
         sigmas,
         windows=windows,
-        guidance=guidance(approximations, settings, config.sampler),
+        guidance=guidance(approximations, settings, sampler),
         solver=SOLVERS[approximations.solver],
         on_step=progress.step,
     )

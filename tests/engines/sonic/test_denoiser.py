@@ -28,14 +28,14 @@ def conditions(engine) -> tuple[Tokens, FrameConditions]:
     return tokens, FrameConditions(image, 16 + torch.randn(FRAMES, 2, generator=generator), 12.5)
 
 
-def run(engine, execution=None, batch=1, cache=None, steps=2, on_batch=None):
+def run(engine, execution=None, batch=1, cache=None, steps=2, on_batch=None, branch_batch=None):
     execution = execution or Execution()
     tokens, frame_conditions = conditions(engine)
     replicas = Replicas(engine.net.unet, execution).for_clip(tokens, (SIDE, SIDE), WINDOWS.length)
     sigmas = karras_sigmas(steps, 0.002, 700.0)
     noise = torch.randn(FRAMES, 4, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     return sample(
-        WindowDenoiser(replicas, frame_conditions, batch, cache, on_batch),
+        WindowDenoiser(replicas, frame_conditions, batch, cache, on_batch, branch_batch),
         sigmas[0] * noise,
         sigmas,
         windows=WINDOWS,
@@ -50,6 +50,16 @@ def expected(engine):
 
 def test_batched_windows_give_the_same(engine, expected):
     torch.testing.assert_close(run(engine, batch=2), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("branches", [1, 2])
+def test_branches_one_after_another_give_the_same(engine, expected, branches):
+    torch.testing.assert_close(run(engine, branch_batch=branches), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_branches_one_after_another_with_kept_features(engine):
+    together, apart = (run(engine, cache=FeatureCache(FRAMES, 2, 2**30), branch_batch=size) for size in (None, 1))
+    torch.testing.assert_close(apart, together, rtol=1e-3, atol=1e-3)
 
 
 def test_two_devices_give_the_same(engine, expected):
