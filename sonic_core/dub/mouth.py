@@ -18,9 +18,10 @@ from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import MOUTH, MouthBasis
 from sonic_core.engines.lite.lip_edges import LipEdges
+from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import FaceFit, fit_rigid
-from sonic_core.engines.lite.renderer import CREASE, TOUCH, Lips
-from sonic_core.engines.lite.warp import Grid, look_up, smoothstep, thin_plate
+from sonic_core.engines.lite.renderer import CREASE, TOUCH
+from sonic_core.engines.lite.warp import Grid, ThinPlate, look_up, smoothstep
 
 BOX = (-1.5, 0.55, 1.5, 3.05)  # canonical: x1, y1, x2, y2 of what may change
 MOUTH_LEVEL = -0.1  # canonical depth at which the inside of the mouth is carried from one frame to another
@@ -155,8 +156,9 @@ def _field(controls: np.ndarray, values: np.ndarray, grid: Grid, fit: FaceFit) -
     rim = [(x, y) for x in np.linspace(x1, x2, 6) for y in (y1, y2)]
     rim += [(x, y) for y in np.linspace(y1, y2, 6)[1:-1] for x in (x1, x2)]
     still = fit.to_pixels(np.array([(x, y, 0.5) for x, y in rim], np.float32))[:, :2]
-    spread = thin_plate(np.concatenate([controls, still]), grid.points().reshape(-1, 2), SMOOTHING)
-    return (spread[:, : len(controls)] @ values).reshape(grid.rows, grid.columns, 2)
+    plate = ThinPlate(np.concatenate([controls, still]), grid.points().reshape(-1, 2))
+    values = np.concatenate([values, np.zeros((len(still), 2), np.float32)])
+    return plate.through(values, np.ones(len(values), bool), SMOOTHING).reshape(grid.rows, grid.columns, 2)
 
 
 def _window(places: np.ndarray, fit: FaceFit) -> np.ndarray:

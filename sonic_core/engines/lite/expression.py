@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sonic_core.engines.lite.landmarks import (
+    CHIN,
     LEFT_BROW,
     LOWER_INNER,
     LOWER_LIP,
@@ -21,9 +22,9 @@ from sonic_core.engines.lite.landmarks import (
     UPPER_INNER,
     UPPER_LIP,
 )
-from sonic_core.engines.lite.layout import BROWS, MOUTH, MOUTH_CHANNELS, MouthBasis
+from sonic_core.engines.lite.layout import BROWS, CHANNELS, MOUTH, MOUTH_CHANNELS, MouthBasis
 from sonic_core.engines.lite.pose import FaceFit
-from sonic_core.engines.lite.warp import Grid, smoothstep, thin_plate
+from sonic_core.engines.lite.warp import Grid, ThinPlate, smoothstep
 
 PAIRS = 9  # of facing points between the corners of the mouth
 # How much of a movement of the inner edge each ring of the lip follows, from the outline inwards.
@@ -35,13 +36,18 @@ SMILE = 0.06  # opening (share of face height) that a smile makes without loweri
 # A smile that shows teeth is relaxed by this share of what it is wider, and its corners higher, than at rest.
 RELAXED = 0.45
 CORNER_REACH = 0.33  # canonical units: how far round a corner the cheek follows it
+WIDE = 3.5  # the first coefficient of a wide open mouth in speech
 CHIN_SHARE = 0.5  # of a further opening, the chin's part
 # Seen from outside, lips that were closed in the photo look less open than they are, thick or smiling ones more. Face
 # heights to add to a small opening, fitted so that a landmark tracker sees what the motion says.
 SEEN_CLOSED, SEEN_SMILE = 0.009, -0.010
 SMILING, THICK = (0.004, 0.014), (0.12, 0.15)  # from none to all: the photo's opening, both lips' thickness
 BROW_RAISE, BROW_LOWER = 0.10, 0.05  # canonical units at strength one
-SMOOTHING = 2e-4
+# Tried until a wide open mouth keeps more than FREE of its movement: landmarks of a face in profile lie so close that
+# movements which differ a little would fold what is between them.
+SMOOTHING, FREE = (2e-4, 2e-3, 2e-2), 0.8
+# The ellipsoid that says which way a landmark looks, and how far away from the viewer one may look and still count.
+SKULL, SKULL_RADII, SEEN_UNTIL = np.array([0, 0.8, 0.9], np.float32), np.array([1.2, 3.0, 1.5], np.float32), 0.3
 # Where the movement has died out: canonical points round the lower face and the brow.
 STILL_BOX = (-1.75, -1.5, 1.75, 3.35)
 
@@ -59,6 +65,8 @@ class Expression:
     measured: np.ndarray  # (modes, PAIRS) px of opening that each mode makes
     source_gap: np.ndarray  # (PAIRS,) px of opening in the photo
     solve: np.ndarray  # (PAIRS, PAIRS) from missing opening to the weights of the pair modes
+    used_upper: np.ndarray  # (rows - 1, columns - 1) bool, the cells above the line between the lips
+    used_lower: np.ndarray  # the cells below it
     jaw: np.ndarray  # (modes, 2) px movement of the chin
     bias: float  # px to add to an opening so that it looks as wide as it should
     height: float  # px of the face, forehead to chin
@@ -74,9 +82,22 @@ class Expression:
         missing = opening - self.source_gap - plain @ self.measured[: len(plain)]
         return np.concatenate([plain, missing @ self.solve]).astype(np.float32)
 
-    def field(self, layer: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """(rows, columns, 2) px displacement of a layer (`upper` or `lower`)."""
-        return (weights @ layer).reshape(self.grid.rows, self.grid.columns, 2)
+    def freedom(self) -> float:
+        """The share of a wide open mouth that folds nothing."""
+        row = np.zeros(CHANNELS, np.float32)
+        row[0] = WIDE
+        upper, lower = self._plain_fields(self.weights(row))
+        return min(self.grid.fold_limit(upper, self.used_upper), self.grid.fold_limit(lower, self.used_lower))
+
+    def fields(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(rows, columns, 2) px displacement of the upper and of the lower face, no larger than folds nothing."""
+        upper, lower = self._plain_fields(weights)
+        share = min(self.grid.fold_limit(upper, self.used_upper), self.grid.fold_limit(lower, self.used_lower))
+        return (upper, lower) if share == 1 else (upper * np.float32(share), lower * np.float32(share))
+
+    def _plain_fields(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shape = self.grid.rows, self.grid.columns, 2
+        return (weights @ self.upper).reshape(shape), (weights @ self.lower).reshape(shape)
 
 
 def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> Expression:
@@ -85,52 +106,85 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
     corners = np.array([[STILL_BOX[i], STILL_BOX[j], 0.6] for i in (0, 2) for j in (1, 3)], np.float32)
     box = fit.to_pixels(corners)[:, :2]
     grid = Grid.over((*box.min(0), *box.max(0)), max(2, round(face_height / 64)))
-
-    rest = basis.rest
-    central = np.abs(rest[:, 0]) < 0.40
-    ring = np.zeros(478, bool)
-    below, above = ring.copy(), ring.copy()
-    below[LOWER_LIP[:, 1:-1]] = above[UPPER_LIP[:, 1:-1]] = True
-    below |= central & (rest[:, 1] > 1.6) & (rest[:, 1] < 2.1) & ~above
-    above |= central & (rest[:, 1] > 1.25) & (rest[:, 1] <= 1.6) & ~below
-    face = np.arange(478) < 468
-    still = fit.to_pixels(_still_points())[:, :2]
     queries = grid.points().reshape(-1, 2)
-    window = _window(queries, fit)
+    still = fit.to_pixels(_still_points())[:, :2]
+    surfaces = _Surfaces(ThinPlate(np.concatenate([points, still]), queries), modes, _window(queries, fit), grid)
+    above, below = _lips_and_skin_between(basis.rest)
+    seen = (np.arange(478) < 468) & _is_seen(fit, basis.rest)
 
-    def layer(chosen: np.ndarray) -> np.ndarray:
-        spread = thin_plate(np.concatenate([points[chosen], still]), queries, SMOOTHING) * window[:, None]
-        values = modes[:, chosen].transpose(1, 0, 2).reshape(chosen.sum(), -1)
-        field = spread[:, : chosen.sum()] @ values  # the still points add nothing
-        return field.reshape(len(queries), len(modes), 2).transpose(1, 0, 2).reshape(len(modes), -1)
-
-    upper, lower = layer(face & ~below), layer(face & ~above)
-    upper_points, lower_points = points[UPPER_INNER], points[LOWER_INNER]
-
-    def at(layer: np.ndarray, where: np.ndarray) -> np.ndarray:
-        shaped = layer.reshape(len(modes), grid.rows, grid.columns, 2)
-        return np.stack([grid.sample(mode, where[None].astype(np.float32))[0] for mode in shaped])
-
-    down = fit.down
-    measured = ((at(lower, lower_points) - at(upper, upper_points)) @ down)[:, 1:-1]
+    upper_points, lower_points, down = points[UPPER_INNER], points[LOWER_INNER], fit.down
+    lines, cells = (dense_contour(upper_points), dense_contour(lower_points)), grid.points()[1:, 1:] - grid.step / 2
+    across = np.array([down[1], -down[0]], np.float32)
+    upper_line, lower_line = (np.interp(cells @ across, line @ across, line @ down) for line in lines)
     lips = basis.components @ fit.axes
     wanted = ((lips[:, LOWER_INNER] - lips[:, UPPER_INNER])[..., :2] @ down)[:, 1:-1]
     gap = ((lower_points - upper_points) @ down).max()
     thickness = (points[LOWER_LIP[0, 5]] - points[UPPER_LIP[0, 5]]) @ down - gap
-    return Expression(
-        grid=grid,
-        upper=np.ascontiguousarray(upper, np.float32),
-        lower=np.ascontiguousarray(lower, np.float32),
-        upper_contour=dense_contour(upper_points),
-        lower_contour=dense_contour(lower_points),
-        wanted=wanted.astype(np.float32),
-        measured=measured.astype(np.float32),
-        source_gap=((lower_points - upper_points) @ down)[1:-1].astype(np.float32),
-        solve=np.linalg.inv(measured[-PAIRS:].astype(np.float64)).astype(np.float32),
-        jaw=modes[:, 152].astype(np.float32),
-        bias=face_height * min(_bias(gap / face_height, SMILING), _bias(thickness / face_height, THICK)),
-        height=face_height,
-    )
+    for smoothing in SMOOTHING:
+        upper, lower = surfaces.of(seen & ~below, smoothing), surfaces.of(seen & ~above, smoothing)
+        measured = ((surfaces.at(lower, lower_points) - surfaces.at(upper, upper_points)) @ down)[:, 1:-1]
+        expression = Expression(
+            grid=grid,
+            upper=upper,
+            lower=lower,
+            upper_contour=lines[0],
+            lower_contour=lines[1],
+            wanted=wanted.astype(np.float32),
+            measured=measured.astype(np.float32),
+            source_gap=((lower_points - upper_points) @ down)[1:-1].astype(np.float32),
+            solve=np.linalg.inv(measured[-PAIRS:].astype(np.float64)).astype(np.float32),
+            used_upper=cells @ down < upper_line + grid.step,
+            used_lower=cells @ down > lower_line - grid.step,
+            jaw=modes[:, CHIN].astype(np.float32),
+            bias=face_height * min(_bias(gap / face_height, SMILING), _bias(thickness / face_height, THICK)),
+            height=face_height,
+        )
+        if expression.freedom() > FREE:
+            break
+    return expression
+
+
+@dataclass(frozen=True)
+class _Surfaces:
+    """How every mode moves the samples of a grid, from how it moves landmarks."""
+
+    plate: ThinPlate  # over the landmarks and the points that stay still
+    modes: np.ndarray  # (modes, 478, 2)
+    window: np.ndarray  # (q,)
+    grid: Grid
+
+    def of(self, chosen: np.ndarray, smoothing: float) -> np.ndarray:
+        """(modes, rows * columns * 2) through the chosen (478,) landmarks."""
+        count, still = len(self.modes), len(self.plate.controls) - len(chosen)
+        values = self.modes[:, chosen].transpose(1, 0, 2).reshape(chosen.sum(), -1)
+        values = np.concatenate([values, np.zeros((still, values.shape[1]))])
+        field = self.plate.through(values, np.append(chosen, np.ones(still, bool)), smoothing) * self.window[:, None]
+        field = field.reshape(len(field), count, 2).transpose(1, 0, 2).reshape(count, -1)
+        return np.ascontiguousarray(field, np.float32)
+
+    def at(self, layer: np.ndarray, where: np.ndarray) -> np.ndarray:
+        """(modes, m, 2) a layer of modes at (m, 2) px."""
+        shaped = layer.reshape(len(self.modes), self.grid.rows, self.grid.columns, 2)
+        return np.stack([self.grid.sample(mode, where[None].astype(np.float32))[0] for mode in shaped])
+
+
+def _lips_and_skin_between(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(478,) bool each: landmarks that belong to the upper face alone, and to the lower one alone."""
+    central = np.abs(rest[:, 0]) < 0.40
+    below, above = np.zeros(478, bool), np.zeros(478, bool)
+    below[LOWER_LIP[:, 1:-1]] = above[UPPER_LIP[:, 1:-1]] = True
+    below |= central & (rest[:, 1] > 1.6) & (rest[:, 1] < 2.1) & ~above
+    above |= central & (rest[:, 1] > 1.25) & (rest[:, 1] <= 1.6) & ~below
+    return above, below
+
+
+def _is_seen(fit: FaceFit, rest: np.ndarray) -> np.ndarray:
+    """(478,) bool: which landmarks look at the viewer. On the far side of a turned face they lie on one another."""
+    outwards = (rest - SKULL) / SKULL_RADII
+    outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
+    seen = (outwards @ fit.axes)[:, 2] < SEEN_UNTIL * fit.scale
+    seen[np.concatenate([UPPER_LIP.ravel(), LOWER_LIP.ravel()])] = True
+    return seen
 
 
 def _bias(share: float, limits: tuple[float, float]) -> float:
@@ -148,7 +202,7 @@ def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: flo
         modes[0, ring] = -((1 - UPPER_SHARE) * share * gap)[:, None] * down
     lowered = max(gap.max() - SMILE * face_height, 0) * CHIN_SHARE
     # The jaw's share of a point is what the first, mouth-opening component moves it compared to the chin.
-    opening = basis.components[0, :, 1] / basis.components[0, 152, 1]
+    opening = basis.components[0, :, 1] / basis.components[0, CHIN, 1]
     jaw = np.clip(opening, 0, 1) * smoothstep(basis.rest[:, 1], 1.75, 2.0)
     modes[0] -= (lowered * jaw)[:, None] * down
     smile = float(np.clip(gap.max() / (0.03 * face_height), 0, 1))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sonic_core.engines.lite.warp import look_up, smoothstep
+from sonic_core.engines.lite.texture import Texture
+from sonic_core.engines.lite.warp import smoothstep
 
 MEETING = 0.18  # of the opening, from the lower lid: where the lids meet
 # In widths of the eye:
@@ -34,8 +35,7 @@ class Eye:
     width: float  # px
     upper: np.ndarray  # (CURVE,) v of the lids' edges from corner to corner
     lower: np.ndarray
-    lid: np.ndarray  # (h, w, 3) uint8 skin of the shut lid
-    lid_origin: np.ndarray  # (2,) px of its corner in the photo
+    lid: Texture  # skin of the shut lid
     iris: np.ndarray  # (2,) (u, v) of its centre
     radius: float
 
@@ -62,12 +62,11 @@ def make_eye(photo: np.ndarray, upper: np.ndarray, lower: np.ndarray, iris: np.n
     u = np.linspace(0, 1, CURVE)[:, None] * width * across + corner
     rim = np.concatenate([u + (above - FILL_ABOVE * width)[:, None] * down,
                           (u + (below + FILL_BELOW * width)[:, None] * down)[::-1]])  # fmt: skip
-    lid, origin = _fill(photo, rim, width)
-    return Eye(corner, across, width, above, below, lid, origin, centre[0], radius)
+    return Eye(corner, across, width, above, below, _fill(photo, rim, width), centre[0], radius)
 
 
-def _fill(photo: np.ndarray, outline: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """The photo round an (m, 2) outline with its inside filled smoothly from around it, and where it was cut out."""
+def _fill(photo: np.ndarray, outline: np.ndarray, width: float) -> Texture:
+    """The photo round an (m, 2) outline with its inside filled smoothly from around it."""
     pad = 0.3 * width
     limit = [photo.shape[1], photo.shape[0]]
     low = np.clip(np.floor(outline.min(0) - pad), 0, np.array(limit) - 2).astype(int)
@@ -78,7 +77,7 @@ def _fill(photo: np.ndarray, outline: np.ndarray, width: float) -> tuple[np.ndar
     filled = cv2.inpaint(part, mask, 3, cv2.INPAINT_TELEA)
     smooth = cv2.GaussianBlur(filled, (0, 0), max(0.09 * width, 0.5)).astype(np.float32)
     soft = cv2.GaussianBlur(mask, (0, 0), max(0.03 * width, 0.5)).astype(np.float32)[..., None] / 255
-    return (filled + (smooth - filled) * soft + 0.5).astype(np.uint8), low.astype(np.float32)
+    return Texture((filled + (smooth - filled) * soft + 0.5).astype(np.uint8), (float(low[0]), float(low[1])))
 
 
 def _smooth_curve(points: np.ndarray, width: float) -> np.ndarray:
@@ -90,7 +89,7 @@ def _smooth_curve(points: np.ndarray, width: float) -> np.ndarray:
     return ((t * (1 - t))[:, None] * np.stack([np.ones_like(t), t, t * t], -1) @ factors).astype(np.float32)
 
 
-def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glance: np.ndarray) -> np.ndarray:
+def draw_eye(eye: Eye, photo: Texture, source: np.ndarray, shut: float, glance: np.ndarray) -> np.ndarray:
     """The eye's region with its lids and gaze moved: uint8 (h, w, 3).
 
     `source` (h, w, 2) says where in the photo each pixel of the region would come from with the eye as it is.
@@ -114,7 +113,7 @@ def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glanc
     # The lower lid: its movement dies out towards the cheek.
     rise = np.clip((lower + BAG * eye.width - v) / np.maximum(lower + BAG * eye.width - lower_now, 1), 0, 1)
     from_below = np.where(v > (upper_now + lower_now) / 2, v - (lower_now - lower) * smoothstep(rise, 0, 1), v)
-    skin = look_up(photo, _place(eye, u, from_below), cubic=True)
+    skin = photo.look_up(_place(eye, u, from_below))
     # The upper lid, over the eye and over where its lashes were; then the lashes where they are now.
     begun, over_eye = smoothstep(drop, 0, 1), np.clip(upper_now + lash * shut - v + 0.5, 0, 1)
     above = smoothstep(v - upper, -FILL_ABOVE * eye.width, -0.3 * FILL_ABOVE * eye.width)
@@ -122,9 +121,9 @@ def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glanc
     # Shut, the whites are gone even where the edge of the lower lid was found a little too high.
     beneath = smoothstep(v - lower, FILL_BELOW * eye.width, 0.3 * FILL_BELOW * eye.width) * (v > lower_now)
     lid = np.maximum(lid, beneath * smoothstep(np.asarray(shut), 0.6, 0.95) * smoothstep(inside * (1 - inside), 0, 0.1))
-    skin = _mix(skin, look_up(eye.lid, source - eye.lid_origin, cubic=True), lid * begun)
+    skin = _mix(skin, eye.lid.look_up(source), lid * begun)
     rim = smoothstep(v - upper_now, -RIM * eye.width, -0.4 * RIM * eye.width)
-    skin = _mix(skin, look_up(photo, _place(eye, u, v - drop), cubic=True), rim * over_eye * begun)
+    skin = _mix(skin, photo.look_up(_place(eye, u, v - drop)), rim * over_eye * begun)
     opening = np.clip(v - upper_now - lash * shut + 0.5, 0, 1) * np.clip(lower_now - v + 0.5, 0, 1)
     if not opening.any():
         return np.clip(skin + 0.5, 0, 255).astype(np.uint8)
@@ -137,7 +136,7 @@ def draw_eye(eye: Eye, photo: np.ndarray, source: np.ndarray, shut: float, glanc
     margin = np.minimum(v - upper, lower - v) / max(eye.radius, 1.0)
     vertical = smoothstep(margin, 0.0, 0.6) * sideways
     ball_u, ball_v = u - shift[0] * sideways, v - shift[1] * vertical
-    ball = look_up(photo, _place(eye, ball_u, ball_v), cubic=True)
+    ball = photo.look_up(_place(eye, ball_u, ball_v))
     # A closing lid shades the eye under it.
     shade = 1 - 0.35 * shut * smoothstep(v - upper_now, 0.25 * eye.width, 0.0)
     mixed = _mix(skin, ball * shade[..., None], opening)

@@ -1,8 +1,9 @@
 """How the head turns in the picture: a forward displacement for every place around the face.
 
 The head is a smooth surface (the average face, falling back to the depth of the ears outside it) that turns about
-the top of the neck. Its movement fades out over hair, neck and shoulders and is exactly zero further out and at the
-edges of the picture, so the background is never touched.
+the top of the neck. Its movement fades out over hair, neck and shoulders and is exactly zero further out. An edge of
+the picture that shows background stays where it is; where an edge cuts the head, the head moves across it, a little
+less than it would in a wider picture. No movement folds the picture: one that would is made smaller.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 
 from sonic_core.engines.lite.pose import FaceFit
-from sonic_core.engines.lite.warp import Grid, smoothstep, thin_plate
+from sonic_core.engines.lite.warp import Grid, ThinPlate, smoothstep
 
 PIVOT = np.array([0.0, 1.5, 1.1], np.float32)  # canonical: the top of the neck, below and behind the mouth
 EAR_DEPTH = 1.1
@@ -19,6 +20,10 @@ CAMERA_DISTANCE = 5.0  # face heights; what a step towards the viewer magnifies
 # The head with its hair, as a canonical ellipse, and how far out (in its radii) it moves fully and not at all.
 CENTRE, RADII = np.array([0.0, 0.55], np.float32), np.array([1.75, 2.15], np.float32)
 FULL, STILL = 0.8, 1.75
+# An edge of the picture cuts the head up to the first of these radii, and shows background from the second on.
+CUT, BACKGROUND = 0.9, 1.4
+HOLD = 0.2  # face heights from an edge over which the background comes to rest
+CUT_SHARE = 0.5  # of its movement a head loses when all of its outline lies beyond the edges
 MAX_DEGREES, MAX_SHIFT = 14.0, 0.12
 
 
@@ -35,7 +40,7 @@ class HeadField:
     """The displacement of every sample of a grid for a given turn of the head."""
 
     def __init__(self, fit: FaceFit, rest: np.ndarray, grid: Grid, width: int, height: int, face_height: float):
-        self.fit, self.face_height = fit, face_height
+        self.fit, self.grid, self.face_height = fit, grid, face_height
         points = grid.points()
         flat = points.reshape(-1, 2)
         chosen = np.arange(0, 468, 4)
@@ -43,8 +48,9 @@ class HeadField:
         ring = CENTRE + 1.5 * RADII * np.stack([np.cos(angle), np.sin(angle)], -1)
         ring = np.concatenate([ring, np.full((24, 1), EAR_DEPTH, np.float32)], 1)
         known = fit.to_pixels(np.concatenate([rest[chosen], ring]))
-        depth = thin_plate(known[:, :2], flat, 1e-3) @ known[:, 2]
-        self.solid = np.concatenate([flat, depth[:, None]], 1) - fit.to_pixels(PIVOT)  # (q, 3) px about the pivot
+        plate = ThinPlate(known[:, :2], flat)
+        depth = plate.through(known[:, 2:], np.ones(len(known), bool), 1e-3)
+        self.solid = np.concatenate([flat, depth], 1) - fit.to_pixels(PIVOT)  # (q, 3) px about the pivot
         self.shape = points.shape
 
         # Distance from the middle of the head in ellipse radii, in the face's own directions.
@@ -54,21 +60,27 @@ class HeadField:
         radii = RADII * fit.scale
         distance = np.hypot(offset @ across / radii[0], offset @ fit.down / radii[1])
         x, y = flat.T
-        border = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
-        weight = smoothstep(distance, STILL, FULL) * smoothstep(border, 0, 0.12 * face_height)
-        self.weight = weight.astype(np.float32)[:, None]
+        edge = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
+        free = smoothstep(distance, BACKGROUND, CUT)
+        held = free + (1 - free) * smoothstep(edge, 0, HOLD * face_height)
+        angle = np.linspace(0, 2 * np.pi, 64)[:, None]
+        outline = middle + radii[0] * np.cos(angle) * across + radii[1] * np.sin(angle) * fit.down
+        outside = ((outline < 0) | (outline > [width - 1, height - 1])).any(1).mean()
+        self.share = np.float32(1 - CUT_SHARE * outside)
+        self.weight = (smoothstep(distance, STILL, FULL) * held).astype(np.float32)[:, None]
 
     def displacement(self, rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
         """(rows, columns, 2) px for yaw, pitch, roll in degrees and a shift in face heights.
 
         Positive yaw turns the face to the viewer's right, positive pitch downwards, positive roll clockwise.
         """
-        turn = _turn(np.clip(rotation, -MAX_DEGREES, MAX_DEGREES), self.fit)
-        x, y, z = np.clip(translation, -MAX_SHIFT, MAX_SHIFT)
+        turn = _turn(self.share * np.clip(rotation, -MAX_DEGREES, MAX_DEGREES), self.fit)
+        x, y, z = self.share * np.clip(translation, -MAX_SHIFT, MAX_SHIFT)
         nearer = 1 / (1 + z / CAMERA_DISTANCE)
         moved = (self.solid @ turn[:, :2]) * np.float32(nearer) - self.solid[:, :2]
         moved += np.array([x, y], np.float32) * self.face_height
-        return np.ascontiguousarray((moved * self.weight).reshape(self.shape), np.float32)
+        field = np.ascontiguousarray((moved * self.weight).reshape(self.shape), np.float32)
+        return field * np.float32(self.grid.fold_limit(field))
 
 
 def _turn(rotation: np.ndarray, fit: FaceFit) -> np.ndarray:

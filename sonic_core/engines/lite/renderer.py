@@ -1,7 +1,7 @@
 """Turns motion latents into frames by warping the photo itself, at its own resolution.
 
 For every pixel of a frame it finds the place in the photo that moved there: back through the turn of the head, then
-back through the movement of the face. Both are smooth fields on a coarse grid, so the cost hardly grows with detail;
+back through the movement of the face. Both are smooth fields on coarse grids, so the cost hardly grows with detail;
 the photo is sampled once, so skin and hair stay as sharp as they are. What a photo cannot show is painted: the inside
 of the mouth, and lids over an open eye. Pixels away from the head are never touched.
 
@@ -11,6 +11,7 @@ It knows one portrait and one row of motion at a time: any frame can be made wit
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -34,7 +35,9 @@ from sonic_core.engines.lite.landmarks import (
 )
 from sonic_core.engines.lite.layout import GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, MouthBasis
 from sonic_core.engines.lite.lip_edges import LipEdges
+from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import fit_face
+from sonic_core.engines.lite.texture import Texture
 from sonic_core.engines.lite.warp import Grid, look_up, smoothstep
 
 if TYPE_CHECKING:
@@ -43,6 +46,22 @@ if TYPE_CHECKING:
 CHUNK = 8  # frames in a chunk of `Renderer.chunks`
 CREASE = 0.5  # how dark the line is between closed lips that were apart in the photo
 TOUCH = 0.002  # face heights: lips nearer than this touch
+FINE, COARSE = 64, 24  # samples a face height of the face's and of the head's movement
+BEYOND = 0.12  # face heights that the photo goes on past its edges
+REACH = 0.25  # face heights that the head can carry the moving face
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Where things are in one frame."""
+
+    turn: np.ndarray  # head displacement on the head's grid, forwards
+    back: np.ndarray  # the same, from the frame to the upright face, on the fine grid
+    upper: np.ndarray  # from the upright face to the photo, on the expression's grid, above the lips
+    lower: np.ndarray  # and below them
+    source: np.ndarray  # from the frame to the photo, on the fine grid
+    lips: Lips
+    jaw: np.ndarray  # (2,) px movement of the chin
 
 
 class Renderer:
@@ -56,16 +75,32 @@ class Renderer:
         basis = MouthBasis.load()
         self.fit = fit_face(landmarks, basis)
         self.face_height = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
-        step = max(2, round(self.face_height / 64))
-        self.grid = Grid.over(moving_box(self.fit, width, height), step)
-        self.points, self.pixels = self.grid.points(), self.grid.pixels()
-        self.head = HeadField(self.fit, basis.rest, self.grid, width, height, self.face_height)
+        box = moving_box(self.fit, width, height)
+        self.grid = Grid.over(box, max(2, round(self.face_height / FINE)))
+        self.head = HeadField(
+            self.fit,
+            basis.rest,
+            Grid.over(box, max(4, round(self.face_height / COARSE))),
+            width,
+            height,
+            self.face_height,
+        )
+        self.points = self.grid.points()
         self.expression = make_expression(self.fit, basis, points, self.face_height)
         self.interior = make_interior(self.fit, basis.rest, self.photo, points, self.face_height)
         gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ self.fit.down
         # Lips that are apart in the photo have no line between them to show when they meet.
         self.crease = float(smoothstep(gap.max() / self.face_height, 0.008, 0.03))
-        self.skin = self._without_mouth(points)
+
+        # The part of the photo that can move, without its mouth, and where its pixels lie in there.
+        right, bottom = min(self.grid.x + self.grid.width, width), min(self.grid.y + self.grid.height, height)
+        self.view = np.s_[self.grid.y : bottom, self.grid.x : right]
+        skin = self._without_mouth(points)[self.view]
+        self.skin = Texture(skin, (self.grid.x, self.grid.y), round(BEYOND * self.face_height))
+        self.pixels = self.grid.pixels()[: skin.shape[0], : skin.shape[1]]
+        self.still = self.skin.own(self.pixels)
+        self.on_head = self.head.grid.place_of(self.points)
+        self.face_part = self._part_of_grid()
         self.eyes = [
             make_eye(self.photo, points[LEFT_UPPER_LID], points[LEFT_LOWER_LID], points[LEFT_IRIS]),
             make_eye(self.photo, points[RIGHT_UPPER_LID], points[RIGHT_LOWER_LID], points[RIGHT_IRIS]),
@@ -74,38 +109,56 @@ class Renderer:
     def frame(self, row: np.ndarray) -> np.ndarray:
         """(24,) motion, see layout.py -> uint8 (height, width, 3)."""
         row = np.asarray(row, np.float32)
-        turn = self.head.displacement(row[HEAD_ROTATION], row[HEAD_TRANSLATION])
-        upright = self.grid.invert(turn, self.points, 4)
-        face, weights = self.expression, self.expression.weights(row)
-        upper, lower = face.field(face.upper, weights), face.field(face.lower, weights)
-        from_upper, from_lower = face.grid.invert(upper, upright), face.grid.invert(lower, upright)
-        upper_edge = self._carried(face.upper_contour, upper, turn)
-        lower_edge = self._carried(face.lower_contour, lower, turn)
-        lips = Lips(upper_edge, lower_edge, self.fit.down, TOUCH * self.face_height)
-        above = lips.is_above(self.points)[..., None]
-        source = self.pixels + self.grid.to_pixels(from_lower + above * (from_upper - from_lower) - self.points)
-
+        moved = self.moved(row)
         frame = self.photo.copy()
-        x, y = self.grid.x, self.grid.y
-        view = frame[y : y + self.grid.height, x : x + self.grid.width]
-        source = source[: view.shape[0], : view.shape[1]]
-        view[:] = look_up(self.skin, source, cubic=True)
+        view = frame[self.view]
+        step = self.grid.to_pixels(moved.source * np.float32(self.skin.density))
+        view[:] = self.skin.at(cv2.add(self.still, step[: view.shape[0], : view.shape[1]]))
         for eye, shut in zip(self.eyes, np.clip(row[LIDS], 0, 1), strict=True):
             if shut > 0.01 or np.abs(row[GAZE]).max() > 0.01:
-                self._draw_eye(eye, view, source, turn, shut, np.clip(row[GAZE], -1.2, 1.2))
-        self._draw_mouth(lips, view, upright, from_upper, from_lower, weights @ face.jaw)
+                self._draw_eye(eye, view, moved, shut, np.clip(row[GAZE], -1.2, 1.2))
+        self._draw_mouth(view, moved)
         return frame
 
     def chunks(self, motion: np.ndarray, size: int = CHUNK) -> Iterator[np.ndarray]:
-        """(n, 24) motion -> float32 (up to `size`, height, width, 3) in [0, 1]."""
+        """(n, 24) motion -> uint8 (up to `size`, height, width, 3)."""
         for start in range(0, len(motion), size):
-            frames = np.stack([self.frame(row) for row in motion[start : start + size]])
-            yield frames.astype(np.float32) / np.float32(255)
+            yield np.stack([self.frame(row) for row in motion[start : start + size]])
+
+    def moved(self, row: np.ndarray) -> Moved:
+        """Where a row of motion moves things; nothing is drawn."""
+        head, face = self.head, self.expression
+        turn = head.displacement(row[HEAD_ROTATION], row[HEAD_TRANSLATION])
+        back = look_up(head.grid.invert(turn), self.on_head)
+        weights = face.weights(row)
+        upper, lower = face.fields(weights)
+        lips = Lips(
+            self._carried(face.upper_contour, upper, turn),
+            self._carried(face.lower_contour, lower, turn),
+            self.fit.down,
+            TOUCH * self.face_height,
+        )
+        upper, lower = face.grid.invert(upper), face.grid.invert(lower)
+        source, part = back.copy(), self.face_part
+        points = self.points[part]
+        on_face = face.grid.place_of(points + back[part])
+        below = look_up(lower, on_face)
+        source[part] += below + lips.is_above(points)[..., None] * (look_up(upper, on_face) - below)
+        return Moved(turn, back, upper, lower, source, lips, weights @ face.jaw)
+
+    def _part_of_grid(self) -> tuple[slice, slice]:
+        """The fine grid's samples that the movement of the face can reach."""
+        face, reach = self.expression.grid, REACH * self.face_height
+        low = np.floor((np.array([face.x, face.y]) - reach - [self.grid.x, self.grid.y]) / self.grid.step)
+        size = (np.array([face.width, face.height]) + 2 * reach) / self.grid.step
+        left, top = np.maximum(low, 0).astype(int)
+        right, bottom = np.maximum(np.ceil(low + size), 0).astype(int)
+        return slice(top, bottom), slice(left, right)
 
     def _carried(self, contour: np.ndarray, field: np.ndarray, turn: np.ndarray) -> np.ndarray:
         """(m, 2) points of the photo -> where they are in the frame."""
         moved = contour[None] + self.expression.grid.sample(field, contour[None])
-        return (moved + self.grid.sample(turn, moved))[0]
+        return (moved + self.head.grid.sample(turn, moved))[0]
 
     def _without_mouth(self, points: np.ndarray) -> np.ndarray:
         """The photo with its lips drawn on over an open mouth, so that no tooth is warped along with a lip."""
@@ -113,91 +166,58 @@ class Renderer:
         gap = (lower - upper) @ self.fit.down
         if gap.max() < 0.012 * self.face_height:
             return self.photo
-        mask = np.zeros(self.photo.shape[:2], np.uint8)
         outline = np.concatenate([upper, lower[::-1]])
-        cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
         margin = max(1, round(0.011 * self.face_height))
+        limit = self.photo.shape[1::-1]
+        x1, y1 = np.clip(outline.min(0) - 4 * margin - 4, 0, limit).astype(int)
+        x2, y2 = np.clip(outline.max(0) + 4 * margin + 4, 0, limit).astype(int)
+        if min(x2 - x1, y2 - y1) < 3:
+            return self.photo
+        mask = np.zeros((y2 - y1, x2 - x1), np.uint8)
+        cv2.fillPoly(mask, [np.round((outline - [x1, y1]) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
-        return cv2.inpaint(self.photo, cv2.dilate(mask, kernel), 3, cv2.INPAINT_TELEA)
+        skin = self.photo.copy()
+        skin[y1:y2, x1:x2] = cv2.inpaint(skin[y1:y2, x1:x2], cv2.dilate(mask, kernel), 3, cv2.INPAINT_TELEA)
+        return skin
 
-    def _draw_eye(
-        self, eye: Eye, view: np.ndarray, source: np.ndarray, turn: np.ndarray, shut: float, glance: np.ndarray
-    ) -> None:
+    def _within(self, field: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+        """Pixels of the view's box (x1, y1, x2, y2) moved by a field on the fine grid."""
+        x1, y1, x2, y2 = box
+        return self.pixels[y1:y2, x1:x2] + self.grid.to_pixels_within(field, x1, y1, x2, y2)
+
+    def _draw_eye(self, eye: Eye, view: np.ndarray, moved: Moved, shut: float, glance: np.ndarray) -> None:
         corners = eye.box().astype(np.float32)
-        corners += self.grid.sample(turn, corners[None])[0]
-        (x1, y1), (x2, y2) = self._inside(corners, view, 2)
+        corners += self.head.grid.sample(moved.turn, corners[None])[0]
+        box = self._inside(corners, view, 2)
+        x1, y1, x2, y2 = box
         if x2 - x1 > 2 and y2 - y1 > 2:
-            view[y1:y2, x1:x2] = draw_eye(eye, self.skin, source[y1:y2, x1:x2], shut, glance)
+            view[y1:y2, x1:x2] = draw_eye(eye, self.skin, self._within(moved.source, box), shut, glance)
 
-    def _inside(self, corners: np.ndarray, view: np.ndarray, margin: float) -> np.ndarray:
-        """(2, 2) corners (x, y) of the rectangle of `view` that holds the given picture points."""
-        low = np.floor(corners.min(0) - margin) - [self.grid.x, self.grid.y]
-        high = np.ceil(corners.max(0) + margin) - [self.grid.x, self.grid.y]
-        return np.clip([low, high], 0, [view.shape[1], view.shape[0]]).astype(int)
+    def _inside(self, corners: np.ndarray, view: np.ndarray, margin: float) -> tuple[int, int, int, int]:
+        """(x1, y1, x2, y2) of the part of `view` that holds the given picture points."""
+        corner, size = [self.grid.x, self.grid.y], [view.shape[1], view.shape[0]]
+        x1, y1 = np.clip(np.floor(corners.min(0) - margin) - corner, 0, size).astype(int)
+        x2, y2 = np.clip(np.ceil(corners.max(0) + margin) - corner, 0, size).astype(int)
+        return int(x1), int(y1), int(x2), int(y2)
 
-    def _draw_mouth(
-        self,
-        lips: Lips,
-        view: np.ndarray,
-        upright: np.ndarray,
-        from_upper: np.ndarray,
-        from_lower: np.ndarray,
-        jaw: np.ndarray,
-    ) -> None:
-        corners = np.concatenate([lips.upper, lips.lower])
-        (x1, y1), (x2, y2) = self._inside(corners, view, 0.03 * self.face_height)
+    def _draw_mouth(self, view: np.ndarray, moved: Moved) -> None:
+        lips = moved.lips
+        box = self._inside(np.concatenate([lips.upper, lips.lower]), view, 0.03 * self.face_height)
+        x1, y1, x2, y2 = box
         if x2 - x1 < 3 or y2 - y1 < 3:
             return
         pixels = self.pixels[y1:y2, x1:x2]
-        upright, from_upper, from_lower = (
-            pixels + self.grid.to_pixels_within(places - self.points, x1, y1, x2, y2)
-            for places in (upright, from_upper, from_lower)
-        )
+        upright = self._within(moved.back, box)
+        on_face = self.expression.grid.place_of(upright)
         above, below, gap, between = lips.distances(pixels)
         is_above = lips.is_above(pixels)[..., None]
-        skin = look_up(self.skin, from_lower, cubic=True) * (1 - is_above)
-        skin += look_up(self.skin, from_upper, cubic=True) * is_above
+        skin = self.skin.look_up(upright + look_up(moved.lower, on_face)) * (1 - is_above)
+        skin += self.skin.look_up(upright + look_up(moved.upper, on_face)) * is_above
         if self.crease > 0:
             line = np.exp(-(((above - below) / (0.012 * self.face_height)) ** 2)) * between
             skin *= (1 - CREASE * self.crease * line)[..., None]
         opening = (np.clip(above + 0.5, 0, 1) * np.clip(below + 0.5, 0, 1) * np.clip(gap, 0, 1))[..., None]
         if opening.any():
-            inside = self.interior.draw(upright, jaw, above, below, gap)
+            inside = self.interior.draw(upright, moved.jaw, above, below, gap)
             skin = skin * (1 - opening) + inside * opening
         view[y1:y2, x1:x2] = np.clip(skin + 0.5, 0, 255).astype(np.uint8)
-
-
-class Lips:
-    """The edges of both lips in one frame: what lies above, between and below them."""
-
-    def __init__(self, upper: np.ndarray, lower: np.ndarray, down: np.ndarray, touch: float):
-        self.upper, self.lower = upper, lower  # (m, 2) px in the frame, left to right
-        self.down, self.across = down, np.array([down[1], -down[0]], np.float32)
-        # Edges as heights over the line across the mouth, at common places along it.
-        along = [contour @ self.across for contour in (upper, lower)]
-        self.left, self.right = min(a[0] for a in along), max(a[-1] for a in along)
-        self.places = np.linspace(self.left, self.right, 64)
-        heights = [
-            np.interp(self.places, np.maximum.accumulate(a), contour @ down)
-            for a, contour in zip(along, (upper, lower), strict=True)
-        ]
-        self.upper_height, self.lower_height = heights[0], np.maximum(*heights)
-        self.gap = np.maximum(self.lower_height - self.upper_height - touch, 0)
-
-    def is_above(self, pixels: np.ndarray) -> np.ndarray:
-        """(h, w) 1 above the line between the lips, 0 below: sharp between the corners, ever softer beyond them."""
-        along, height = pixels @ self.across, pixels @ self.down
-        middle = np.interp(along, self.places, (self.upper_height + self.lower_height) / 2)
-        beyond = np.maximum(np.maximum(self.left - along, along - self.right), 0)
-        return smoothstep(middle - height, -0.5 - beyond, 0.5 + beyond).astype(np.float32)
-
-    def distances(self, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Each (h, w): px below the upper lip's edge, px above the lower one's, the opening there, and a weight that
-        is 1 between the corners and 0 beyond them."""
-        along, height = pixels @ self.across, pixels @ self.down
-        above = height - np.interp(along, self.places, self.upper_height)
-        below = np.interp(along, self.places, self.lower_height) - height
-        gap = np.interp(along, self.places, self.gap, left=0, right=0)
-        inside = np.minimum(along - self.left, self.right - along) / (self.right - self.left)
-        between = smoothstep(inside, 0.0, 0.15)
-        return tuple(value.astype(np.float32) for value in (above, below, gap, between))

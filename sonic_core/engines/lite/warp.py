@@ -1,8 +1,9 @@
-"""Smooth displacement fields on coarse grids: thin-plate interpolation, sampling, and inversion.
+"""Smooth displacement fields on coarse grids: thin-plate interpolation, sampling, limiting, and inversion.
 
 Warping a photo needs, for every pixel of the new frame, the place in the photo it comes from. Displacements are
 known the other way, for points of the photo; they are spread over a coarse grid once per portrait and inverted once
-per frame by fixed-point iteration. It knows nothing of faces.
+per frame by fixed-point iteration. A field that would fold the picture is made smaller first. It knows nothing of
+faces.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+STEEPEST = 0.75  # how much two places may be moved against each other, as a share of their distance
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Grid:
         y = self.y + np.arange(self.rows, dtype=np.float32) * self.step + middle
         return np.stack(np.meshgrid(x, y), -1).astype(np.float32)
 
+    def place_of(self, pixels: np.ndarray) -> np.ndarray:
+        """Where (..., 2) pixel coordinates lie among the samples, (column, row), float32."""
+        corner = np.array([self.x, self.y], np.float32) + np.float32((self.step - 1) / 2)
+        return (pixels - corner) / np.float32(self.step)
+
     def pixels(self) -> np.ndarray:
         """(height, width, 2) float32 coordinates of every pixel the grid covers."""
         x = self.x + np.arange(self.width, dtype=np.float32)
@@ -54,21 +62,42 @@ class Grid:
         return np.stack(np.meshgrid(x, y), -1)
 
     def sample(self, field: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Bilinear values of a (rows, columns, c) field at (..., h, w, 2) pixel coordinates; zero outside."""
-        middle = (self.step - 1) / 2
-        at = (points - np.array([self.x + middle, self.y + middle], np.float32)) / np.float32(self.step)
-        return look_up(field, at, zero_outside=True)
+        """Bilinear values of a (rows, columns, c) field at (h, w, 2) pixel coordinates; outside its rim goes on."""
+        return look_up(field, self.place_of(points))
 
-    def invert(self, field: np.ndarray, points: np.ndarray, iterations: int = 6) -> np.ndarray:
-        """The points x with `x + field(x) = points`: (h, w, 2) pixel coordinates."""
-        # In units of the grid, so that the loop is nothing but looking up and subtracting.
-        corner = np.array([self.x, self.y], np.float32) + np.float32((self.step - 1) / 2)
-        target = (points - corner) / np.float32(self.step)
-        field = field / np.float32(self.step)
-        found = target
+    def invert(self, field: np.ndarray, iterations: int = 7) -> np.ndarray:
+        """The way back of `x -> x + field(x)`: (rows, columns, 2) px to add to each sample to find where it came from.
+
+        By fixed-point iteration, which settles where `field` neither folds nor stretches much.
+        """
+        samples = self._samples()
+        field = field / np.float32(self.step)  # in units of the grid: the loop is looking up and subtracting
+        back = -field
         for _ in range(iterations):
-            found = target - look_up(field, found, zero_outside=True)
-        return found * np.float32(self.step) + corner
+            back = -look_up(field, samples + back)
+        return back * np.float32(self.step)
+
+    def _samples(self) -> np.ndarray:
+        """(rows, columns, 2) float32: the samples' own columns and rows."""
+        return np.stack(np.meshgrid(np.arange(self.columns), np.arange(self.rows)), -1).astype(np.float32)
+
+    def fold_limit(self, field: np.ndarray, used: np.ndarray | None = None) -> float:
+        """The largest share, 1 at most, of a (rows, columns, 2) px field that surely folds nowhere.
+
+        A displacement that differs between any two places by less than their distance maps the picture one to one
+        (Banach), and the iteration of `invert` settles. The share leaves STEEPEST of that distance at most, at every
+        corner of every cell and so, between samples, everywhere. `used` (rows - 1, columns - 1): the cells that count.
+        """
+        across, down = np.diff(field, axis=1), np.diff(field, axis=0)
+        worst = np.float32(0)
+        for a in (across[:-1], across[1:]):
+            for d in (down[:, :-1], down[:, 1:]):
+                squares = np.einsum("ijk,ijk->ij", a, a) + np.einsum("ijk,ijk->ij", d, d)
+                determinant = a[..., 0] * d[..., 1] - a[..., 1] * d[..., 0]
+                # The larger singular value of the (2, 2) derivative, twice and squared.
+                steep = squares + np.sqrt(np.maximum(squares * squares - 4 * determinant * determinant, 0))
+                worst = max(worst, steep.max() if used is None else steep[used].max(initial=0))
+        return min(1.0, STEEPEST * self.step / max(float(np.sqrt(worst / 2)), 1e-9))
 
     def to_pixels(self, values: np.ndarray) -> np.ndarray:
         """(rows, columns, c) values on this grid -> (height, width, c), one for every pixel it covers.
@@ -97,21 +126,30 @@ def look_up(image: np.ndarray, at: np.ndarray, cubic: bool = False, zero_outside
     return cv2.remap(image, at.astype(np.float32, copy=False), None, interpolation, borderMode=border)  # type: ignore[call-overload]
 
 
-def thin_plate(controls: np.ndarray, queries: np.ndarray, smoothing: float) -> np.ndarray:
-    """(q, n) matrix from values at (n, 2) controls to the smoothest surface through them at (q, 2) queries.
+class ThinPlate:
+    """The smoothest surfaces through values at (n, 2) controls, read at (q, 2) queries."""
 
-    `smoothing` lets the surface miss noisy controls: 0 passes through all of them.
-    """
-    middle, size = controls.mean(0), np.abs(controls - controls.mean(0)).max()
-    a, b = ((p.astype(np.float64) - middle) / size for p in (controls, queries))
-    n = len(a)
-    system = np.zeros((n + 3, n + 3))
-    system[:n, :n] = _plate(a, a) + smoothing * np.eye(n)
-    system[:n, n], system[:n, n + 1 :] = 1, a
-    system[n:, :n] = system[:n, n:].T
-    kernel = np.concatenate([_plate(b, a), np.ones((len(b), 1)), b], axis=1)
-    inverse = np.linalg.solve(system, np.eye(n + 3)[:, :n])
-    return (kernel.astype(np.float32) @ inverse.astype(np.float32)).astype(np.float32)
+    def __init__(self, controls: np.ndarray, queries: np.ndarray):
+        middle, size = controls.mean(0), np.abs(controls - controls.mean(0)).max()
+        self.controls, places = ((p.astype(np.float64) - middle) / size for p in (controls, queries))
+        self.system = _plate(self.controls, self.controls)
+        places = places.astype(np.float32)
+        self.kernel = _plate(places, self.controls.astype(np.float32))  # (q, n)
+        self.plane = np.concatenate([np.ones((len(places), 1), np.float32), places], 1)
+
+    def through(self, values: np.ndarray, chosen: np.ndarray, smoothing: float) -> np.ndarray:
+        """(q, v) float32 surfaces through (k, v) values at the `chosen` (n,) bool controls.
+
+        `smoothing` lets a surface miss noisy values: 0 passes through all of them.
+        """
+        n = len(values)
+        system = np.zeros((n + 3, n + 3))
+        system[:n, :n] = self.system[np.ix_(chosen, chosen)] + smoothing * np.eye(n)
+        system[:n, n], system[:n, n + 1 :] = 1, self.controls[chosen]
+        system[n:, :n] = system[:n, n:].T
+        right = np.concatenate([values, np.zeros((3, values.shape[1]))])
+        factors = np.linalg.solve(system, right).astype(np.float32)
+        return self.kernel[:, chosen] @ factors[:n] + self.plane @ factors[n:]
 
 
 def _plate(a: np.ndarray, b: np.ndarray) -> np.ndarray:
