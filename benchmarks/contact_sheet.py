@@ -15,10 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sonic_core.engines.base import Portrait
 from sonic_core.engines.lite.layout import BROWS, CHANNELS, GAZE, HEAD_ROTATION, LIDS, MOUTH
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.face.detect import FaceDetector
-from sonic_core.engines.base import Portrait
 
 SAMPLE = Path(__file__).parent.parent / "web" / "samples" / "sonic_portrait.jpg"
 KINDS = {

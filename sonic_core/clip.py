@@ -42,8 +42,9 @@ class Audio:
 class Clip:
     """A video of `frame_count` frames at `fps`, made chunk by chunk by `make()`.
 
-    `make` returns a fresh iterator over float32 arrays (n, height, width, 3) in [0, 1], n >= 1, which together hold
-    exactly `frame_count` frames. `audio` starts with the first frame. `metadata` is written into the file.
+    `make` returns a fresh iterator over arrays (n, height, width, 3), n >= 1, which together hold exactly `frame_count`
+    frames: float32 in [0, 1], or uint8 where the frames were never anything else. Read them with `chunks` or `frames`
+    as float32, with `pixels` as uint8. `audio` starts with the first frame. `metadata` is written into the file.
     """
 
     width: int
@@ -59,10 +60,19 @@ class Clip:
         return float(self.frame_count / self.fps)
 
     def chunks(self) -> Iterator[np.ndarray]:
-        """Frames as they are made: float32 (n, height, width, 3). Checks that what was promised arrives."""
+        """Frames as they are made: float32 (n, height, width, 3) in [0, 1]. Checks that what was promised arrives."""
+        for chunk in self._as_made():
+            yield chunk if chunk.dtype == np.float32 else chunk.astype(np.float32) / np.float32(255)
+
+    def pixels(self) -> Iterator[np.ndarray]:
+        """Frames as they are made: uint8 (n, height, width, 3). Half the work where nothing between needs floats."""
+        for chunk in self._as_made():
+            yield chunk if chunk.dtype == np.uint8 else (chunk * 255 + 0.5).clip(0, 255).astype(np.uint8)
+
+    def _as_made(self) -> Iterator[np.ndarray]:
         seen = 0
         for chunk in self.make():
-            if chunk.shape[1:] != (self.height, self.width, 3) or chunk.dtype != np.float32:
+            if chunk.shape[1:] != (self.height, self.width, 3) or chunk.dtype not in (np.float32, np.uint8):
                 raise ValueError(f"a clip of {self.width} x {self.height} gave {chunk.dtype} {chunk.shape}")
             seen += len(chunk)
             yield chunk
@@ -86,7 +96,7 @@ class Clip:
 
         def make() -> Iterator[np.ndarray]:
             position = 0
-            for chunk in self.chunks():
+            for chunk in self._as_made():
                 wanted = chunk[max(start - position, 0) : max(stop - position, 0)]
                 if len(wanted):
                     yield wanted

@@ -20,7 +20,7 @@ from sonic_core.clip import Clip
 from sonic_core.errors import OutputError
 from sonic_core.media.files import written_whole
 from sonic_core.media.remux import remux
-from sonic_core.media.video import PRESET, encode
+from sonic_core.media.video import X264, encode
 
 PLAYLIST, INIT, SEGMENT = "index.m3u8", "init.mp4", "segment-%05d.m4s"
 SEGMENT_SECONDS = 1  # the shorter, the sooner the first one plays
@@ -53,7 +53,7 @@ def save_stream(
         with av.open(str(target / PLAYLIST), "w", format="hls", options=options) as container:
             container.metadata.update(clip.metadata)
             gop = str(math.ceil(SEGMENT_SECONDS * clip.fps))
-            x264 = {"crf": str(crf), "preset": PRESET, "bf": "0", "g": gop, "keyint_min": gop, "sc_threshold": "0"}
+            x264 = {"crf": str(crf), **X264, "bf": "0", "g": gop, "keyint_min": gop, "sc_threshold": "0"}
             encode(container, clip, x264, on_frame)
     return target / PLAYLIST
 

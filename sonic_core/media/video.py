@@ -25,7 +25,9 @@ FORMATS = ("mp4", "mov")
 QUALITIES = {"small": 28, "medium": 23, "high": 18, "best": 12}  # names for x264's constant quality
 BT709 = 1  # colour primaries, transfer and matrix alike
 LIMITED_RANGE = 1
-PRESET = "veryfast"  # of x264
+# Half of what "veryfast" costs at the same quality, files a fifth larger. Most of a talking portrait stands still, which
+# the macroblock tree finds; "superfast" alone leaves it out, and its files are more than twice as large.
+X264 = {"preset": "superfast", "x264-params": "mbtree=1:rc-lookahead=10"}
 
 
 def save_video(
@@ -46,7 +48,7 @@ def save_video(
         options = {"movflags": "use_metadata_tags+faststart"}
         with av.open(str(temporary), "w", format="mp4", container_options=options) as container:
             container.metadata.update(clip.metadata)
-            encode(container, clip, {"crf": str(crf), "preset": PRESET}, on_frame)
+            encode(container, clip, {"crf": str(crf), **X264}, on_frame)
     return target
 
 
@@ -62,10 +64,9 @@ def encode(
     context.color_primaries = context.color_trc = context.colorspace = BT709
     context.color_range = LIMITED_RANGE
     sound = SoundEncoder(container, clip.audio) if clip.audio is not None else None
-    frames = (frame for chunk in ahead(clip.chunks()) for frame in chunk)
+    frames = (frame for chunk in ahead(clip.pixels()) for frame in chunk)
     for index, frame in enumerate(frames):
-        rgb = (frame[:height, :width] * 255 + 0.5).clip(0, 255).astype(np.uint8)
-        picture = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
         picture = picture.reformat(format="yuv420p", dst_colorspace=BT709)
         picture.pts, picture.time_base = index, context.time_base
         container.mux(video.encode(picture))

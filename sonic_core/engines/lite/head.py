@@ -21,7 +21,7 @@ CAMERA_DISTANCE = 5.0  # face heights; what a step towards the viewer magnifies
 CENTRE, RADII = np.array([0.0, 0.55], np.float32), np.array([1.75, 2.15], np.float32)
 FULL, STILL = 0.8, 1.75
 # An edge of the picture cuts the head up to the first of these radii, and shows background from the second on.
-CUT, BACKGROUND = 0.9, 1.4
+CUT, BACKGROUND = 0.9, 1.25
 HOLD = 0.2  # face heights from an edge over which the background comes to rest
 CUT_SHARE = 0.5  # of its movement a head loses when all of its outline lies beyond the edges
 MAX_DEGREES, MAX_SHIFT = 14.0, 0.12

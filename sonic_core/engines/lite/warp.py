@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-STEEPEST = 0.75  # how much two places may be moved against each other, as a share of their distance
+STRAIN = 0.75  # the most that a warp may stretch or press together, as a share of length
 
 
 @dataclass(frozen=True)
@@ -84,20 +84,18 @@ class Grid:
     def fold_limit(self, field: np.ndarray, used: np.ndarray | None = None) -> float:
         """The largest share, 1 at most, of a (rows, columns, 2) px field that surely folds nowhere.
 
-        A displacement that differs between any two places by less than their distance maps the picture one to one
-        (Banach), and the iteration of `invert` settles. The share leaves STEEPEST of that distance at most, at every
-        corner of every cell and so, between samples, everywhere. `used` (rows - 1, columns - 1): the cells that count.
+        A map whose strain (the symmetric part of the displacement's derivative) stays below one everywhere moves no two
+        places past each other, so it is one to one; shearing and turning do not count. The share leaves a strain of
+        STRAIN at most at every corner of every cell and so, between samples, everywhere. `used` (rows - 1, columns - 1):
+        the cells that count, all when left out.
         """
         across, down = np.diff(field, axis=1), np.diff(field, axis=0)
         worst = np.float32(0)
         for a in (across[:-1], across[1:]):
             for d in (down[:, :-1], down[:, 1:]):
-                squares = np.einsum("ijk,ijk->ij", a, a) + np.einsum("ijk,ijk->ij", d, d)
-                determinant = a[..., 0] * d[..., 1] - a[..., 1] * d[..., 0]
-                # The larger singular value of the (2, 2) derivative, twice and squared.
-                steep = squares + np.sqrt(np.maximum(squares * squares - 4 * determinant * determinant, 0))
-                worst = max(worst, steep.max() if used is None else steep[used].max(initial=0))
-        return min(1.0, STEEPEST * self.step / max(float(np.sqrt(worst / 2)), 1e-9))
+                strain = np.abs(a[..., 0] + d[..., 1]) + np.hypot(a[..., 0] - d[..., 1], a[..., 1] + d[..., 0])
+                worst = max(worst, strain.max() if used is None else strain[used].max(initial=0))
+        return min(1.0, 2 * STRAIN * self.step / max(float(worst), 1e-9))
 
     def to_pixels(self, values: np.ndarray) -> np.ndarray:
         """(rows, columns, c) values on this grid -> (height, width, c), one for every pixel it covers.
