@@ -25,8 +25,8 @@ FORMATS = ("mp4", "mov")
 QUALITIES = {"small": 28, "medium": 23, "high": 18, "best": 12}  # names for x264's constant quality
 BT709 = 1  # colour primaries, transfer and matrix alike
 LIMITED_RANGE = 1
-# Half of what "veryfast" costs at the same quality, files a fifth larger. Most of a talking portrait stands still, which
-# the macroblock tree finds; "superfast" alone leaves it out, and its files are more than twice as large.
+# Half of what "veryfast" costs at the same quality, files a fifth larger. Most of a talking portrait stands still,
+# which the macroblock tree finds; "superfast" alone leaves it out, and its files are more than twice as large.
 X264 = {"preset": "superfast", "x264-params": "mbtree=1:rc-lookahead=10"}
 
 

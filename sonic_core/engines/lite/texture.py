@@ -20,7 +20,6 @@ class Texture:
 
     def __init__(self, picture: np.ndarray, corner: tuple[float, float] = (0, 0), beyond: int = 0):
         """`corner` (x, y): where the picture's first pixel lies; `beyond`: px to go on past its edges."""
-        height, width = picture.shape[:2]
         wide = extended(picture, beyond)
         self.density = DENSITY if DENSITY * max(wide.shape[:2]) < LARGEST else 1
         if self.density > 1:

@@ -84,10 +84,10 @@ class Grid:
     def fold_limit(self, field: np.ndarray, used: np.ndarray | None = None) -> float:
         """The largest share, 1 at most, of a (rows, columns, 2) px field that surely folds nowhere.
 
-        A map whose strain (the symmetric part of the displacement's derivative) stays below one everywhere moves no two
-        places past each other, so it is one to one; shearing and turning do not count. The share leaves a strain of
-        STRAIN at most at every corner of every cell and so, between samples, everywhere. `used` (rows - 1, columns - 1):
-        the cells that count, all when left out.
+        A map whose strain (the symmetric part of the displacement's derivative) stays below one everywhere moves no
+        two places past each other, so it is one to one; shearing and turning do not count. The share leaves a strain
+        of STRAIN at most at every corner of every cell and so, between samples, everywhere. `used` (rows - 1,
+        columns - 1): the cells that count, all when left out.
         """
         across, down = np.diff(field, axis=1), np.diff(field, axis=0)
         worst = np.float32(0)
