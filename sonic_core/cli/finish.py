@@ -14,8 +14,9 @@ from sonic_core.cli.finishing_options import add_finishing_options, finished, fi
 from sonic_core.clip import Clip
 from sonic_core.disclosure.inspect import inspect
 from sonic_core.errors import NoFaceError
+from sonic_core.media.container import CONTAINER_KEYS
 from sonic_core.media.image import load_image
-from sonic_core.media.remux import CONTAINER_KEYS, remux
+from sonic_core.media.remux import remux
 from sonic_core.media.video import open_video, save_video
 from sonic_core.video.interpolate import METHODS, interpolate, load_rife
 

@@ -12,9 +12,8 @@ import av
 from sonic_core.disclosure.c2pa import read_manifest
 from sonic_core.disclosure.label import RECORD_KEY
 from sonic_core.errors import InputError, MissingExtraError
-from sonic_core.media.container import open_media
+from sonic_core.media.container import CONTAINER_KEYS, open_media
 from sonic_core.media.files import existing_file
-from sonic_core.media.remux import CONTAINER_KEYS
 
 C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the uuid box that holds a manifest in MP4
 MAX_BOXES = 1000

@@ -1,13 +1,13 @@
 """Reading sound: any container PyAV opens, or samples and a rate, to `Audio`; and resampling for the speech model.
 
-The length is capped and checked before and while decoding, so a three-hour file costs nothing. Sound is kept at its
-own rate up to 48 kHz and at most in stereo: it goes into the video; the speech model gets a 16 kHz mono copy.
+The length is found by walking through the file and capped before and while decoding, so a three-hour file costs
+nothing. Sound is kept at its own rate up to 48 kHz and at most in stereo: it goes into the video; the speech model
+gets a 16 kHz mono copy.
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import av
@@ -16,13 +16,14 @@ import soxr
 
 from sonic_core.clip import Audio
 from sonic_core.errors import InputError, SettingsError
+from sonic_core.media.channels import downmixed
 from sonic_core.media.container import open_media
-from sonic_core.media.files import existing_file
+from sonic_core.media.probe import MAX_SOUND_SECONDS, MIN_SECONDS, WANTED, MediaInfo, probe
+from sonic_core.media.sound import MAX_RATE, decode_sound
+from sonic_core.media.timeline import TooLongError
 from sonic_core.settings import Settings
 
-MAX_SECONDS = 1800.0
-MAX_RATE = 48_000
-MIN_SECONDS = 0.04
+MAX_SECONDS = MAX_SOUND_SECONDS
 DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound unless trimming is asked for
 
 
@@ -35,8 +36,8 @@ def load_audio(source: Any) -> Audio:
     if isinstance(source, Audio):
         return _checked(source, "audio")
     if isinstance(source, (str, os.PathLike)):
-        path = existing_file(source, "audio")
-        return _checked(_decode(path), f"audio {str(path)!r}")
+        info = probe(source, "audio")
+        return _checked(sound_of(info), f"audio {info.path.name!r}")
     if isinstance(source, tuple) and len(source) == 2:
         return _checked(_from_samples(*source), "audio")
     raise InputError(f"audio is a {type(source).__name__}; give a path or a pair (samples, rate)")
@@ -102,59 +103,35 @@ def _from_samples(samples: Any, rate: int) -> Audio:
         raise InputError(f"audio samples are of type {array.dtype}; give floats in [-1, 1] or integers")
     _check_seconds(array.shape[1] / rate, "audio")
     array = array.astype(np.float32)
-    if array.shape[0] > 2:
-        array = array.mean(0, keepdims=True)
+    array = downmixed(array)
     if rate > MAX_RATE:
         array = np.ascontiguousarray(soxr.resample(array.T, rate, MAX_RATE).T)
         rate = MAX_RATE
     return Audio(array, int(rate))
 
 
-def _decode(path: Path) -> Audio:
+def sound_of(info: MediaInfo, limit: float = MAX_SECONDS) -> Audio:
+    """The sound of a file that the gate has let through, on the clock of its pictures where it has some.
+
+    Sound that begins after the first picture is preceded by silence, what comes before it is cut.
+    Raises InputError when it is longer than `limit` seconds or cannot be decoded.
+    """
+    name = f"audio {info.path.name!r}"
+    assert info.sound is not None
     try:
-        with open_media(path) as container:
-            if not container.streams.audio:
-                raise InputError(f"audio {str(path)!r} holds no sound; give a file with speech")
-            stream = container.streams.audio[0]
-            if stream.duration and stream.time_base:
-                expected = float(stream.duration * stream.time_base)
-            else:
-                expected = (container.duration or 0) / av.time_base
-            _check_seconds(expected, f"audio {str(path)!r}")
-            rate = min(stream.rate or MAX_RATE, MAX_RATE)
-            layout = "mono" if (stream.channels or 1) == 1 else "stereo"
-            return _decode_stream(container, stream, rate, layout, expected, path)
+        with open_media(info.path) as container:
+            placed = decode_sound(container, container.streams[info.sound.index], limit)
+    except TooLongError as error:
+        raise InputError(f"{name} is {error.seconds:.0f} s long or more; the limit is {limit:.0f} s") from None
     except av.FFmpegError as error:
-        raise InputError(
-            f"audio {str(path)!r} cannot be read ({error.strerror}); give a WAV, FLAC, MP3, M4A or a video with sound"
-        ) from error
-
-
-def _decode_stream(container: Any, stream: Any, rate: int, layout: str, expected: float, path: Path) -> Audio:
-    """Decode into one buffer sized from the probe, so that a long clip is not held twice."""
-    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-    samples = np.zeros((1 if layout == "mono" else 2, int(expected * rate) + rate), np.float32)
-    used = 0
-
-    def append(block: np.ndarray) -> None:
-        nonlocal samples, used
-        if used + block.shape[1] > samples.shape[1]:
-            _check_seconds((used + block.shape[1]) / rate, f"audio {str(path)!r}")
-            samples = np.concatenate([samples, np.zeros_like(samples[:, : max(block.shape[1], used)])], axis=1)
-        samples[:, used : used + block.shape[1]] = block
-        used += block.shape[1]
-
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            continue  # one damaged packet does not spoil the rest
-        for frame in frames:
-            for block in resampler.resample(frame):
-                append(block.to_ndarray())
-    for block in resampler.resample(None):
-        append(block.to_ndarray())
-    return Audio(samples[:, :used], rate)
+        raise InputError(f"{name} cannot be read ({error.strerror}); {WANTED['audio']}") from error
+    if placed is None:
+        raise InputError(f"{name} holds no samples that can be decoded; export or download it again")
+    samples = placed.samples
+    if info.picture is not None:
+        late = round((placed.start - info.picture.clock.origin) * placed.rate)
+        samples = np.pad(samples, ((0, 0), (late, 0))) if late > 0 else samples[:, -late:]
+    return Audio(np.ascontiguousarray(samples), placed.rate)
 
 
 def _checked(audio: Audio, name: str) -> Audio:

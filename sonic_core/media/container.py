@@ -1,16 +1,51 @@
-"""Opening media files with whichever PyAV is installed."""
+"""Opening media files by their content: any name, no network, and only demuxers that open no other file."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import av
 
 # Titles in another encoding than UTF-8 must not make a file unreadable. PyAV 19 bears them and took the switch away.
-BEARING = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+METADATA = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+# Playlists (hls, dash, concat), image sequences and scripts are left out: they name other files to open.
+FORMATS = (
+    "aac", "ac3", "aiff", "amr", "ape", "apng", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "gif", "ivf",
+    "loas", "matroska", "mov", "mp3", "mpeg", "mpegts", "mpegvideo", "mxf", "ogg", "tak", "tta", "w64", "wav", "webm",
+    "wv",
+    "3g2", "3gp", "m4a", "mj2", "mp4",
+)  # fmt: skip
+
+# The muxer writes these keys itself.
+CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 
 
-def open_media(path: str | os.PathLike[str], options: dict[str, str] | None = None) -> Any:
-    """An open container to read from. Raises av.FFmpegError."""
-    return av.open(os.fspath(path), options=options or {}, **BEARING)  # type: ignore[call-overload]
+@contextmanager
+def open_media(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """A PyAV container to read from. Raises av.FFmpegError."""
+    options = {"format_whitelist": ",".join(FORMATS)}
+    name = local_name(path)
+    if is_utf8(name):
+        with av.open(name, options={**options, "protocol_whitelist": "file"}, **METADATA) as container:  # type: ignore[call-overload]
+            yield container
+        return
+    with open(path, "rb") as file, av.open(file, options=options, **METADATA) as container:  # type: ignore[call-overload]
+        yield container
+
+
+def local_name(path: str | os.PathLike[str]) -> str:
+    """The name FFmpeg takes as that of a local file, whatever colons, dashes or per cent signs it holds."""
+    return "file:" + os.path.abspath(os.fspath(path))
+
+
+def is_utf8(name: str) -> bool:
+    """Whether PyAV can pass the name on; a name from a disk of another encoding has surrogates in it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

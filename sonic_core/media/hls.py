@@ -18,9 +18,9 @@ import av
 
 from sonic_core.clip import Clip
 from sonic_core.errors import OutputError
+from sonic_core.media.encoding import X264, encode
 from sonic_core.media.files import written_whole
 from sonic_core.media.remux import remux
-from sonic_core.media.video import X264, encode
 
 PLAYLIST, INIT, SEGMENT = "index.m3u8", "init.mp4", "segment-%05d.m4s"
 SEGMENT_SECONDS = 1  # the shorter, the sooner the first one plays

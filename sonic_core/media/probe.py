@@ -1,44 +1,246 @@
-"""What a file from elsewhere is: a picture, a sound or a video. Read from its content, since names may lie.
+"""The one gate: what a file is (photo, sound, video) and whether it can be used, asked by every road into the program.
 
-Only formats of a short list are recognised: a playlist or a script of a demuxer could make it open other files.
+Read from content, since names may lie. Pictures are decoded once in small, sounds and videos are walked through packet
+by packet and their first frame is decoded, so that what passes here does not fail later. Every refusal is one sentence
+that says what the file is and what would do.
 """
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import av
 from av.stream import Disposition
-from PIL import Image, UnidentifiedImageError
 
 from sonic_core.errors import InputError
 from sonic_core.media.container import open_media
+from sonic_core.media.cropping import cropping_of
+from sonic_core.media.file_type import describe_content
+from sonic_core.media.files import existing_file
+from sonic_core.media.picture import View, colour_name, view_of
+from sonic_core.media.still import Still, open_still
+from sonic_core.media.timeline import Clock, Span, TooLongError, constant_rate, make_clock, spans
 
 Kind = Literal["image", "audio", "video"]
 
-IMAGE_FORMATS = ("JPEG", "PNG", "WEBP")
-CONTAINERS = "mp3,wav,flac,ogg,mov,mp4,m4a,aac,matroska,webm,w64,aiff"
-MAX_STREAMS = 8
+MAX_SOUND_SECONDS = 1800.0
+MAX_VIDEO_SECONDS = 3600.0
+MIN_SECONDS = 0.04
+MAX_STREAMS = 32
+MAX_PIXELS = 16_384 * 16_384 // 8
+MIN_VIDEO_SIDE = 16
+FIRST_PACKETS = 500  # of a stream that may be damaged before the first one that can be decoded
+
+WANTED: dict[Kind | None, str] = {
+    None: "convert it first",
+    "image": "give a still picture: JPEG, PNG, WebP, HEIC, AVIF, BMP or TIFF",
+    "audio": "give a sound: WAV, FLAC, MP3, M4A, OGG, or a video with sound",
+    "video": "give a video: MP4, MOV, MKV or WebM",
+}
+REFUSED: dict[Kind | None, str] = {
+    None: "is neither a picture (JPEG, PNG, WebP, HEIC) nor a sound (WAV, FLAC, MP3, OGG, M4A) nor a video (MP4, MOV, "
+    "MKV, WebM){}",
+    "image": "is not an image that can be read",
+    "audio": "cannot be read as sound{}",
+    "video": "cannot be read as video{}",
+}
+ANIMATED = ("GIF", "PNG")  # animations that FFmpeg reads, so that they are videos
+NAMES = {
+    "mov": "MP4", "matroska": "Matroska", "mpegts": "MPEG-TS", "mpeg": "MPEG-PS", "asf": "WMA/WMV", "wav": "WAV",
+    "ogg": "Ogg", "wv": "WavPack", "gif": "GIF", "apng": "PNG", "mp3": "MP3", "aac": "AAC",
+}  # fmt: skip
 
 
-def kind_of(path: Path) -> Kind:
-    """The kind of a file, by its header; nothing is decoded. Raises InputError for any other kind of file."""
-    if _is_picture(path):
-        return "image"
-    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
-    try:
-        with open_media(path, options) as container:
-            streams = container.streams
-            moving = [stream for stream in streams.video if not _is_cover(stream)]
-            if len(streams) <= MAX_STREAMS and (moving or streams.audio):
-                return "video" if moving else "audio"
-    except (av.FFmpegError, ValueError):
-        pass  # said below, in words of ours
-    raise InputError(
-        f"{path.name!r} is neither a picture (JPEG, PNG, WebP) nor a sound (WAV, FLAC, MP3, OGG, M4A) nor a video "
-        "(MP4, MOV, MKV, WebM); convert it first"
+@dataclass(frozen=True)
+class SoundInfo:
+    """A stream of sound: `span` is what its packets cover, seconds of the file's clock."""
+
+    index: int
+    codec: str
+    rate: int
+    channels: int
+    layout: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class PictureInfo:
+    """A stream of pictures as they are seen, with the clock of the file."""
+
+    index: int
+    codec: str
+    view: View
+    clock: Clock
+    interlaced: bool
+    colour: str  # "SDR", "HDR (HLG, BT.2020)", ...
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file is. Width and height are as seen: upright, cropped, with square pixels."""
+
+    path: Path
+    kind: Kind
+    format: str
+    size: int  # bytes
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None  # found, not what the header says
+    still: Still | None = None
+    picture: PictureInfo | None = None
+    sound: SoundInfo | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The kind of file, for a sentence."""
+        if self.kind == "image":
+            return f"a picture ({self.format}, {self.width} x {self.height} pixels)"
+        if self.kind == "audio":
+            return f"a sound ({self.format}, {self.seconds:.2f} s)"
+        return f"a video ({self.format}, {self.width} x {self.height}, {self.seconds:.2f} s)"
+
+
+def probe(path: str | os.PathLike[str], wanted: Kind | None = None) -> MediaInfo:
+    """What the file at `path` is; with `wanted`, refused unless it can serve as that.
+
+    A video with sound serves as audio. Raises InputError.
+    """
+    if wanted == "image":
+        still, name = still_of(path)
+        still.pixels(name)
+        return _picture(still)
+    file = existing_file(path, wanted or "file")
+    name = f"{wanted or 'file'} {file.name!r}"
+    possible = open_still(file, name)
+    if possible is not None and not (possible.frames > 1 and possible.format in ANIMATED):
+        if wanted is not None:
+            raise InputError(f"{name} is {_picture(possible).words}; {WANTED[wanted]}")
+        possible.pixels(name)
+        return _picture(possible)
+    info = _recording(file, name, file.stat().st_size, wanted)
+    if wanted == "audio" and info.sound is None:
+        raise InputError(f"{name} holds no sound: it is {info.words}; {WANTED['audio']}")
+    if wanted == "video" and info.picture is None:
+        raise InputError(f"{name} holds no video: it is {info.words}; {WANTED['video']}")
+    return info
+
+
+def _picture(still: Still) -> MediaInfo:
+    return MediaInfo(
+        still.path, "image", still.format, still.path.stat().st_size, still.width, still.height, still=still
     )
+
+
+def kind_of(path: str | os.PathLike[str]) -> Kind:
+    """The kind of a file. Raises InputError for one that cannot be used."""
+    return probe(path).kind
+
+
+def still_of(path: str | os.PathLike[str]) -> tuple[Still, str]:
+    """The still picture at `path`, not decoded yet, and its name for sentences. Raises InputError for other files."""
+    file = existing_file(path, "image")
+    name = f"image {file.name!r}"
+    still = open_still(file, name)
+    if still is None:
+        info = _recording(file, name, file.stat().st_size, "image")
+        raise InputError(f"{name} is {info.words}; {WANTED['image']}")
+    return still, name
+
+
+def _recording(file: Path, name: str, size: int, wanted: Kind | None) -> MediaInfo:
+    """A sound or a video."""
+    try:
+        with open_media(file) as container:
+            return _look_through(container, file, name, size, wanted)
+    except (av.FFmpegError, ValueError, OSError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = f" ({error.strerror})" if isinstance(error, av.FFmpegError) and error.strerror else ""
+        raise InputError(
+            f"{name} {REFUSED[wanted].format(reason)}: it is {describe_content(file)}; {WANTED[wanted]}"
+        ) from error
+
+
+def _look_through(container: Any, file: Path, name: str, size: int, wanted: Kind | None) -> MediaInfo:
+    streams = container.streams
+    if len(streams) > MAX_STREAMS:
+        raise InputError(f"{name} has {len(streams)} streams; the limit is {MAX_STREAMS}, so save it again")
+    pictures = next((stream for stream in streams.video if not _is_cover(stream)), None)
+    sound = streams.best("audio") if streams.audio else None
+    # Read as a sound, the length of the pictures does not matter; their clock does.
+    limit = MAX_SOUND_SECONDS if wanted == "audio" or pictures is None else MAX_VIDEO_SECONDS
+    chosen = [stream for stream in (pictures, sound) if stream is not None]
+    if not chosen:
+        raise InputError(f"{name} holds neither pictures nor sound ({_format(container)}); {WANTED[wanted]}")
+    try:
+        found = spans(container, chosen, limit)
+    except TooLongError as error:
+        raise InputError(
+            f"{name} is {error.seconds:.0f} s long or more; the limit is {limit:.0f} s, so cut it into parts"
+        ) from None
+    metadata = {str(key): str(value) for key, value in container.metadata.items()}
+    heard = _sound_info(container, sound, found, file) if sound is not None else None
+    shown = _picture_info(container, pictures, found, heard, file, name) if pictures is not None else None
+    kind: Kind = "video" if shown is not None else "audio"
+    if shown is None and heard is None:
+        missing = "frame" if pictures is not None else "samples"
+        raise InputError(f"{name} holds no {missing} that can be decoded ({_format(container)}); export it again")
+    if shown is None and heard is not None and heard.span.seconds < MIN_SECONDS:
+        raise InputError(f"{name} is {heard.span.seconds:.3f} s long; give at least {MIN_SECONDS} s")
+    seconds = shown.clock.frame_count / float(shown.clock.fps) if shown is not None else heard.span.seconds  # type: ignore[union-attr]
+    width, height = shown.view.size if shown is not None else (None, None)
+    return MediaInfo(
+        file, kind, _format(container), size, width, height, seconds, None, shown, heard, metadata
+    )  # fmt: skip
+
+
+def _sound_info(container: Any, stream: Any, found: dict[int, Span], file: Path) -> SoundInfo | None:
+    frame = _first_frame(file, stream.index)
+    if frame is None or stream.index not in found:
+        return None
+    return SoundInfo(
+        stream.index, stream.codec_context.name, frame.rate, len(frame.layout.channels), frame.layout.name,
+        found[stream.index],
+    )  # fmt: skip
+
+
+def _picture_info(
+    container: Any, stream: Any, found: dict[int, Span], sound: SoundInfo | None, file: Path, name: str
+) -> PictureInfo | None:
+    frame = _first_frame(file, stream.index)
+    if frame is None or stream.index not in found:
+        return None
+    if frame.width * frame.height > MAX_PIXELS or min(frame.width, frame.height) < MIN_VIDEO_SIDE:
+        raise InputError(f"{name} is a video of {frame.width} x {frame.height}; that size cannot be used")
+    crop = cropping_of(file, frame.width, frame.height)
+    view = view_of(frame, stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio, crop)
+    span = found[stream.index]
+    rate = constant_rate(span.times, [stream.average_rate, stream.guessed_rate], frame.width * frame.height)
+    clock = make_clock(span, sound.span if sound is not None else None, rate)
+    return PictureInfo(
+        stream.index, stream.codec_context.name, view, clock, bool(frame.interlaced_frame), colour_name(frame)
+    )
+
+
+def _first_frame(file: Path, index: int) -> Any:
+    """The first frame of a stream that can be decoded, None when there is none near its start."""
+    with open_media(file) as container:
+        stream = container.streams[index]
+        if stream.codec_context is None:
+            return None
+        for number, packet in enumerate(container.demux(stream)):
+            try:
+                for frame in packet.decode():
+                    return frame
+            except (av.FFmpegError, ValueError):
+                continue
+            if number > FIRST_PACKETS:
+                return None
+    return None
 
 
 def _is_cover(stream: Any) -> bool:
@@ -46,9 +248,9 @@ def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _is_picture(path: Path) -> bool:
-    try:
-        with Image.open(path, formats=IMAGE_FORMATS):
-            return True
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return False
+def _format(container: Any) -> str:
+    """A container's name as people say it."""
+    name = container.format.name.split(",")[0]
+    if name == "matroska" and container.metadata.get("DOCTYPE", "") == "webm":
+        return "WebM"
+    return NAMES.get(name, name.upper())

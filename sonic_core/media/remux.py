@@ -6,6 +6,7 @@ Metadata keys of the source, the `AIGC` record among them, go along. A C2PA sign
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,10 @@ import av
 
 from sonic_core.clip import Audio
 from sonic_core.errors import InputError
-from sonic_core.media.container import open_media
-from sonic_core.media.files import existing_file, written_whole
-from sonic_core.media.video import SoundEncoder
-
-# The container writes these itself.
-CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+from sonic_core.media.container import CONTAINER_KEYS, local_name, open_media
+from sonic_core.media.encoding import SoundEncoder
+from sonic_core.media.files import written_whole
+from sonic_core.media.probe import MediaInfo, probe
 
 
 def remux(
@@ -28,38 +27,43 @@ def remux(
     audio: Audio | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Copy the video stream of `source` into the MP4 `target`; `audio` replaces its sound, `metadata` adds keys.
+    """Copy the streams of `source` into the MP4 `target`; `audio` replaces its sound, `metadata` adds keys.
 
-    Both may be the same path. Raises InputError for a file without video or a codec that MP4 cannot hold.
+    `audio` starts with the first frame, as that of a Clip does; the copied streams keep their places to one another.
+    Both paths may be the same. Raises InputError for a file without video or a codec that MP4 cannot hold.
     """
-    file = existing_file(source, "video")
+    info = probe(source, "video")
     options = {"movflags": "use_metadata_tags+faststart"}
     try:
         with (
             written_whole(target) as temporary,
-            open_media(file) as old,
-            av.open(str(temporary), "w", format="mp4", container_options=options) as new,
+            open_media(info.path) as old,
+            av.open(local_name(temporary), "w", format="mp4", container_options=options) as new,
         ):
-            if not old.streams.video:
-                raise InputError(f"{str(file)!r} holds no video; give a video file")
             new.metadata.update({k: v for k, v in old.metadata.items() if k not in CONTAINER_KEYS})
             new.metadata.update(metadata or {})
-            _copy(old, new, audio)
-    except av.FFmpegError as error:
-        message = f"video {str(file)!r} cannot be copied into an MP4 ({error.strerror}); save it again first"
+            _copy(info, old, new, audio)
+    except (av.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = f"video {info.path.name!r} cannot be copied into an MP4 ({reason}); save it again first"
         raise InputError(message) from error
     return Path(target)
 
 
-def _copy(old: Any, new: Any, audio: Audio | None) -> None:
-    kept = [old.streams.video[0]]
-    if audio is None and old.streams.audio:
-        kept.append(old.streams.audio[0])
+def _copy(info: MediaInfo, old: Any, new: Any, audio: Audio | None) -> None:
+    assert info.picture is not None
+    kept = [old.streams[info.picture.index]]
+    if audio is None:
+        kept += old.streams.audio
     copies = {stream.index: new.add_stream_from_template(stream, opaque=True) for stream in kept}
     sound = SoundEncoder(new, audio) if audio is not None else None
-    for packet in old.demux(kept):
-        if packet.dts is None:
-            continue  # demuxing ends with empty packets
+    origin = Fraction(info.picture.clock.origin).limit_denominator(10**6)
+    for packet in _decodable(old.demux(kept)):
+        # The clip's clock starts at its origin, so that the sound given for it fits.
+        moved = round(origin / packet.time_base)
+        packet.dts -= moved
+        if packet.pts is not None:
+            packet.pts -= moved
         seconds = Fraction(packet.dts) * packet.time_base
         packet.stream = copies[packet.stream.index]
         new.mux(packet)
@@ -67,3 +71,24 @@ def _copy(old: Any, new: Any, audio: Audio | None) -> None:
             sound.write_until(seconds)
     if sound is not None:
         sound.finish()
+
+
+def _decodable(packets: Iterator[Any]) -> Iterator[Any]:
+    """The packets with a decoding time each: Matroska has none, so FFmpeg knows none for the first of a stream."""
+    waiting: dict[int, list[Any]] = {}
+    for packet in packets:
+        if packet.size == 0:
+            continue  # demuxing ends with empty packets
+        first = waiting.setdefault(packet.stream_index, [])
+        if packet.dts is None:
+            first.append(packet)
+            continue
+        for number, early in enumerate(first):
+            early.dts = packet.dts - (len(first) - number) * max(1, packet.duration or 1)
+            yield early
+        first.clear()
+        yield packet
+    for rest in waiting.values():  # a stream of a few packets without any decoding time
+        for packet in rest:
+            packet.dts = packet.pts
+            yield packet

@@ -1,0 +1,68 @@
+"""What a file that is no picture, sound or video seems to be, for the sentence that refuses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STARTS = (
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive or an Office document"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"8BPS", "a Photoshop picture"),
+    (b"MThd", "a MIDI file, which holds notes and no sound"),
+    (b"#EXTM3U", "a playlist"),
+    (b"ffconcat", "a playlist"),
+    (b"%!PS", "a PostScript file"),
+    (b"\xff\xd8", "a damaged JPEG"),
+    (b"\x89PNG", "a damaged PNG"),
+    (b"RIFF", "a damaged or unknown RIFF file"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+)
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+AVIF_BRANDS = (b"avif", b"avis")
+
+
+def describe_content(path: Path) -> str:
+    """A few words for the content of a file."""
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    for start, words in STARTS:
+        if head.startswith(start):
+            return words
+    if head[4:8] == b"ftyp":
+        if is_heif(head):
+            return "a HEIC picture"
+        return "an MP4 or MOV that was not finished or is damaged"
+    text = head.lstrip().lower()
+    if text.startswith((b"<svg", b"<?xml")) and b"<svg" in text:
+        return "an SVG drawing"
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "a web page"
+    if head.strip(b"\0") == b"":
+        return "nothing but zeros"
+    if _is_text(head):
+        return "a text"
+    return "no picture, sound or video that is known, or damaged"
+
+
+def is_heif(head: bytes) -> bool:
+    """Whether a file that starts so is a HEIC picture (AVIF shares the container and is another matter)."""
+    return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS and not any(brand in head[8:40] for brand in AVIF_BRANDS)
+
+
+def is_avif(head: bytes) -> bool:
+    """Whether a file that starts so is an AVIF picture."""
+    return head[4:8] == b"ftyp" and any(brand in head[8:40] for brand in AVIF_BRANDS)
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head[:1024].decode()
+    except UnicodeDecodeError as error:
+        if error.start < min(len(head), 1024) - 4:
+            return False
+        text = head[: error.start].decode()
+    return sum(c.isprintable() or c in "\r\n\t" for c in text) > 0.95 * len(text)

@@ -1,0 +1,183 @@
+"""Decoded frames as they are meant to be seen: upright, square pixels, whole frames, BT.709 colours, 8-bit RGB.
+
+All is done by one libavfilter graph: deinterlacing (bwdif), cropping, the colour matrix and range with accurate
+rounding (swscale's default drops up to five levels), HDR tone mapping, turning and mirroring.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.filter import Graph
+
+from sonic_core.media.cropping import Cropping
+from sonic_core.media.tone_map import HLG, PQ, cube_file, needs_mapping
+
+logger = logging.getLogger(__name__)
+
+# swscale's names of matrices by ITU-T H.273's numbers.
+MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+FULL_RANGE = 2
+# A file that does not say: standard definition has the matrix of BT.601, what is larger that of BT.709.
+SD_WIDTH, SD_HEIGHT = 1024, 576
+ACCURATE = "accurate_rnd+full_chroma_int"
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a stored picture is turned to be seen: mirrored left to right first, then turned clockwise."""
+
+    degrees: int = 0  # 0, 90, 180, 270
+    mirrored: bool = False
+
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        """libavfilter's filters and their arguments."""
+        turns = {
+            0: [],
+            90: [("transpose", "clock")],
+            180: [("hflip", ""), ("vflip", "")],
+            270: [("transpose", "cclock")],
+        }
+        return ([("hflip", "")] if self.mirrored else []) + turns[self.degrees]
+
+
+def orientation_of(frame: Any) -> Orientation:
+    """What the display matrix of a frame asks for, to the nearest quarter turn."""
+    data = next((item for item in frame.side_data if item.type.name == "DISPLAYMATRIX"), None)
+    if data is None:
+        return Orientation()
+    # 16.16 fixed point, row by row: a stored (x, y) is seen at (a x + c y, b x + d y), y down.
+    a, b, _, c, d = struct.unpack("<5i", bytes(data)[:20])
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    degrees = round(float(np.degrees(np.arctan2(b, a))) / 90) * 90 % 360
+    return Orientation(degrees, mirrored)
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of the stored frames of a stream."""
+
+    orientation: Orientation
+    crop: Cropping
+    stored: tuple[int, int]  # width and height after cropping, before pixels are made square
+    square: tuple[int, int]  # with square pixels, before turning
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as seen."""
+        return self.square[::-1] if self.orientation.degrees in (90, 270) else self.square
+
+
+def view_of(frame: Any, aspect: Fraction | None, crop: Cropping) -> View:
+    """How frames like this one are shown. `aspect`: width of a pixel by its height, None where not said."""
+    width = frame.width - crop.left - crop.right
+    height = frame.height - crop.top - crop.bottom
+    return View(orientation_of(frame), crop, (width, height), square_size(width, height, aspect))
+
+
+def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
+    """The size with square pixels: the side that is too short is enlarged, to the nearest even number."""
+    if not aspect or aspect == 1 or not Fraction(1, 8) <= aspect <= 8:
+        return width, height
+    if aspect > 1:
+        return max(2, round(width * aspect / 2) * 2), height
+    return width, max(2, round(height / aspect / 2) * 2)
+
+
+def seen(frames: Iterator[Any], view: View) -> Iterator[tuple[float | None, np.ndarray]]:
+    """The time of each decoded frame and the picture, uint8 RGB (height, width, 3)."""
+    graph, key, interlaced = None, None, False
+    for frame in frames:
+        interlaced = interlaced or frame.interlaced_frame
+        now = (frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range),
+               int(frame.color_trc), int(frame.color_primaries), interlaced)  # fmt: skip
+        if graph is None or now != key:
+            if graph is not None:
+                yield from _drained(graph)
+            graph, key = make_graph(frame, view, interlaced), now
+        graph.push(frame)
+        yield from _pulled(graph)
+    if graph is not None:
+        yield from _drained(graph)
+
+
+def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
+    """The filters for frames like this one."""
+    base = frame.time_base or Fraction(1, 90_000)
+    full = int(frame.color_range) == FULL_RANGE or frame.format.name.startswith("yuvj")
+    matrix = MATRICES.get(int(frame.colorspace))
+    if matrix is None:
+        matrix = "bt709" if frame.width > SD_WIDTH or frame.height > SD_HEIGHT else "bt601"
+    transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
+    mapped = needs_mapping(transfer, primaries)
+    chain = []
+    if interlaced:
+        chain.append(("bwdif", "mode=send_frame:deint=interlaced"))
+    if view.crop != Cropping():
+        width, height = view.stored
+        chain.append(("crop", f"{width}:{height}:{view.crop.left}:{view.crop.top}:exact=1"))
+    width, height = view.square
+    method = "bilinear" if view.square == view.stored else "lanczos"
+    in_range, kind = ("full" if full else "limited"), ("gbrp16le" if mapped else "rgb24")
+    colours = "" if frame.format.is_rgb else f":in_color_matrix={matrix}:in_range={in_range}"
+    chain += [
+        ("scale", f"{width}:{height}:flags={method}+{ACCURATE}:out_range=full{colours}"),
+        ("format", f"pix_fmts={kind}"),
+    ]
+    if mapped:
+        cube = escaped(str(cube_file(transfer, primaries)))
+        chain += [("lut3d", f"file={cube}:interp=tetrahedral"), ("scale", f"flags=bilinear+{ACCURATE}"),
+                  ("format", "pix_fmts=rgb24")]  # fmt: skip
+    chain += view.orientation.filters
+    graph = Graph()
+    last = graph.add(
+        "buffer",
+        f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
+        f":time_base={base.numerator}/{base.denominator}:pixel_aspect=1/1",
+    )
+    for name, arguments in (*chain, ("buffersink", "")):
+        following = graph.add(name, arguments) if arguments else graph.add(name)
+        last.link_to(following)
+        last = following
+    graph.configure()
+    return graph
+
+
+def colour_name(frame: Any) -> str:
+    """What the colours of a frame are, in a few letters."""
+    transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
+    names = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+    if transfer in (PQ, HLG):
+        return f"HDR ({'PQ' if transfer == PQ else 'HLG'}, {names.get(primaries, 'BT.2020')})"
+    return names.get(primaries, "SDR")
+
+
+def escaped(path: str) -> str:
+    """A path as the value of a filter's argument."""
+    for letter in "\\':,;[]":
+        path = path.replace(letter, "\\" + letter)
+    return path
+
+
+def _pulled(graph: Graph) -> Iterator[tuple[float | None, np.ndarray]]:
+    while True:
+        try:
+            frame = graph.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+        yield frame.time, frame.to_ndarray()
+
+
+def _drained(graph: Graph) -> Iterator[tuple[float | None, np.ndarray]]:
+    graph.push(None)
+    yield from _pulled(graph)

@@ -1,0 +1,147 @@
+"""Decoding a file's sound and placing it by its time stamps: silence goes into gaps, overlaps lie on one another.
+
+Time stamps are rounded and jitter in live recordings, so a block follows the one before it unless its time stamp and
+those after it agree that it does not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from statistics import median
+from typing import Any
+
+import av
+import numpy as np
+import soxr
+
+from sonic_core.media.channels import downmixed
+from sonic_core.media.timeline import TooLongError
+
+MAX_RATE = 48_000
+LOOKAHEAD = 12  # blocks whose time stamps are heard before one is moved
+OFF = 0.002  # seconds by which sound may be off its time stamps
+STRETCHED = 0.006  # seconds of drift that are made up for by stretching a block rather than by silence
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Sound whose first sample is heard at `start` seconds of the file's clock. Samples: float32 (channels, n)."""
+
+    samples: np.ndarray
+    rate: int
+    start: float
+
+
+def decode_sound(container: Any, stream: Any, limit: float) -> Placed | None:
+    """The whole sound of a stream, at its rate up to 48 kHz, in mono or stereo; None when nothing can be decoded.
+
+    Raises TooLongError once it is longer than `limit` seconds.
+    """
+    blocks = _blocks(container, stream)
+    first = next(blocks, None)
+    if first is None:
+        return None
+    rate = first[2]
+    same_rate = ((time, samples) for time, samples, _ in chain([first], blocks))
+    start = first[0] or 0.0
+    samples = _gathered(placed(same_rate, rate), first[1].shape[0], rate, limit)
+    if rate > MAX_RATE:
+        samples = np.ascontiguousarray(soxr.resample(samples.T, rate, MAX_RATE).T)
+        rate = MAX_RATE
+    return Placed(samples, rate, start)
+
+
+def placed(blocks: Iterable[tuple[float | None, np.ndarray]], rate: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Where each block goes, in samples after the first one, and the block, stretched where it makes up for drift.
+
+    `blocks`: the time stamp in seconds (None: right after the block before) and samples (channels, n).
+    """
+    waiting: deque[tuple[float, np.ndarray]] = deque()
+    zero: float | None = None
+    heard = 0  # samples of all blocks before those that wait
+    moved = 0  # samples by which time stamps have moved blocks so far
+    source = iter(blocks)
+    more = True
+    while more or waiting:
+        while more and len(waiting) < LOOKAHEAD:
+            block = next(source, None)
+            if block is None:
+                more = False
+                break
+            time, samples = block
+            ahead = heard + sum(waited.shape[1] for _, waited in waiting)
+            zero = (time or 0.0) if zero is None else zero
+            # How far its time stamp is from where it would follow, in samples.
+            off = float(moved) if time is None else (time - zero) * rate - ahead
+            waiting.append((off, samples))
+        if not waiting:
+            return
+        samples = waiting[0][1]
+        wanted = median(off for off, _ in waiting)
+        shift = wanted - moved
+        if abs(shift) > OFF * rate and abs(waiting[0][0] - wanted) <= OFF * rate:
+            shift = round(shift)
+            if abs(shift) <= STRETCHED * rate and samples.shape[1] > 4 * abs(shift):
+                yield heard + moved, _stretched(samples, samples.shape[1] + shift)
+                moved += shift
+                heard += samples.shape[1]
+                waiting.popleft()
+                continue
+            moved += shift
+        yield heard + moved, samples
+        heard += samples.shape[1]
+        waiting.popleft()
+
+
+def _stretched(samples: np.ndarray, count: int) -> np.ndarray:
+    """(channels, n) to (channels, count) by linear interpolation."""
+    at = np.linspace(0, samples.shape[1] - 1, count)
+    return np.stack([np.interp(at, np.arange(samples.shape[1]), row) for row in samples]).astype(np.float32)
+
+
+def _gathered(blocks: Iterator[tuple[int, np.ndarray]], channels: int, rate: int, limit: float) -> np.ndarray:
+    """All blocks in one array (channels, n), which grows by half when it is full."""
+    whole = np.zeros((channels, 30 * rate), np.float32)
+    end = 0
+    for position, block in blocks:
+        if position < 0:
+            block, position = block[:, -position:], 0
+        stop = position + block.shape[1]
+        if stop > limit * rate:
+            raise TooLongError(stop / rate)
+        if stop > whole.shape[1]:
+            whole = np.concatenate([whole, np.zeros((channels, max(stop - whole.shape[1], end // 2)), np.float32)], 1)
+        whole[:, position:stop] = block
+        end = max(end, stop)
+    return whole[:, :end]
+
+
+def _blocks(container: Any, stream: Any) -> Iterator[tuple[float | None, np.ndarray, int]]:
+    """Time stamp, samples (1 or 2, n) float32 and rate of each decoded frame, all of one rate and number of channels.
+
+    A damaged packet does not spoil the rest. A stream that changes its rate or layout goes on in those of its start.
+    """
+    converters: dict[tuple[str, str, int], Any] = {}
+    rate = channels = 0
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            continue
+        for frame in frames:
+            rate = rate or frame.rate
+            key = (frame.format.name, frame.layout.name, frame.rate)
+            if key not in converters:
+                converters[key] = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate)
+            names = tuple(channel.name for channel in frame.layout.channels)
+            time = frame.time
+            for piece in converters[key].resample(frame):
+                samples = downmixed(piece.to_ndarray(), names)
+                channels = channels or samples.shape[0]
+                if samples.shape[0] != channels:
+                    samples = np.broadcast_to(samples.mean(0, keepdims=True), (channels, samples.shape[1]))
+                yield time, samples, rate
+                time = None  # what the converter splits goes on

@@ -1,0 +1,161 @@
+"""Picture files: which of them can be read, and their pixels as sRGB, upright, on white."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sonic_core.errors import InputError
+from sonic_core.media.file_type import is_avif, is_heif
+from sonic_core.media.icc import to_srgb
+
+# EPS, PDF and WMF would run other programs; icons and fonts are no photos.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM", "TGA", "QOI")
+DAMAGED = (OSError, SyntaxError, ValueError, struct.error, EOFError, IndexError, KeyError, TypeError)
+
+MAX_PIXELS = 80_000_000  # 240 MB as RGB; a 61 megapixel camera fits
+MAX_SIDE = 16_384
+MIN_SIDE = 32
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture file that can be opened. `frames` counts the pictures of an animation or the pages of a TIFF."""
+
+    path: Path
+    format: str
+    width: int  # upright
+    height: int
+    frames: int
+
+    def pixels(self, name: str) -> np.ndarray:
+        """uint8 RGB (height, width, 3). Raises InputError for a picture that cannot be used."""
+        if self.frames > 1 and self.format == "TIFF":
+            raise InputError(f"{name} has {self.frames} pages (TIFF); save the page you want as a picture of its own")
+        if self.frames > 1:
+            raise InputError(
+                f"{name} is animated ({self.frames} pictures, {self.format}); save the one you want as a still picture"
+            )
+        check_size(self.width, self.height, name)
+        with _opened(self.path, name) as image:
+            return rgb_of(image, name)
+
+
+def open_still(path: Path, name: str) -> Still | None:
+    """The picture in a file by its header; None when it is of another kind. Raises InputError for a damaged one."""
+    _register_heif()
+    with open(path, "rb") as file:
+        head = file.read(64)
+    try:
+        with _opened(path, name) as image:
+            width, height = image.size
+            if _orientation(image) in (5, 6, 7, 8):  # those that lie on their side
+                width, height = height, width
+            # A phone's MPO holds one photo and what belongs to it: a preview, a depth or a gain map.
+            frames = 1 if image.format in ("MPO", "HEIF") else getattr(image, "n_frames", 1)
+            kind = {"": "picture", "MPO": "JPEG", "WEBP": "WebP", "HEIF": "HEIC", "DIB": "BMP"}.get(
+                image.format or "", image.format
+            )
+            return Still(path, str(kind), width, height, frames)
+    except UnidentifiedImageError:
+        if is_heif(head):
+            raise InputError(
+                f"{name} is a HEIC picture, which needs the package pillow-heif (pip install pillow-heif); "
+                "install it, or save the picture as JPEG"
+            ) from None
+        if is_avif(head):
+            raise InputError(f"{name} is an AVIF picture, which needs Pillow 11.3 or later; save it as JPEG") from None
+        return None
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[Image.Image]:
+    """The picture, what Pillow raises turned into sentences; UnidentifiedImageError is left to the caller."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns from 89 megapixels on; our own cap is the one that counts.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_formats()) as image:
+                yield image
+    except (UnidentifiedImageError, InputError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name} is too large: {error}; scale it down first") from error
+    except DAMAGED as error:
+        raise InputError(f"{name} is a damaged picture ({error}); export or download it again") from error
+
+
+def rgb_of(image: Image.Image, name: str) -> np.ndarray:
+    """uint8 RGB (h, w, 3) of a Pillow picture: turned upright, its colours converted to sRGB, laid over white."""
+    check_size(image.width, image.height, name)
+    profile = image.info.get("icc_profile")
+    clear = image.info.get("transparency")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = Image.fromarray((unit_range(image) * 255 + 0.5).astype(np.uint8))
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if image.mode == "PA" or clear is not None else "RGB")
+    elif clear is not None and image.mode in ("L", "RGB", "1"):
+        image = image.convert("RGBA")
+    alpha = image.getchannel("A") if image.mode in ("RGBA", "LA", "RGBa", "La") else None
+    image = to_srgb(image, profile, name)
+    if alpha is not None:
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=alpha)
+        image = white
+    return np.asarray(image)
+
+
+def unit_range(image: Image.Image) -> np.ndarray:
+    """Grey values of 16 or 32 bits, or floats, as float32 (h, w) in [0, 1]."""
+    values = np.asarray(image)
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "TIFF", "PPM")):
+        top = 65535.0
+    elif values.dtype.kind == "f":
+        top = 1.0 if values.max(initial=0) <= 1 else 255.0 if values.max() <= 255 else 65535.0
+    else:
+        top = 65535.0 if values.max(initial=0) > 255 else 255.0
+    return np.nan_to_num(values.astype(np.float32) / top).clip(0, 1)
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Raise InputError for a picture that is too small or too large to work with."""
+    if min(width, height) < MIN_SIDE:
+        raise InputError(f"{name} is {width} x {height} pixels; give one of at least {MIN_SIDE} on each side")
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        raise InputError(
+            f"{name} is {width} x {height} pixels; the limit is {MAX_PIXELS // 1_000_000} megapixels "
+            f"and {MAX_SIDE} a side, so scale it down first"
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's, 1 for upright. Pillow's getexif would decode a whole PNG for it."""
+    exif = image.getexif() if image.format != "PNG" else Image.Exif()
+    if image.format == "PNG" and "exif" in image.info:
+        exif.load(image.info["exif"])
+    return exif.get(0x0112, 1)
+
+
+def _formats() -> list[str]:
+    """Those of FORMATS that the installed Pillow knows."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _register_heif() -> None:
+    """Let Pillow read HEIC where pillow-heif is installed."""
+    if "HEIF" in Image.OPEN:
+        return
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return
+    register_heif_opener()

@@ -1,0 +1,151 @@
+"""When each frame of a video is shown and how long a sound lasts, found by walking through all packets of a file.
+
+Headers are not believed: browsers write none, and interrupted recordings wrong ones. Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+MAX_FPS = 120
+MAX_PIXEL_RATE = 1920 * 1088 * MAX_FPS  # pixels a second to which an irregular video is resampled at most
+USUAL_FPS = tuple(
+    Fraction(rate)
+    for rate in ("10", "12", "12.5", "15", "20", "24000/1001", "24", "25", "30000/1001", "30", "48", "50",
+                 "60000/1001", "60", "100", "120000/1001", "120")
+)  # fmt: skip
+EXACT = 0.0011  # seconds: time stamps of Matroska are whole milliseconds
+CLOSE = 0.0045  # seconds a frame may be moved to fall on a constant rate
+NEAR = Fraction(2, 1000)  # by how much a rate that a file says may be off the usual rate that it stands for
+STRAY = 0.01  # share of frames that may be off it
+
+# Sound before the first picture that is no more than this is the encoder's priming; it is cut.
+PRIMING = 0.05
+
+
+@dataclass(frozen=True)
+class Span:
+    """What the packets of one stream cover, in seconds of the file's clock."""
+
+    start: float
+    end: float
+    times: np.ndarray  # (n,) when each packet is presented, sorted
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+class TooLongError(Exception):
+    """A stream goes on beyond the limit; `seconds` is how far it was followed."""
+
+    def __init__(self, seconds: float):
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def spans(container: Any, streams: list[Any], limit: float) -> dict[int, Span]:
+    """The span of each stream that has packets, by the stream's index. Raises TooLongError as soon as it is."""
+    times: dict[int, list[float]] = {stream.index: [] for stream in streams}
+    ends: dict[int, float] = {}
+    first: dict[int, float] = {}
+    for packet in container.demux(streams):
+        if packet.size == 0 or packet.is_discard or packet.time_base is None:
+            continue  # the end of demuxing, or cut away by an edit list
+        index, base = packet.stream_index, packet.time_base
+        at = packet.pts if packet.pts is not None else packet.dts
+        # Raw streams have no time stamps at all: one packet follows another.
+        time = ends.get(index, 0.0) if at is None else float(at * base)
+        end = time + float((packet.duration or 0) * base)
+        times[index].append(time)
+        first[index] = min(first.get(index, time), time)
+        ends[index] = max(ends.get(index, end), end)
+        if ends[index] - first[index] > limit:
+            raise TooLongError(ends[index] - first[index])
+    found = {}
+    for index, row in times.items():
+        if row:
+            shown = np.unique(np.array(row))
+            # The last packet may not say how long it lasts.
+            usual = float(np.median(np.diff(shown))) if len(shown) > 1 else 0.0
+            found[index] = Span(float(shown[0]), max(ends[index], float(shown[-1]) + usual), shown)
+    return found
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A constant rate: ticks are at `phase` + k / fps, seconds of the file. `exact`: the frames are on them already."""
+
+    fps: Fraction
+    phase: float
+    exact: bool
+
+
+def constant_rate(times: np.ndarray, said: list[Fraction | None], pixels: int) -> Rate:
+    """The frame rate at which frames shown at `times` (n,) can be put in a row.
+
+    A rate that the file says is taken when the frames bear it out. Frames of varying rate get the lowest usual rate
+    that moves none of them by more than CLOSE; where there is none, the highest that `pixels` a frame allow.
+    """
+    given = [rate.limit_denominator(1001) for rate in said if rate is not None and 0 < rate <= 240]
+    if len(times) < 2:
+        return Rate((given or [Fraction(25)])[0], float(times[0]), True)
+    # A mean over milliseconds is a little off the usual rate that it stands for.
+    near = [
+        usual
+        for rate in given
+        for usual in sorted(USUAL_FPS, key=lambda usual: abs(usual - rate))
+        if abs(usual - rate) < NEAR * rate
+    ]
+    mean = Fraction((len(times) - 1) / float(times[-1] - times[0])).limit_denominator(1001)
+    for tolerance in (EXACT, CLOSE):
+        for rate in (*near, *given, *USUAL_FPS, mean):
+            for phase in (float(times[0]), _phase(times, rate)):
+                if _fits(times, rate, phase, tolerance):
+                    return Rate(rate, phase, tolerance == EXACT)
+    highest = MAX_PIXEL_RATE / max(pixels, 1)
+    possible = [rate for rate in USUAL_FPS if rate <= highest]
+    return Rate((possible or [Fraction(30)])[-1], float(times[0]), False)
+
+
+def _phase(times: np.ndarray, rate: Fraction) -> float:
+    """Where the ticks of `rate` fall if most frames are on them, near the first frame: the circular mean."""
+    turn = np.exp(2j * np.pi * ((times - times[0]) * float(rate) % 1)).mean()
+    return float(times[0] + np.angle(turn) / (2 * np.pi * float(rate)))
+
+
+def _fits(times: np.ndarray, rate: Fraction, phase: float, tolerance: float) -> bool:
+    """Whether almost all frames fall on ticks, each on one of its own."""
+    ticks = (times - phase) * float(rate)
+    nearest = np.round(ticks)
+    off = np.abs(ticks - nearest) / float(rate) > tolerance
+    allowed = STRAY * len(times) + (len(times) > 10)
+    return off.sum() <= allowed and (np.diff(nearest) <= 0).sum() <= allowed
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where a video's constant-rate frames and its sound stand in the file's time.
+
+    Tick k is shown from `origin` + k / fps on. `origin` is the tick of the first frame, or whole ticks earlier where
+    the sound begins before it; the first frame stands in meanwhile.
+    """
+
+    origin: float
+    fps: Fraction
+    frame_count: int
+    constant: bool
+
+
+def make_clock(pictures: Span, sound: Span | None, rate: Rate) -> Clock:
+    """The clock of a video with pictures and, perhaps, sound."""
+    tick = 1 / float(rate.fps)
+    start = rate.phase + round((pictures.start - rate.phase) / tick) * tick
+    early = 0.0 if sound is None else start - sound.start
+    held = 0 if early <= max(PRIMING, tick) else int(np.ceil(early / tick - 1e-6))
+    count = max(1, round((pictures.end - start) / tick)) + held
+    return Clock(start - held * tick, rate.fps, count, rate.exact)
