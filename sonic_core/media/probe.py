@@ -8,7 +8,7 @@ that says what the file is and what would do.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -202,10 +202,11 @@ def _sound_info(container: Any, stream: Any, found: dict[int, Span], file: Path)
     frame = _first_frame(file, stream.index)
     if frame is None or stream.index not in found:
         return None
-    return SoundInfo(
-        stream.index, stream.codec_context.name, frame.rate, len(frame.layout.channels), frame.layout.name,
-        found[stream.index],
-    )  # fmt: skip
+    span = found[stream.index]
+    if frame.time is not None:  # the encoder's priming, which the decoder leaves out, is no sound
+        span = replace(span, start=max(span.start, frame.time))
+    context = stream.codec_context
+    return SoundInfo(stream.index, context.name, frame.rate, len(frame.layout.channels), frame.layout.name, span)
 
 
 def _picture_info(

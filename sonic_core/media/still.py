@@ -18,6 +18,7 @@ from sonic_core.media.icc import to_srgb
 
 # EPS, PDF and WMF would run other programs; icons and fonts are no photos.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM", "TGA", "QOI")
+NAMES = {"MPO": "JPEG", "WEBP": "WebP", "HEIF": "HEIC", "DIB": "BMP"}
 DAMAGED = (OSError, SyntaxError, ValueError, struct.error, EOFError, IndexError, KeyError, TypeError)
 
 MAX_PIXELS = 80_000_000  # 240 MB as RGB; a 61 megapixel camera fits
