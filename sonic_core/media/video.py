@@ -22,8 +22,6 @@ __all__ = ["FORMATS", "QUALITIES", "open_video", "save_video"]
 
 logger = logging.getLogger(__name__)
 
-CHUNK_PIXELS = 512 * 512 * 16  # frames are decoded in chunks of about this many pixels (50 MB as float32)
-
 
 def open_video(path: str | os.PathLike[str], with_audio: bool = True) -> Clip:
     """Any video file as a lazy Clip: pictures as they are meant to be seen, and its sound on the same clock.
@@ -38,22 +36,15 @@ def open_video(path: str | os.PathLike[str], with_audio: bool = True) -> Clip:
         logger.info("%s: its frame rate varies; it is read at %.3f frames a second", info.path.name, clock.fps)
     audio: Audio | None = sound_of(info, MAX_VIDEO_SECONDS) if with_audio and info.sound is not None else None
     width, height = info.picture.view.size
-    return Clip(width, height, clock.frame_count, clock.fps, lambda: _chunks(info), audio, info.metadata)
-
-
-def _chunks(info: MediaInfo) -> Iterator[np.ndarray]:
-    """float32 (n, height, width, 3) in [0, 1]."""
-    width, height = info.width or 0, info.height or 0
-    size = max(1, CHUNK_PIXELS // (width * height))
-    chunk, used = np.empty((size, height, width, 3), np.float32), 0
-    for frame in _at_constant_rate(info):
-        np.multiply(frame, np.float32(1 / 255), out=chunk[used])
-        used += 1
-        if used == size:
-            yield chunk
-            chunk, used = np.empty_like(chunk), 0
-    if used:
-        yield chunk[:used]
+    return Clip(
+        width,
+        height,
+        clock.frame_count,
+        clock.fps,
+        lambda: (frame[None] for frame in _at_constant_rate(info)),
+        audio,
+        info.metadata,
+    )
 
 
 def _at_constant_rate(info: MediaInfo) -> Iterator[np.ndarray]:
