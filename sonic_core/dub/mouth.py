@@ -13,6 +13,7 @@ import numpy as np
 
 from sonic_core.dub.faces import FaceState
 from sonic_core.dub.people import HeadView
+from sonic_core.dub.texture import grain, like_the_picture, softness
 from sonic_core.engines.lite.expression import RING_SHARE, dense_contour
 from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
@@ -49,6 +50,8 @@ class MouthPainter:
         height = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
         self.interior = make_interior(self.view_fit, self.basis.rest, view.picture, points, height)
         self.view_skin = _skin(view.picture.astype(np.float32), points)
+        face = _face_of(view)
+        self.blur, self.noise = softness(face), grain(face)
 
     def paint(self, frame: np.ndarray, state: FaceState, row: np.ndarray) -> np.ndarray:
         """A copy of a frame float32 (h, w, 3) in [0, 1] with the mouth of a motion row, see lite's layout.py."""
@@ -92,6 +95,8 @@ class MouthPainter:
         if opening.any():
             inside = self._inside(pixels, fit, moved, over, under, gap)
             inside = inside * (_skin(part, points) / self.view_skin)
+            blur = self.blur * fit.scale / self.view_fit.scale
+            inside = like_the_picture(inside, blur, self.noise, seed=abs(int(fit.origin[0] * 1000)))
             skin = skin * (1 - opening) + inside * opening
         # Only what moved is touched: a look-up at a pixel's own place gives the pixel back, but for rounding.
         still = (np.abs(from_upper - pixels).max(-1) + np.abs(from_lower - pixels).max(-1)) == 0
@@ -133,6 +138,13 @@ class MouthPainter:
         jaw = (moved[CHIN] @ self.view_fit.axes)[:2]
         scale = self.view_fit.scale / fit.scale
         return self.interior.draw(source.astype(np.float32), jaw, over * scale, under * scale, gap * scale)
+
+
+def _face_of(view: HeadView) -> np.ndarray:
+    """The part of a view that the face fills."""
+    low = np.maximum(view.landmarks[:, :2].min(0), 0).astype(int)
+    high = view.landmarks[:, :2].max(0).astype(int)
+    return view.picture[low[1] : high[1], low[0] : high[0]]
 
 
 def _controls(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
