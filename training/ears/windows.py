@@ -1,0 +1,116 @@
+"""Windows of speech as the encoder hears them: random lengths, voices and disturbances, made once and kept.
+
+    python -m training.ears.windows --work WORK [--count 6000] [--seed 0]
+
+A window is one to three utterances end to end, cut to 1 to 6 s at any place, so the head learns windows whose past and
+future end anywhere. Kept are the encoder's hidden states and, for every video frame, which moment of which utterance it
+shows: labels are looked up when the head is trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sonic_core.engines.lite.layout import WEIGHTS
+from sonic_core.speech.log_mel import log_mel
+from sonic_core.speech.whisper_encoder import WhisperEncoder
+from training.ears import voices
+from training.ears.corpus import Corpus
+
+RATE, FPS = 16000, 25
+FRAME = RATE // FPS
+SHARD = 250
+SILENCE, NOISE = -1, -2  # in place of an utterance's number: nobody speaks
+
+
+@dataclass(frozen=True)
+class Window:
+    sound: np.ndarray  # (frames * 640,)
+    source: np.ndarray  # (frames,) int32 number of the utterance, or SILENCE or NOISE
+    time: np.ndarray  # (frames,) float32 seconds in it
+
+
+def make_window(corpus: Corpus, rng: np.random.Generator) -> Window:
+    """Random utterances, changed and joined."""
+    length = int(rng.uniform(1.0, 6.0) * FPS)
+    if rng.random() < 0.05:
+        return nobody(length, rng)
+    sounds, sources, times = [], [], []
+    kind = corpus.draw_kind(rng)
+    formants, speed = np.exp(rng.normal(0.03, 0.10)), np.exp(rng.uniform(-0.18, 0.2))
+    plain = rng.random() < 0.25
+    while sum(map(len, sources)) < length + 10:
+        number = corpus.draw(kind, rng)
+        sound = corpus.sound(number)
+        if not plain:
+            sound = voices.resample(sound, speed)
+            if abs(np.log(formants)) > 0.03:
+                sound = voices.move_formants(sound, float(formants))
+        frames = len(sound) // FRAME
+        sounds.append(sound[: frames * FRAME])
+        sources.append(np.full(frames, number))
+        times.append((np.arange(frames) + 0.5) / FPS * (1.0 if plain else speed))
+        if rng.random() < 0.4:
+            pause = int(rng.uniform(0.1, 1.0) * FPS)
+            sounds.append(np.zeros(pause * FRAME, np.float32))
+            sources.append(np.full(pause, SILENCE))
+            times.append(np.zeros(pause))
+    sound, source, time = (np.concatenate(parts) for parts in (sounds, sources, times))
+    start = int(rng.integers(len(source) - length + 1))
+    part = slice(start, start + length)
+    sound = sound[start * FRAME : (start + length) * FRAME]
+    murmur = corpus.sound(corpus.draw(kind, rng))
+    sound = voices.level(sound if plain and rng.random() < 0.5 else voices.degrade(sound, rng, murmur), rng)
+    return Window(sound, source[part].astype(np.int32), time[part].astype(np.float32))
+
+
+def nobody(length: int, rng: np.random.Generator) -> Window:
+    """Silence, noise or music, at any level, swelling and sinking."""
+    samples = length * FRAME
+    make = (voices.music, voices.coloured_noise)[int(rng.integers(2))]
+    swell = np.interp(np.linspace(0, 5, samples), np.arange(6), rng.uniform(0.1, 1, 6))
+    sound = voices.level(make(samples, rng) * swell, rng) * (rng.random() > 0.15)
+    return Window(sound.astype(np.float32), np.full(length, NOISE, np.int32), np.zeros(length, np.float32))
+
+
+def make_shard(corpus: Corpus, encoder: WhisperEncoder, seed: int, path: Path) -> None:
+    states, sources, times, lengths = [], [], [], []
+    for k in range(SHARD):
+        window = make_window(corpus, np.random.default_rng([seed, k]))
+        heard = encoder(log_mel(window.sound)[None])[0]
+        states.append(heard.half().numpy())
+        sources.append(window.source)
+        times.append(window.time)
+        lengths.append(len(window.source))
+    np.save(path.with_suffix(".states.npy"), np.concatenate(states))
+    part = path.with_name(path.stem + ".part.npz")
+    np.savez(part, source=np.concatenate(sources), time=np.concatenate(times), lengths=np.array(lengths))
+    os.replace(part, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--encoder", type=Path, default=WEIGHTS / "whisper.safetensors")
+    parser.add_argument("--count", type=int, default=6000)
+    parser.add_argument("--folder", default="windows")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = args.work / args.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    corpus, encoder = Corpus.load(args.work), WhisperEncoder.from_file(args.encoder)
+    for shard in range(args.count // SHARD):
+        path = folder / f"{shard:03d}.npz"
+        if not path.exists():
+            make_shard(corpus, encoder, shard, path)
+            print(path.name, flush=True)
+
+
+if __name__ == "__main__":
+    main()
