@@ -1,0 +1,95 @@
+"""What a phone asks of the lips, done to the mouth whatever its neighbours left it doing.
+
+A regression to the mean never quite meets the lips for an m. Which phone is spoken, though, is heard with near certainty.
+So the mouth that the ears predict is taken as it is, with its coarticulation, and moved the least (in units of its own
+variance) that makes the lips meet for m p b, the lower lip reach the upper teeth for f v, the corners come in for w u o sh
+and go out for i e s, and the jaw open for an open vowel. Thresholds are shares of the face's height, forehead to chin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sonic_core.engines.lite.ear_head import KINDS
+from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, UPPER_INNER, UPPER_LIP
+from sonic_core.engines.lite.layout import MouthBasis
+
+# A kind of articulation begins at the first probability and is complete at the second.
+BEGINS = {"closed": (0.25, 0.5), "teeth": (0.3, 0.6), "round": (0.2, 0.6), "spread": (0.2, 0.6), "open": (0.2, 0.6),
+          "tongue": (0.3, 0.7)}  # fmt: skip
+PRESSED = -0.004  # opening of closed lips: below 0, so that a little smoothing does not part them
+TEETH = 0.009  # widest opening of f and v
+OPEN = 0.034  # least opening of an open vowel
+NARROW, WIDE = -0.012, 0.006  # width of rounded and spread lips, 0 at rest
+SOFT = 1e-3  # keeps the solution off combinations of coefficients that hardly move the lips
+
+
+@dataclass(frozen=True)
+class Articulation:
+    """Moves mouths in the coefficients of one basis."""
+
+    basis: MouthBasis
+
+    @property
+    def height(self) -> float:
+        return float(np.linalg.norm(self.basis.rest[FOREHEAD] - self.basis.rest[CHIN]))
+
+    @cached_property
+    def gap(self) -> np.ndarray:
+        """(12, 9) opening between the corners, for one unit of each coefficient, in face heights."""
+        moved = self.basis.components[:, LOWER_INNER, 1] - self.basis.components[:, UPPER_INNER, 1]
+        return moved[:, 1:-1].astype(np.float64) / self.height
+
+    @cached_property
+    def width(self) -> np.ndarray:
+        """(12, 1) width from corner to corner, for one unit of each coefficient, in face heights."""
+        left, right = UPPER_LIP[0, [0, -1]]
+        return (self.basis.components[:, [right], 0] - self.basis.components[:, [left], 0]).astype(np.float64) / self.height
+
+    @cached_property
+    def gap_solve(self) -> np.ndarray:
+        """(9, 12) the smallest change of coefficients for a wanted change of the gaps."""
+        return _least_change(self.gap)
+
+    @cached_property
+    def shape_solve(self) -> np.ndarray:
+        """(10, 12) the same for the gaps and the width together."""
+        return _least_change(np.concatenate([self.gap, self.width], 1))
+
+    def apply(self, mouth: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Mouth (n, 12) and probabilities (n, kinds) -> (n, 15): the mouth, then pressed lips, lip to teeth, tongue."""
+        strength = {kind: _ramp(wanted[:, k], *BEGINS[kind]) for k, kind in enumerate(KINDS)}
+        mouth = mouth.astype(np.float64)
+        mouth = self._width(mouth, strength["round"], strength["spread"])
+        gaps = mouth @ self.gap
+        middle = gaps[:, 4]
+        least = OPEN * strength["open"] * (1 - np.maximum(strength["closed"], strength["teeth"]))
+        wider = np.maximum(least - middle, 0) / max(self.gap[0, 4], 1e-6)
+        mouth[:, 0] += wider  # the first component is the jaw's
+        for kind, widest in (("teeth", TEETH), ("closed", PRESSED)):
+            gaps = mouth @ self.gap
+            change = np.minimum(widest - gaps, 0) * strength[kind][:, None]
+            mouth += change @ self.gap_solve
+        drawn = [strength["closed"], strength["teeth"] * (1 - strength["closed"]), strength["tongue"]]
+        return np.concatenate([mouth, np.stack(drawn, 1)], 1).astype(np.float32)
+
+    def _width(self, mouth: np.ndarray, narrow: np.ndarray, wide: np.ndarray) -> np.ndarray:
+        """The corners moved to where rounding or spreading wants them, the opening kept."""
+        width = (mouth @ self.width)[:, 0]
+        change = narrow * np.minimum(NARROW - width, 0) + wide * (1 - narrow) * np.maximum(WIDE - width, 0)
+        wish = np.zeros((len(mouth), self.gap.shape[1] + 1))
+        wish[:, -1] = change
+        return mouth + wish @ self.shape_solve
+
+
+def _least_change(rows: np.ndarray) -> np.ndarray:
+    """(12, m) effects -> (m, 12), the damped pseudo-inverse."""
+    scale = np.square(rows).sum(0).mean()
+    return np.linalg.solve(rows.T @ rows + SOFT * scale * np.eye(rows.shape[1]), rows.T)
+
+
+def _ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    return np.clip((values - low) / (high - low), 0, 1)

@@ -1,0 +1,161 @@
+"""Speech in, lips out: what the mouth does in every video frame, for a whole clip or while somebody speaks.
+
+An encoder (Whisper tiny.en, or a HuBERT) listens through windows of a few seconds, a small head reads what it heard, and
+`articulation` makes lips meet where they must. A clip of any length goes through overlapping windows that are blended where
+they meet, so memory does not grow; a live voice goes through a window that ends now. Knows nothing of pictures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from sonic_core.engines.lite.articulation import Articulation
+from sonic_core.engines.lite.ear_head import KINDS, EarHead, EarHeadConfig
+from sonic_core.engines.lite.layout import FPS, MOUTH_CHANNELS, MouthBasis
+from sonic_core.errors import ModelError
+from sonic_core.speech.log_mel import SAMPLE_RATE, log_mel
+from sonic_core.speech.whisper_encoder import WhisperEncoder
+
+SAMPLES = SAMPLE_RATE // FPS  # a video frame's
+WINDOW, OVERLAP = 6 * FPS, 40  # frames; as long as the longest the head was trained on
+UNSURE = 10  # frames at a cut end of a window that are left to its neighbour
+HISTORY = 4 * FPS  # frames that a live window looks back
+LOOK_AHEAD = 0.12  # seconds
+
+Encoder = Callable[[np.ndarray], Tensor]  # float32 (640 n,) -> hidden states (2 n, states, heard)
+
+
+@dataclass(frozen=True)
+class Ears:
+    encoder: Encoder
+    head: EarHead
+    articulation: Articulation
+
+    @staticmethod
+    def from_folder(folder: Path) -> Ears:
+        """Read the encoder that `bundle.json` names and `ears.safetensors`.
+
+        Raises ModelError when a file is missing, damaged or not what it should be.
+        """
+        encoder = load_encoder(folder)
+        return Ears(encoder, load_head(folder / "ears.safetensors"), Articulation(MouthBasis.load()))
+
+    def articulate(self, speech: np.ndarray, frames: int) -> np.ndarray:
+        """Mono float32 (samples,) at 16 kHz -> (frames, 15): the mouth's coefficients, then PRESS, TEETH, TONGUE."""
+        return self.articulation.apply(*self.predict(speech, frames))
+
+    def predict(self, speech: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mouth (frames, 12) as regressed, and the probability (frames, kinds) of each kind of articulation."""
+        total = np.zeros((frames, MOUTH_CHANNELS + len(KINDS)), np.float32)
+        weight = np.zeros((frames, 1), np.float32)
+        for start in window_starts(frames):
+            stop = min(start + WINDOW, frames)
+            piece = speech[start * SAMPLES : stop * SAMPLES]
+            share = window_weight(start, stop, frames)
+            total[start:stop] += share * self._window(piece, stop - start)
+            weight[start:stop] += share
+        total /= np.maximum(weight, 1e-6)
+        return total[:, :MOUTH_CHANNELS], total[:, MOUTH_CHANNELS:]
+
+    @torch.inference_mode()
+    def _window(self, speech: np.ndarray, frames: int) -> np.ndarray:
+        """One window, padded with silence to whole frames -> (frames, 12 + kinds)."""
+        padded = np.pad(speech, (0, frames * SAMPLES - len(speech))).astype(np.float32)
+        states = self.encoder(padded)
+        mouth, wanted, _ = self.head(states[None].to(self.head.mix.dtype))
+        return torch.cat([mouth[0], wanted[0].sigmoid()], 1).float().numpy()
+
+    def stream(self, look_ahead: float = LOOK_AHEAD) -> EarStream:
+        """Ears for one live voice; `look_ahead` is how many seconds of sound a row waits for after its frame."""
+        return EarStream(self, look_ahead)
+
+
+class EarStream:
+    """Gives the rows of a voice that is still speaking."""
+
+    def __init__(self, ears: Ears, look_ahead: float):
+        self.ears, self.wait = ears, round(look_ahead * SAMPLE_RATE)
+        self.sound = np.zeros(0, np.float32)  # the last HISTORY frames and what has no row yet
+        self.first = 0  # the frame with which `sound` begins
+        self.done = 0  # frames whose rows were given
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Float32 (k,) at 16 kHz -> (m, 15) rows that became final, one for each video frame, m often 0."""
+        self.sound = np.concatenate([self.sound, np.asarray(samples, np.float32)])
+        final = self.first + max(0, len(self.sound) - self.wait) // SAMPLES
+        return self._rows(final)
+
+    def flush(self) -> np.ndarray:
+        """The voice has ended: the rows of the frames that are left."""
+        return self._rows(self.first + -(-len(self.sound) // SAMPLES))
+
+    def _rows(self, final: int) -> np.ndarray:
+        if final <= self.done:
+            return np.zeros((0, MOUTH_CHANNELS + 3), np.float32)
+        frames = -(-len(self.sound) // SAMPLES)
+        window = self.ears._window(self.sound, frames)
+        rows = self.ears.articulation.apply(window[:, :MOUTH_CHANNELS], window[:, MOUTH_CHANNELS:])
+        new = rows[self.done - self.first : final - self.first]
+        self.done = final
+        if self.done - self.first > HISTORY:
+            drop = self.done - self.first - HISTORY
+            self.sound, self.first = self.sound[drop * SAMPLES :], self.first + drop
+        return new
+
+
+def window_starts(frames: int) -> list[int]:
+    """First frames of the windows that cover a clip; the last one ends with it."""
+    if frames <= WINDOW:
+        return [0] if frames else []
+    return [*range(0, frames - WINDOW, WINDOW - OVERLAP), frames - WINDOW]
+
+
+def window_weight(start: int, stop: int, frames: int) -> np.ndarray:
+    """(stop - start, 1) how far each row of a window counts: little at an end that is cut, fully at the clip's own ends."""
+    at = np.arange(stop - start, dtype=np.float32)
+    ramp = OVERLAP - 2 * UNSURE
+    begin = np.ones_like(at) if start == 0 else np.clip((at - UNSURE + 1) / ramp, 1e-4, 1)
+    end = np.ones_like(at) if stop == frames else np.clip((at[::-1] - UNSURE + 1) / ramp, 1e-4, 1)
+    return np.minimum(begin, end)[:, None]
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """What a bundle listens with: `{"ears": "whisper"}` or `{"ears": "hubert"}` in its bundle.json."""
+    path = folder / "bundle.json"
+    try:
+        kind = json.loads(path.read_text("utf-8"))["ears"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} does not name the bundle's ears, whisper or hubert: install the package again") from error
+    if kind == "whisper":
+        whisper = WhisperEncoder.from_file(folder / "whisper.safetensors")
+        return lambda speech: whisper(log_mel(speech)[None])[0]
+    if kind == "hubert":
+        from sonic_core.speech.hubert import SpeechEncoder
+
+        hubert = SpeechEncoder.from_folder(folder / "hubert")
+        return lambda speech: hubert.centred_features(speech, 2 * len(speech) // SAMPLES, all_layers=True)
+    raise ModelError(f"{path} names the ears {kind!r}; this version knows whisper and hubert")
+
+
+def load_head(path: Path) -> EarHead:
+    """The head with its configuration, from one safetensors file."""
+    if not path.is_file():
+        raise ModelError(f"{path} is missing: install the package again, or run `python -m training.ears.train`")
+    with safe_open(path, "pt") as file:
+        fields: dict[str, Any] = json.loads((file.metadata() or {}).get("config", "{}"))
+        weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    try:
+        head = EarHead(EarHeadConfig(**fields))
+        head.load_state_dict(weights)
+    except (TypeError, RuntimeError) as error:
+        raise ModelError(f"{path} does not hold an ear head: {error}") from error
+    return head.eval()
