@@ -23,7 +23,8 @@ import cv2
 import numpy as np
 
 from sonic_core.clip import Audio, Clip
-from sonic_core.engines.lite.layout import MOUTH, MouthBasis
+from sonic_core.engines.lite.ears import Ears
+from sonic_core.engines.lite.layout import MOUTH, WEIGHTS, MouthBasis
 from sonic_core.face.crop import crop_square, head_box
 from sonic_core.face.detect import Face
 from sonic_core.face.tracker import FaceTracker, face_height, lip_gap, lip_shape
@@ -32,7 +33,7 @@ from sonic_core.finish.paste_back import paste_back
 from sonic_core.finish.smooth import smooth
 from sonic_core.media.audio import cut, load_audio, speech_waveform
 from sonic_core.media.video import open_video
-from sonic_core.quality.lip_sync import TRUSTED, _motion_model, compare, lip_shapes, match, speech_opening
+from sonic_core.quality.lip_sync import TRUSTED, compare, lip_shapes, match, speech_opening
 from sonic_core.quality.report import flicker, gradient, jitter
 from sonic_core.video.interpolate import interpolate
 from training.synthetic_face import Puppet, load_puppet
@@ -73,11 +74,10 @@ def sounds(data: Path) -> list[np.ndarray]:
     return made
 
 
-def model_lips(speech: np.ndarray, seed: int) -> np.ndarray:
+def model_lips(speech: np.ndarray) -> np.ndarray:
     """(n, 2) lip shapes of a motion the bundled model makes for this speech."""
-    model, basis = _motion_model(), MouthBasis.load()
-    frames = len(speech) // 640
-    motion = model.sample(model.listen(speech, frames), steps=10, seed=seed).numpy()
+    basis = MouthBasis.load()
+    motion = Ears.from_folder(WEIGHTS).articulate(speech, len(speech) // 640)
     points = basis.rest + basis.displacement(motion[:, MOUTH])
     return np.stack([lip_shape(face) for face in points]) / face_height(basis.rest)
 
@@ -98,7 +98,7 @@ def part_align(data: Path, clips: Path | None, out: Path | None) -> dict:
     rng = np.random.default_rng(0)
     errors, trusted = [], []
     voices = sounds(data)
-    lips = [model_lips(speech, seed) for seed, speech in enumerate(voices)]
+    lips = [model_lips(speech) for speech in voices]
     expected = [speech_opening(speech, len(track)) for speech, track in zip(voices, lips, strict=True)]
     for track, implied in zip(lips, expected, strict=True):
         for known in KNOWN:
@@ -385,7 +385,7 @@ def part_pictures(data: Path, clips: Path | None, out: Path | None) -> dict:
     picture(out, "finish_canvas.jpg", [before, *made])
     if out is not None:
         speech = sounds(data)[0]
-        lips = model_lips(speech, 1)
+        lips = model_lips(speech)
         late = lips[np.maximum(np.arange(len(lips)) - 3, 0)]
         found = match(late, 25.0, speech_opening(speech, len(lips)))
         title = f"lips 120 ms late; found {1000 * found.offset:.0f} ms, confidence {found.confidence:.2f}"

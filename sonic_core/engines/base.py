@@ -34,7 +34,7 @@ def no_step(done: int, total: int, preview: Any = None) -> None:
 class Latents:
     """What sampling made and decoding needs.
 
-    `values` has the frames first: lite (n, 24) motion at 25 fps, sonic (n, 4, h, w) at 12.5 fps. `portrait` is what
+    `values` has the frames first: lite (n, 27) motion at 25 fps, sonic (n, 4, h, w) at 12.5 fps. `portrait` is what
     they move; `seconds` is how long the finished clip is, at whatever frame rate it is decoded.
     """
 

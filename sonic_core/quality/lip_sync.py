@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import betainc
 
 from sonic_core.clip import Audio, Clip
-from sonic_core.engines.lite.layout import FPS, MOUTH, MouthBasis
+from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS, MouthBasis
 from sonic_core.errors import InputError
 from sonic_core.face.points import CHIN, FOREHEAD, LIP_PAIRS
 from sonic_core.face.tracker import FaceTracker, Tracker, face_height, lip_shape
@@ -86,21 +86,16 @@ def lip_shapes(clip: Clip, tracker: Tracker) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _motion_model():
-    from sonic_core.engines.lite.motion import MotionModel
+def _ears():
+    from sonic_core.engines.lite.ears import Ears
 
-    return MotionModel.from_folder()
+    return Ears.from_folder(WEIGHTS)
 
 
 def speech_opening(speech: np.ndarray, frames: int) -> np.ndarray:
-    """(frames,) the lip opening that speech implies, as a share of the face's height: one step of the bundled model.
-
-    Denoising from the highest noise level in one step gives the mean over all motions that fit the speech.
-    """
-    model = _motion_model()
-    latents = model.sample(model.listen(speech, frames), steps=1, seed=0, guidance=1.0, solver="euler").numpy()
+    """(frames,) the lip opening that speech implies, as a share of the face's height: what lite's ears make of it."""
     basis = MouthBasis.load()
-    points = basis.rest + basis.displacement(latents[:, MOUTH])
+    points = basis.rest + basis.displacement(_ears().articulate(speech, frames)[:, MOUTH])
     pairs = np.array(LIP_PAIRS)
     gap = np.linalg.norm(points[:, pairs[:, 0], :2] - points[:, pairs[:, 1], :2], axis=-1).mean(-1)
     return gap / np.linalg.norm(basis.rest[FOREHEAD, :2] - basis.rest[CHIN, :2])

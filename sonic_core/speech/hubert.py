@@ -91,11 +91,11 @@ class SpeechEncoder:
         empty = (0, self.layers, self.width) if all_layers else (0, self.width)
         return torch.cat(parts) if parts else torch.zeros(empty)
 
-    def centred_features(self, waveform: np.ndarray, frames: int) -> Tensor:
-        """(frames, width) features of which row i looks at the middle of hop i; silence before and after the sound."""
+    def centred_features(self, waveform: np.ndarray, frames: int, all_layers: bool = False) -> Tensor:
+        """`features` (frames, ...) of which row i looks at the middle of hop i; silence around the sound."""
         margin = (self.receptive_field - self.hop) // 2
         after = max(0, (frames - 1) * self.hop + self.receptive_field - margin - len(waveform))
-        return self.features(np.pad(waveform, (margin, after)))[:frames]
+        return self.features(np.pad(waveform, (margin, after)), all_layers)[:frames]
 
     def _chunks(self, samples: int) -> Iterator[tuple[int, int, int, int]]:
         """(first frame, end frame, first sample, end sample) of each piece; frames follow one another."""

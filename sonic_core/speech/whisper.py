@@ -1,8 +1,10 @@
-"""Whisper's encoder as a source of speech features: waveform -> all hidden states at 50 Hz.
+"""Whisper as the released Sonic listens with it: waveform -> all hidden states at 50 Hz, in pieces of 30 s.
 
-Audio is mono 16 kHz. Longer audio is cut into the 30 s pieces Whisper was trained on. What the features are used
-for is not known here. The network and its log-mel are those of `transformers`.
+Audio is mono 16 kHz, cut into the 30 s pieces Whisper was trained on, the last one padded with silence. What the
+features are used for is not known here.
 """
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -10,48 +12,38 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sonic_core.optional_imports import broken_ones_replaced
-from sonic_core.weights.read import load_into
+from sonic_core.speech.log_mel import SAMPLE_RATE, log_mel
+from sonic_core.speech.whisper_encoder import MAX_SECONDS, WhisperEncoder
 
-with broken_ones_replaced():
-    from transformers import WhisperConfig, WhisperFeatureExtractor
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-SAMPLE_RATE = 16000
 FEATURE_RATE = 50
+PIECE = int(MAX_SECONDS * SAMPLE_RATE)
 
 
 class WhisperFeatures(nn.Module):
     """Log-mel and encoder; `layers` and `width` say what comes out of it."""
 
-    def __init__(self, encoder: WhisperEncoder, config: WhisperConfig) -> None:
+    def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
         self.encoder = encoder
-        self.mel = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
-        self.layers = config.encoder_layers + 1
-        self.width = config.d_model
+        self.width, self.bands = encoder.conv1.weight.shape[:2]
+        self.layers = len(encoder.layers) + 1
 
     @classmethod
-    def from_state(cls, config: dict[str, Any], state: dict[str, Tensor]) -> "WhisperFeatures":
+    def from_state(cls, config: dict[str, Any], state: dict[str, Tensor]) -> WhisperFeatures:
         """Build from a `config.json` and the tensors of a Whisper checkpoint, of which only the encoder is used.
 
         Raises:
             ModelError: the tensors are not those of an encoder of this configuration.
         """
-        whisper_config = WhisperConfig.from_dict(config)
         prefix = "model.encoder." if "model.encoder.conv1.weight" in state else "encoder."
-        with torch.device("meta"):
-            encoder = WhisperEncoder(whisper_config)
         own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        load_into(encoder, own, "the Whisper model")
-        return cls(encoder, whisper_config)
+        heads, layers = config["encoder_attention_heads"], config["encoder_layers"]
+        return cls(WhisperEncoder.from_state(own, "the Whisper model", heads, layers))
 
     def log_mel(self, speech: np.ndarray) -> Tensor:
-        """(samples,) float32 at 16 kHz -> (pieces, 80, 3000), one piece for every 30 s begun."""
-        size = self.mel.n_samples
-        pieces = [speech[start : start + size] for start in range(0, len(speech), size)]
-        features = [self.mel(piece, sampling_rate=SAMPLE_RATE, return_tensors="np").input_features for piece in pieces]
-        return torch.from_numpy(np.concatenate(features).astype(np.float32))
+        """(samples,) float32 at 16 kHz -> (pieces, bands, 3000), one piece for every 30 s begun."""
+        pieces = [speech[start : start + PIECE] for start in range(0, len(speech), PIECE)]
+        return torch.stack([log_mel(np.pad(piece, (0, PIECE - len(piece))), self.bands) for piece in pieces])
 
     @torch.inference_mode()
     def forward(self, speech: np.ndarray) -> Tensor:
@@ -61,8 +53,4 @@ class WhisperFeatures(nn.Module):
         norm.
         """
         weight = self.encoder.conv1.weight
-        rows = []
-        for piece in self.log_mel(speech).split(1):
-            states = self.encoder(piece.to(weight), output_hidden_states=True).hidden_states
-            rows.append(torch.stack(states, dim=2)[0])
-        return torch.cat(rows)
+        return torch.cat([self.encoder(piece.to(weight))[0] for piece in self.log_mel(speech).split(1)])

@@ -22,9 +22,9 @@ HEAD_WIDTH = 64  # of every published Whisper
 
 
 class EncoderLayer(nn.Module):
-    def __init__(self, width: int, feed: int):
+    def __init__(self, width: int, feed: int, heads: int):
         super().__init__()
-        self.self_attn = SelfAttention(width)
+        self.self_attn = SelfAttention(width, heads)
         self.self_attn_layer_norm = nn.LayerNorm(width)
         self.fc1, self.fc2 = nn.Linear(width, feed), nn.Linear(feed, width)
         self.final_layer_norm = nn.LayerNorm(width)
@@ -35,42 +35,47 @@ class EncoderLayer(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    def __init__(self, width: int):
+    def __init__(self, width: int, heads: int):
         super().__init__()
+        self.heads = heads
         self.q_proj, self.v_proj, self.out_proj = (nn.Linear(width, width) for _ in range(3))
         self.k_proj = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, n, width) -> (b, n, width)."""
-        shape = (*x.shape[:2], -1, HEAD_WIDTH)
+        shape = (*x.shape[:2], self.heads, -1)
         q, k, v = (project(x).view(shape).transpose(1, 2) for project in (self.q_proj, self.k_proj, self.v_proj))
         return self.out_proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
 
 class WhisperEncoder(nn.Module):
-    """`layers` and `width` say what comes out of it: the embedding and one state for each layer."""
+    """Gives the embedding and one state for each layer."""
 
-    def __init__(self, bands: int, width: int, feed: int, layers: int, rows: int):
+    def __init__(self, bands: int, width: int, feed: int, layers: int, heads: int, rows: int):
         super().__init__()
-        self.bands, self.width = bands, width
         self.conv1 = nn.Conv1d(bands, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
         self.embed_positions = nn.Embedding(rows, width)
-        self.layers = nn.ModuleList(EncoderLayer(width, feed) for _ in range(layers))
+        self.layers = nn.ModuleList(EncoderLayer(width, feed, heads) for _ in range(layers))
         self.layer_norm = nn.LayerNorm(width)
 
     @staticmethod
-    def from_state(state: Mapping[str, Tensor], where: str) -> WhisperEncoder:
-        """Build with the sizes of the tensors; `where` names them in errors. Raises ModelError if they do not fit."""
+    def from_state(
+        state: Mapping[str, Tensor], where: str, heads: int | None = None, layers: int | None = None
+    ) -> WhisperEncoder:
+        """Build with the sizes of the tensors; `where` names them in errors.
+
+        `heads` and `layers` are what a configuration says, if there is one. Raises ModelError if they do not fit.
+        """
         try:
             width, bands = state["conv1.weight"].shape[:2]
             feed = len(state["layers.0.fc1.bias"])
             rows = len(state["embed_positions.weight"])
         except KeyError as error:
             raise ModelError(f"{where} does not hold a Whisper encoder: it lacks {error.args[0]!r}") from error
-        layers = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("layers."))
+        layers = layers or 1 + max(int(key.split(".")[1]) for key in state if key.startswith("layers."))
         with torch.device("meta"):
-            encoder = WhisperEncoder(bands, width, feed, layers, rows)
+            encoder = WhisperEncoder(bands, width, feed, layers, heads or width // HEAD_WIDTH, rows)
         load_into(encoder, dict(state), where)
         return encoder.eval()
 

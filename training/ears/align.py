@@ -2,8 +2,8 @@
 
     python -m training.ears.align --work WORK --kind s1
 
-Writes WORK/phones/KIND.npz: for each utterance its phones' numbers (`training.ears.phones`), starts and ends in seconds.
-Utterances whose words the dictionary lacks, or that do not align, have none.
+Writes WORK/phones/KIND.npz: for each utterance its phones' numbers (`training.ears.phones`), starts and ends in
+seconds. Utterances whose words the dictionary lacks, or that do not align, have none.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 
 from sonic_core.errors import InputError
 from sonic_core.quality.alignment import Phone, align
-from training.ears.store import load
 from training.ears.phones import NUMBER, of_arpabet
+from training.ears.store import load
 
 # GRID's letters by their British names, so that the dictionary's American "zee" does not mislead.
 RESPELT = {"z": "zed"}

@@ -19,8 +19,8 @@ from scipy.signal import resample_poly
 
 from sonic_core.quality.alignment import Phone
 from training.ears.align import save_phones
-from training.ears.store import Utterance, save
 from training.ears.phones import of_ipa
+from training.ears.store import Utterance, save
 from training.ears.texts import grid_sentence, sentences
 
 RATE = 16000

@@ -1,10 +1,10 @@
 """Train the ear head on windows of features.
 
-    python -m training.ears.train --work WORK --out FILE [--steps 8000] [--windows windows]
+    python -m training.ears.train --work WORK --out FILE [--steps 8000] [--windows windows ...]
 
-Three lessons at once: the real mouth (GRID, one speaker at length, four shortly), what every phone asks of lips, jaw and
-tongue, and which phone it is (which only trains the layers below and serves to align voices without timing). Resumes at
-WORK/NAME.pt. Logs the correlation of lip opening on the held-out clips and on strangers, if WORK/strangers is there.
+Three lessons at once: the real mouth (GRID, one speaker at length, four shortly), what every phone asks of lips, jaw
+and tongue, and which phone it is (which only trains the layers below). Resumes at WORK/NAME.pt.
+Logs the correlation of lip opening on the held-out clips and on strangers, if WORK/strangers is there.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from sonic_core.engines.lite.layout import MouthBasis
 from sonic_core.speech.log_mel import log_mel
 from sonic_core.speech.whisper_encoder import WhisperEncoder
 from training.ears.corpus import Corpus
-from training.ears.store import load
 from training.ears.labels import UNKNOWN, Labels
 from training.ears.phones import PHONES
+from training.ears.store import load
 
 WEIGHT = torch.tensor([3, 2, 2, 1.5, 1, 1, 0.7, 0.7, 0.5, 0.5, 0.5, 0.5])  # of the mouth's coefficients
 LONGEST = 64  # frames of a window in one step
@@ -55,11 +55,11 @@ def mouth_scales(corpus: Corpus) -> dict[str, float]:
 
 
 class Windows:
-    """All shards of a folder: features as memory maps, labels ready."""
+    """All shards of some folders: features as memory maps, labels ready."""
 
-    def __init__(self, folder: Path, labels: Labels):
+    def __init__(self, folders: list[Path], labels: Labels):
         self.items: list[tuple] = []
-        for path in sorted(folder.glob("[0-9]*.npz")):
+        for path in sorted(path for folder in folders for path in folder.glob("[0-9]*.npz")):
             if "part" in path.name:
                 continue
             stored, states = dict(np.load(path)), np.load(path.with_suffix(".states.npy"), mmap_mode="r")
@@ -114,7 +114,9 @@ def lagged(made: np.ndarray, real: np.ndarray, reach: int = 4) -> tuple[float, f
     """Correlation at lag 0, its peak, and where that lies in frames (+ = made late), between frames by a parabola."""
     n = min(len(made), len(real))
     made, real = made[:n], real[:n]
-    at = [correlation(made[max(0, k) : n + min(0, k)], real[max(0, -k) : n - max(0, k)]) for k in range(-reach, reach + 1)]
+    at = [
+        correlation(made[max(0, k) : n + min(0, k)], real[max(0, -k) : n - max(0, k)]) for k in range(-reach, reach + 1)
+    ]
     k = int(np.argmax(at))
     shift = 0.0
     if 0 < k < 2 * reach:
@@ -147,7 +149,8 @@ class Exam:
         for name, clips in self.sets.items():
             found = np.array([lagged(self.gap(head(states[None])[0][0].numpy()), real) for states, real in clips])
             if len(found):
-                words.append(f"{name} lag 0 {found[:, 0].mean():.3f} best {found[:, 1].mean():.3f} at {found[:, 2].mean():+.2f} worst {found[:, 0].min():.2f}")
+                at_0, best, lag = found.mean(0)
+                words.append(f"{name} {at_0:.3f}, best {best:.3f} at {lag:+.2f}, worst {found[:, 0].min():.2f}")
         return "; ".join(words)
 
 
@@ -170,7 +173,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, required=True)
-    parser.add_argument("--windows", default="windows")
+    parser.add_argument("--windows", nargs="+", default=["windows"])
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3)
@@ -180,7 +183,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     corpus = Corpus.load(args.work)
-    windows = Windows(args.work / args.windows, Labels(args.work, corpus, mouth_scales(corpus)))
+    windows = Windows([args.work / name for name in args.windows], Labels(args.work, corpus, mouth_scales(corpus)))
     exam = Exam(args.work, WhisperEncoder.from_file(args.encoder))
     head = EarHead(EarHeadConfig(phones=len(PHONES), width=args.width), args.dropout)
     average = copy.deepcopy(head).eval()

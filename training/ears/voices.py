@@ -92,7 +92,10 @@ def music(samples: int, rng: np.random.Generator) -> np.ndarray:
     """Chords, a tune, a bass and drums made on the spot, unit RMS: nothing that is sung."""
     beat = RATE * 60 / rng.uniform(70, 150)
     out = np.zeros(samples + 2 * RATE, np.float32)
-    root, scale = rng.uniform(36, 55), np.array([0, 2, 3, 5, 7, 8, 10] if rng.random() < 0.5 else [0, 2, 4, 5, 7, 9, 11])
+    root, scale = (
+        rng.uniform(36, 55),
+        np.array([0, 2, 3, 5, 7, 8, 10] if rng.random() < 0.5 else [0, 2, 4, 5, 7, 9, 11]),
+    )
     harmonics = rng.uniform(0.2, 0.9)
     for part, (octave, every, length, loud) in enumerate([(0, 4, 4, 0.6), (12, 0.5, 0.8, 0.7), (-12, 1, 1, 0.8)]):
         if rng.random() < 0.25:
@@ -114,7 +117,9 @@ def music(samples: int, rng: np.random.Generator) -> np.ndarray:
 def _tone(hertz: float, samples: int, harmonics: float, rng: np.random.Generator) -> np.ndarray:
     time = np.arange(samples, dtype=np.float32) / RATE
     vibrato = 1 + 0.004 * rng.random() * np.sin(2 * np.pi * 5 * time)
-    waves = [harmonics**k * np.sin(2 * np.pi * hertz * (k + 1) * time * vibrato) for k in range(6) if hertz * (k + 1) < 7500]
+    waves = [
+        harmonics**k * np.sin(2 * np.pi * hertz * (k + 1) * time * vibrato) for k in range(6) if hertz * (k + 1) < 7500
+    ]
     fade = np.exp(-time / rng.uniform(0.15, 2.0)) * np.minimum(1, np.minimum(time, time[-1] - time) / 0.01)
     return (sum(waves) * fade).astype(np.float32)
 
@@ -144,7 +149,9 @@ def degrade(waveform: np.ndarray, rng: np.random.Generator, murmur: np.ndarray) 
     if rng.random() < 0.25:
         waveform = waveform + music(len(waveform), rng) * level * 10 ** (-rng.uniform(3, 25) / 20)
     if rng.random() < 0.1:
-        waveform = waveform + np.resize(murmur, len(waveform)) * (level / (murmur.std() + 1e-5) * rng.uniform(0.03, 0.2))
+        waveform = waveform + np.resize(murmur, len(waveform)) * (
+            level / (murmur.std() + 1e-5) * rng.uniform(0.03, 0.2)
+        )
     if rng.random() < 0.15:
         waveform = line(waveform, rng)
     return waveform.astype(np.float32)

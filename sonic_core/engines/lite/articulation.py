@@ -1,9 +1,9 @@
 """What a phone asks of the lips, done to the mouth whatever its neighbours left it doing.
 
-A regression to the mean never quite meets the lips for an m. Which phone is spoken, though, is heard with near certainty.
-So the mouth that the ears predict is taken as it is, with its coarticulation, and moved the least (in units of its own
-variance) that makes the lips meet for m p b, the lower lip reach the upper teeth for f v, the corners come in for w u o sh
-and go out for i e s, and the jaw open for an open vowel. Thresholds are shares of the face's height, forehead to chin.
+A regression to the mean never quite meets the lips for an m. Which phone is spoken, though, is heard with near
+certainty. So the mouth that the ears predict is taken as it is, with its coarticulation, and moved the least (in units
+of its own variance) that makes the lips meet for m p b, the lower lip reach the upper teeth for f v, the corners come
+in for w u o sh and go out for i e s, and the jaw open for an open vowel. Distances are shares of the face's height.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BEGINS = {"closed": (0.25, 0.5), "teeth": (0.3, 0.6), "round": (0.2, 0.6), "spre
           "tongue": (0.3, 0.7)}  # fmt: skip
 PRESSED = -0.004  # opening of closed lips: below 0, so that a little smoothing does not part them
 TEETH = 0.009  # widest opening of f and v
-OPEN = 0.034  # least opening of an open vowel
+OPEN = 0.027  # least opening of an open vowel
 NARROW, WIDE = -0.012, 0.006  # width of rounded and spread lips, 0 at rest
 SOFT = 1e-3  # keeps the solution off combinations of coefficients that hardly move the lips
 
@@ -47,7 +47,9 @@ class Articulation:
     def width(self) -> np.ndarray:
         """(12, 1) width from corner to corner, for one unit of each coefficient, in face heights."""
         left, right = UPPER_LIP[0, [0, -1]]
-        return (self.basis.components[:, [right], 0] - self.basis.components[:, [left], 0]).astype(np.float64) / self.height
+        return (self.basis.components[:, [right], 0] - self.basis.components[:, [left], 0]).astype(
+            np.float64
+        ) / self.height
 
     @cached_property
     def gap_solve(self) -> np.ndarray:
@@ -67,8 +69,8 @@ class Articulation:
         gaps = mouth @ self.gap
         middle = gaps[:, 4]
         least = OPEN * strength["open"] * (1 - np.maximum(strength["closed"], strength["teeth"]))
-        wider = np.maximum(least - middle, 0) / max(self.gap[0, 4], 1e-6)
-        mouth[:, 0] += wider  # the first component is the jaw's
+        wider = np.where(least > 0, np.maximum(least - middle, 0), 0)
+        mouth[:, 0] += wider / self.gap[0, 4]  # the first component is the jaw's
         for kind, widest in (("teeth", TEETH), ("closed", PRESSED)):
             gaps = mouth @ self.gap
             change = np.minimum(widest - gaps, 0) * strength[kind][:, None]

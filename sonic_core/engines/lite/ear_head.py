@@ -57,7 +57,7 @@ class EarHead(nn.Module):
         self.phones = nn.Linear(w, 2 * config.phones) if config.phones else None
 
     def forward(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """(b, 2 n, states, heard) -> mouth (b, n, 12), articulation logits (b, n, kinds), phone logits (b, 2 n, phones)."""
+        """(b, 2 n, states, heard) -> mouth (b, n, 12), logits of kinds (b, n, kinds) and of phones (b, 2 n, phones)."""
         normed = F.layer_norm(states, states.shape[-1:])
         x = torch.einsum("bnsh,s->bnh", normed, self.mix.softmax(0))
         x = F.gelu(self.enter(self.drop(x)))

@@ -1,8 +1,8 @@
 """Speech in, lips out: what the mouth does in every video frame, for a whole clip or while somebody speaks.
 
-An encoder (Whisper tiny.en, or a HuBERT) listens through windows of a few seconds, a small head reads what it heard, and
-`articulation` makes lips meet where they must. A clip of any length goes through overlapping windows that are blended where
-they meet, so memory does not grow; a live voice goes through a window that ends now. Knows nothing of pictures.
+An encoder (Whisper tiny.en, or a HuBERT) listens through windows of a few seconds, a small head reads what it heard,
+and `articulation` makes lips meet where they must. A clip of any length goes through overlapping windows that are
+blended where they meet, so memory does not grow; a live voice goes through a window that ends now. Knows no pictures.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def window_starts(frames: int) -> list[int]:
 
 
 def window_weight(start: int, stop: int, frames: int) -> np.ndarray:
-    """(stop - start, 1) how far each row of a window counts: little at an end that is cut, fully at the clip's own ends."""
+    """(stop - start, 1) how far each row of a window counts: little at a cut end, fully at the clip's own ends."""
     at = np.arange(stop - start, dtype=np.float32)
     ramp = OVERLAP - 2 * UNSURE
     begin = np.ones_like(at) if start == 0 else np.clip((at - UNSURE + 1) / ramp, 1e-4, 1)
@@ -134,7 +134,9 @@ def load_encoder(folder: Path) -> Encoder:
     try:
         kind = json.loads(path.read_text("utf-8"))["ears"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} does not name the bundle's ears, whisper or hubert: install the package again") from error
+        raise ModelError(
+            f"{path} does not name the bundle's ears, whisper or hubert: install the package again"
+        ) from error
     if kind == "whisper":
         whisper = WhisperEncoder.from_file(folder / "whisper.safetensors")
         return lambda speech: whisper(log_mel(speech)[None])[0]

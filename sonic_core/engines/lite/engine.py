@@ -21,7 +21,6 @@ from sonic_core.engines.lite.motion import Heard, MotionModel
 from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.errors import NotEnoughMemoryError
-from sonic_core.face.encoder import FaceEncoder
 from sonic_core.face.framing import Portrait
 from sonic_core.settings import Settings
 
@@ -48,28 +47,26 @@ class LiteEngine:
     name = "lite"
     size_multiple = 2
 
-    def __init__(self, motion: MotionModel, face: FaceEncoder):
+    def __init__(self, motion: MotionModel):
         self.motion = motion
-        self.face = face
         self._rendered: tuple[Portrait, Renderer] | None = None
 
     @staticmethod
     def load(folder: Path = WEIGHTS) -> LiteEngine:
         """Read the bundled weights. Raises ModelError when a file is missing or damaged."""
-        return LiteEngine(MotionModel.from_folder(folder), FaceEncoder())
+        return LiteEngine(MotionModel.from_folder(folder))
 
     def condition(
         self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step
     ) -> LiteConditions:
-        """Listen to the whole speech and look at the face once."""
+        """Listen to the whole speech."""
         seconds = len(speech) / SPEECH_RATE
-        identity = torch.from_numpy(self.face.encode(portrait.image, portrait.face))
-        heard = self.motion.listen(speech, frame_count(seconds, FPS), identity)
+        heard = self.motion.listen(speech, frame_count(seconds, FPS))
         on_step(1, 1, None)
         return LiteConditions(portrait, heard, seconds)
 
     def sample(self, conditions: LiteConditions, settings: Settings, on_step: OnStep = no_step) -> Latents:
-        """Motion latents (n, 24) at 25 fps."""
+        """Motion latents (n, 27) at 25 fps."""
         motion = self.motion.sample(
             conditions.heard,
             steps=settings.inference_steps,
@@ -77,11 +74,11 @@ class LiteEngine:
             dynamic_scale=settings.dynamic_scale,
             motion_scale=settings.motion_scale,
             guidance=AUDIO_GUIDANCE if settings.audio_guidance is None else settings.audio_guidance,
-            on_step=self._previewing(conditions.portrait, on_step),
+            on_step=self._previewing(conditions, on_step),
         )
         return Latents(self.name, motion, conditions.portrait, conditions.seconds)
 
-    def _previewing(self, portrait: Portrait, on_step: OnStep) -> OnStep:
+    def _previewing(self, conditions: LiteConditions, on_step: OnStep) -> OnStep:
         """`on_step` for the sampler: every few steps the frame with the widest open mouth, as far as it is known."""
         if on_step is no_step:
             return no_step
@@ -89,9 +86,9 @@ class LiteEngine:
         def step(done: int, total: int, denoised: torch.Tensor) -> None:
             preview = None
             if done % PREVIEW_EVERY == 0 and done < total:
-                motion = (denoised * self.motion.net.deviation + self.motion.net.mean).float().cpu().numpy()
+                motion = self.motion.finished(conditions.heard, denoised).numpy()
                 widest = np.abs(motion[:, MOUTH]).sum(1).argmax()
-                preview = self._renderer(portrait).frame(motion[widest]).astype(np.float32) / 255
+                preview = self._renderer(conditions.portrait).frame(motion[widest]).astype(np.float32) / 255
             on_step(done, total, preview)
 
         return step
@@ -114,13 +111,12 @@ class LiteEngine:
         seconds = len(speech) / SPEECH_RATE
         count, frames = frame_count(seconds, fps), frame_count(seconds, FPS)
         height, width = portrait.image.shape[:2]
-        identity = torch.from_numpy(self.face.encode(portrait.image, portrait.face))
         renderer = self._renderer(portrait)
 
         def make() -> Iterator[np.ndarray]:
             guidance = AUDIO_GUIDANCE if settings.audio_guidance is None else settings.audio_guidance
             motion = MotionStream(self.motion, settings, guidance, KNOWN)
-            pieces = whole(Listener(self.motion, speech, frames, identity), motion)
+            pieces = whole(Listener(self.motion, speech, frames), motion)
             for rows in pieces_at_rate((piece.numpy() for piece in pieces), count, fps):
                 yield from renderer.chunks(rows)
 

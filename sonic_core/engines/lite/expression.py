@@ -72,7 +72,7 @@ class Expression:
     height: float  # px of the face, forehead to chin
 
     def weights(self, row: np.ndarray) -> np.ndarray:
-        """(24,) motion -> (modes,) weights: 1 for closing, mouth, brows, then one for each pair of lip points."""
+        """(27,) motion -> (modes,) weights: 1 for closing, mouth, brows, then one for each pair of lip points."""
         mouth = np.clip(row[MOUTH], -8, 8)
         plain = np.concatenate([[1.0], mouth, np.clip(row[BROWS], 0, 1)]).astype(np.float32)
         opening = np.maximum(mouth @ self.wanted, 0)

@@ -1,8 +1,7 @@
 """What the lite engine's motion latents mean, channel by channel.
 
-A motion latent is one row per video frame at 25 fps. The diffusion model makes these rows, the renderer reads
-them; both know only this file of each other. Channels are in the units below, not normalised: the model keeps its
-own means and standard deviations.
+A motion latent is one row per video frame at 25 fps. The ears and the diffusion of the rest of the face make these
+rows, the renderer reads them; they know only this file of each other. Channels are in the units below, not normalised.
 
 The mouth channels are coordinates in a basis of lower-face shapes (lips, jaw, cheeks; symmetric) measured on real
 speech by `training/mouth_basis.py`. Zero is the mouth at rest with the lips closed, one is one standard deviation
@@ -26,7 +25,13 @@ HEAD_TRANSLATION = slice(15, 18)  # x (right), y (down), z (away), in face heigh
 LIDS = slice(18, 20)  # left, right: 0 as in the photo, 1 shut
 GAZE = slice(20, 22)  # horizontal (+ to the viewer's right), vertical (+ up), roughly [-1, 1], 0 as in the photo
 BROWS = slice(22, 24)  # inner brows raised, brows lowered: 0 as in the photo, 1 strongly
-CHANNELS = 24
+LIFE = slice(12, 24)  # what does not follow from the words
+# What the basis cannot show, each from 0 to 1; the mouth's own channels already close, narrow and open with it.
+PRESS = 24  # lips pressed together (m p b)
+TEETH = 25  # lower lip at the upper teeth (f v)
+TONGUE = 26  # tip of the tongue at or behind the upper teeth (th l)
+ARTICULATION = slice(24, 27)
+CHANNELS = 27
 
 WEIGHTS = Path(__file__).parent / "weights"
 

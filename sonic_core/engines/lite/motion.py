@@ -1,9 +1,8 @@
-"""Speech to facial motion: latent diffusion over whole clips of any length.
+"""Speech to facial motion: lips from the ears, the rest of the face by latent diffusion, for clips of any length.
 
-`listen` turns a waveform into what the motion network hears, once a clip; `sample` denoises a motion latent
-(frames, 24), see `layout.py`, with the shared sampler. Lips hold tight to the sound because their noise starts
-small (a low sampling temperature); head, eyes and brows start from full noise and differ with the seed. Knows
-nothing of pictures or rendering.
+`listen` turns a waveform into what lips and face hear, once a clip; `sample` gives a motion latent (frames, 27), see
+`layout.py`. Lips follow the sound and do not depend on the seed; head, eyes and brows are denoised from full noise with
+the shared sampler and differ with it. Knows nothing of pictures or rendering.
 """
 
 from __future__ import annotations
@@ -20,62 +19,71 @@ from safetensors import safe_open
 from torch import Tensor
 
 from sonic_core.engines.lite import layout
-from sonic_core.engines.lite.motion_net import MotionConfig, MotionNet, StreamConfig
+from sonic_core.engines.lite.ear_head import KINDS
+from sonic_core.engines.lite.ears import Ears
+from sonic_core.engines.lite.motion_net import MotionConfig, MotionNet
 from sonic_core.engines.lite.savgol import steadied
 from sonic_core.errors import ModelError
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample, v_scalings
 from sonic_core.sampling.sampler import OnStep
-from sonic_core.speech.hubert import SAMPLE_RATE, SpeechEncoder
 
 logger = logging.getLogger(__name__)
 
+SAMPLE_RATE = 16000
 SIGMA_MIN, SIGMA_MAX = 0.03, 30.0
 GUIDED = (0.3, 10.0)  # noise levels at which guidance pays; elsewhere the branch that hears nothing is not computed
 WINDOW, OVERLAP, SHIFT = 128, 32, 7
 WINDOWS_AT_ONCE = 16  # bounds memory on long clips
-MOUTH_TEMPERATURE = 0.15
-SPEECH_CHUNK_SECONDS = 8.0  # about as long as what the bundled encoder was trained on
 QUIET_NATS = 5.0  # this far below the loud parts counts as silence
 QUIETEST_SPEECH = -6.0  # log RMS; a clip whose loud parts are below is a silent clip
-STEADY = (layout.HEAD_ROTATION, layout.HEAD_TRANSLATION, layout.GAZE, layout.BROWS)  # lips and lids are fast
+# Of the denoised channels, those that are smoothed afterwards; lids are fast.
+STEADY = (layout.HEAD_ROTATION, layout.HEAD_TRANSLATION, layout.GAZE, layout.BROWS)
 STYLE = (0.0, 0.4)  # head movement and blink rate, in deviations from the recorded people: 18 blinks a minute
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What a clip sounds like to the motion network, one row per video frame."""
+    """What a clip sounds like, one row per video frame."""
 
-    mouth: Tensor  # (n, mouth width)
-    life: Tensor  # (n, life width)
-    face: Tensor  # (face width,)
+    mouth: np.ndarray  # (n, 12) the mouth's coefficients
+    wanted: np.ndarray  # (n, kinds) how surely each kind of articulation is wanted
+    life: Tensor  # (n, width) context of head, eyes and brows
+
+    @staticmethod
+    def nothing(life: Tensor) -> Heard:
+        """No frames, with `life` (0, width) of the right kind."""
+        return Heard(np.zeros((0, layout.MOUTH_CHANNELS), np.float32), np.zeros((0, len(KINDS)), np.float32), life)
+
+    def part(self, first: int, last: int | None) -> Heard:
+        return Heard(self.mouth[first:last], self.wanted[first:last], self.life[first:last])
+
+    def __add__(self, later: Heard) -> Heard:
+        mouth, wanted = np.concatenate([self.mouth, later.mouth]), np.concatenate([self.wanted, later.wanted])
+        return Heard(mouth, wanted, torch.cat([self.life, later.life]))
 
 
 class MotionModel:
-    """The speech encoder and the motion network of the lite engine."""
+    """The ears and the motion network of the lite engine."""
 
-    def __init__(self, encoder: SpeechEncoder, net: MotionNet):
-        self.encoder = encoder
+    def __init__(self, ears: Ears, net: MotionNet):
+        self.ears = ears
         self.net = net.eval()
 
     @staticmethod
-    def from_folder(
-        folder: Path = layout.WEIGHTS, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-    ) -> MotionModel:
-        """Read hubert/ and motion.safetensors. Raises ModelError if a file is missing or damaged."""
-        encoder = SpeechEncoder.from_folder(folder / "hubert", device, dtype, SPEECH_CHUNK_SECONDS)
-        return MotionModel(encoder, read_net(folder / "motion.safetensors").to(device=device, dtype=dtype))
+    def from_folder(folder: Path = layout.WEIGHTS) -> MotionModel:
+        """Read the ears and motion.safetensors. Raises ModelError if a file is missing or damaged."""
+        return MotionModel(Ears.from_folder(folder), read_net(folder / "motion.safetensors"))
 
     @torch.inference_mode()
-    def listen(self, speech: np.ndarray, frames: int, face: Tensor | None = None) -> Heard:
-        """What `frames` video frames hear of mono 16 kHz float32 speech (samples,); `face` is (64,) or None."""
-        device = self.net.mean.device
-        features = self.encoder.centred_features(speech, 2 * frames).to(self.net.mean)
-        mouth = self.net.mouth.context(features.reshape(1, frames, -1))
-        heard = torch.from_numpy(loudness(speech, frames)).to(self.net.mean)
-        life = self.net.life.context(heard[None, :, None])
-        if face is None:
-            face = torch.zeros(self.net.config.face_width)
-        return Heard(mouth[0], life[0], face.to(device=device, dtype=self.net.mean.dtype))
+    def listen(self, speech: np.ndarray, frames: int) -> Heard:
+        """What `frames` video frames hear of mono 16 kHz float32 speech (samples,)."""
+        mouth, wanted = self.ears.predict(speech, frames)
+        return Heard(mouth, wanted, self.life(loudness(speech, frames)))
+
+    @torch.inference_mode()
+    def life(self, loud: np.ndarray) -> Tensor:
+        """Loudness (n,) -> (n, width), the context of head, eyes and brows."""
+        return self.net.context(torch.from_numpy(loud).to(self.net.mean)[None, :, None])[0]
 
     @torch.inference_mode()
     def sample(
@@ -90,15 +98,14 @@ class MotionModel:
         solver: str = "dpmpp_2m",
         on_step: OnStep | None = None,
     ) -> Tensor:
-        """Motion latents (n, 24) at 25 fps, in the units of `layout`, on the CPU.
+        """Motion latents (n, 27) at 25 fps, in the units of `layout`, on the CPU.
 
         `dynamic_scale` scales the mouth, `motion_scale` head, brows and gaze; `guidance` is how much more the speech
-        counts than without classifier-free guidance (1 is none). Raising from `on_step` cancels.
+        counts for them than without classifier-free guidance (1 is none). Raising from `on_step` cancels.
         """
         frames = len(heard.mouth)
         generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn(frames, layout.CHANNELS, generator=generator)
-        noise[:, layout.MOUTH] *= MOUTH_TEMPERATURE
+        noise = torch.randn(frames, self.net.config.channels, generator=generator)
         latents = (noise * SIGMA_MAX).to(self.net.mean)
         windows = Windows(frames) if frames <= WINDOW else Windows(WINDOW, OVERLAP, SHIFT)
         latents = sample(
@@ -110,12 +117,19 @@ class MotionModel:
             solver=SOLVERS[solver],
             on_step=on_step,
         )
-        latents = (latents * self.net.deviation + self.net.mean).float().cpu()
-        latents[:, layout.MOUTH] *= dynamic_scale
+        return self.finished(heard, latents, dynamic_scale, motion_scale)
+
+    def finished(self, heard: Heard, latents: Tensor, dynamic_scale: float = 1.0, motion_scale: float = 1.0) -> Tensor:
+        """Normalised life latents (n, 12), denoised or on the way there -> motion (n, 27) in the units of `layout`."""
+        frames = len(heard.mouth)
+        motion = torch.empty(frames, layout.CHANNELS)
+        lips = torch.from_numpy(self.ears.articulation.apply(dynamic_scale * heard.mouth, heard.wanted))
+        motion[:, layout.MOUTH], motion[:, layout.ARTICULATION] = lips[:, layout.MOUTH], lips[:, -3:]
+        motion[:, layout.LIFE] = (latents * self.net.deviation + self.net.mean).float().cpu()
         for part in STEADY:
-            latents[:, part] = motion_scale * torch.from_numpy(steadied(latents[:, part].numpy()))
-        latents[:, layout.LIDS].clamp_(0, 1)
-        return latents
+            motion[:, part] = motion_scale * torch.from_numpy(steadied(motion[:, part].numpy()))
+        motion[:, layout.LIDS].clamp_(0, 1)
+        return motion
 
     def _denoiser(self, heard: Heard):
         """A `Denoise` for the shared sampler: branch 0 hears nothing, the last one hears the speech."""
@@ -124,22 +138,17 @@ class MotionModel:
 
         def denoise(noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]) -> Tensor:
             scalings = v_scalings(sigma)
-            noise = noisy.new_full((len(branches),), scalings.noise)
             out = noisy.new_empty(len(branches), *noisy.shape)
             for rows, span in pieces(frames):
                 x = noisy[rows, span]
-                at = frames[rows, span]
-                mouth, life = heard.mouth[at], heard.life[at]
+                life = heard.life[frames[rows, span]]
                 hears = [branch > 0 or len(branches) == 1 for branch in branches]
-                mouths = torch.cat([mouth if h else net.mouth.deaf.expand_as(mouth) for h in hears])
-                lives = torch.cat([life if h else net.life.deaf.expand_as(life) for h in hears])
+                lives = torch.cat([life if h else net.deaf.expand_as(life) for h in hears])
                 count = len(branches) * len(x)
                 output = net(
                     (scalings.input * x).repeat(len(branches), 1, 1),
-                    noise[:1].expand(count),
-                    mouths,
+                    x.new_full((count,), scalings.noise),
                     lives,
-                    heard.face.expand(count, -1),
                     style.expand(count, -1),
                 ).reshape(len(branches), *x.shape)
                 out[:, rows, span] = scalings.skip * x + scalings.output * output
@@ -186,9 +195,8 @@ def read_net(path: Path) -> MotionNet:
         fields: dict[str, Any] = json.loads((file.metadata() or {}).get("config", "{}"))
         weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
-        mouth, life = (StreamConfig(**fields.pop(name)) for name in ("mouth", "life"))
-        net = MotionNet(MotionConfig(**fields, mouth=mouth, life=life))
-        net.load_state_dict(weights)
+        net = MotionNet(MotionConfig(**fields))
+        net.load_state_dict({key: value.float() for key, value in weights.items()})
     except (KeyError, TypeError, RuntimeError) as error:
         raise ModelError(f"{path} does not hold a motion network: {error}") from error
     logger.info("motion network: %.1f M parameters", sum(p.numel() for p in net.parameters()) / 1e6)

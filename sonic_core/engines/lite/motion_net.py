@@ -1,9 +1,7 @@
-"""The network that denoises motion latents.
+"""The network that denoises head, lids, gaze and brows, given how loud the speech is.
 
-A noisy latent goes through two streams that share their noise level: the mouth hears every detail of the speech, the
-rest of the face (head, lids, gaze, brows) only how loud it is, which is all that the recordings it learned from can
-teach. What depends on the speech alone is computed once a clip (`context`), what depends on the noise in every step.
-Knows nothing of windows, solvers or files.
+Loudness is all that the recordings it learned from can teach: they have no sound. What depends on the speech alone is
+computed once a clip (`context`), what depends on the noise in every step. Knows nothing of windows, solvers or files.
 """
 
 from __future__ import annotations
@@ -15,26 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sonic_core.engines.lite.layout import CHANNELS, MOUTH_CHANNELS
-
-
-@dataclass(frozen=True)
-class StreamConfig:
-    channels: int  # latent channels
-    hearing: int  # numbers a video frame hears
-    width: int
-    layers: int
-    reach: int  # frames of speech to either side that the context sees
-    heads: int = 4
-    styles: int = 0  # numbers that describe the whole clip
+from sonic_core.engines.lite.layout import LIFE
 
 
 @dataclass(frozen=True)
 class MotionConfig:
-    speech_width: int = 384  # two rows of the speech encoder to a video frame
-    face_width: int = 64
-    mouth: StreamConfig = StreamConfig(MOUTH_CHANNELS, 384, width=96, layers=2, reach=2)
-    life: StreamConfig = StreamConfig(CHANNELS - MOUTH_CHANNELS, 1, width=96, layers=3, reach=8, styles=2)
+    channels: int = LIFE.stop - LIFE.start
+    hearing: int = 1  # numbers a video frame hears
+    width: int = 96
+    layers: int = 3
+    reach: int = 8  # frames of speech to either side that the context sees
+    heads: int = 4
+    styles: int = 2  # numbers that describe the whole clip
 
 
 class Block(nn.Module):
@@ -72,10 +62,10 @@ class Block(nn.Module):
         return self.out(y.transpose(1, 2).reshape(b, n, w))
 
 
-class Stream(nn.Module):
-    """Denoises some of the latent's channels given what they can hear."""
+class MotionNet(nn.Module):
+    """v-prediction, so `denoised = skip * noisy + output * net(input * noisy)`."""
 
-    def __init__(self, config: StreamConfig, face_width: int):
+    def __init__(self, config: MotionConfig):
         super().__init__()
         w = config.width
         self.config = config
@@ -86,11 +76,11 @@ class Stream(nn.Module):
         self.deaf = nn.Parameter(torch.zeros(w))  # the context of a frame that hears nothing at all
         self.enter = nn.Linear(config.channels, w)
         self.noise = nn.Sequential(nn.Linear(64, w), nn.SiLU(), nn.Linear(w, w))
-        self.face = nn.Linear(face_width, w)
-        nn.init.zeros_(self.face.weight)
-        self.style = nn.Linear(config.styles, w) if config.styles else None
+        self.style = nn.Linear(config.styles, w)
         self.blocks = nn.ModuleList(Block(w, config.heads) for _ in range(config.layers))
         self.leave = nn.Sequential(nn.LayerNorm(w), nn.Linear(w, config.channels))
+        self.register_buffer("mean", torch.zeros(config.channels))
+        self.register_buffer("deviation", torch.ones(config.channels))
 
     def context(self, heard: Tensor) -> Tensor:
         """(b, n, hearing) -> (b, n, width): what each frame knows of the speech around it."""
@@ -100,43 +90,13 @@ class Stream(nn.Module):
             x = y if k == 0 else x + y
         return x.transpose(1, 2)
 
-    def forward(self, noisy: Tensor, noise: Tensor, context: Tensor, face: Tensor, style: Tensor | None) -> Tensor:
-        """Scaled noisy latents (b, n, c), noise features (b, 64), context (b, n, w) -> the network's output."""
-        condition = self.noise(noise) + self.face(face)
-        if self.style is not None and style is not None:
-            condition = condition + self.style(style)
-        condition = F.silu(condition)
+    def forward(self, noisy: Tensor, noise: Tensor, context: Tensor, style: Tensor) -> Tensor:
+        """Scaled noisy latents (b, n, c), `0.25 ln sigma` (b,), context (b, n, w), style (b, 2) -> (b, n, c)."""
+        condition = F.silu(self.noise(noise_features(noise)) + self.style(style))
         x = self.enter(noisy) + context
         for block in self.blocks:
             x = block(x, condition)
         return self.leave(x)
-
-
-class MotionNet(nn.Module):
-    """Both streams; v-prediction, so `denoised = skip * noisy + output * net(input * noisy)`."""
-
-    def __init__(self, config: MotionConfig):
-        super().__init__()
-        self.config = config
-        self.mouth = Stream(config.mouth, config.face_width)
-        self.life = Stream(config.life, config.face_width)
-        self.register_buffer("mean", torch.zeros(CHANNELS))
-        self.register_buffer("deviation", torch.ones(CHANNELS))
-
-    def forward(
-        self,
-        noisy: Tensor,
-        noise: Tensor,
-        mouth_context: Tensor,
-        life_context: Tensor,
-        face: Tensor,
-        style: Tensor,
-    ) -> Tensor:
-        """Scaled noisy latents (b, n, CHANNELS), `0.25 ln sigma` (b,) -> (b, n, CHANNELS)."""
-        features = noise_features(noise)
-        mouth = self.mouth(noisy[..., :MOUTH_CHANNELS], features, mouth_context, face, None)
-        life = self.life(noisy[..., MOUTH_CHANNELS:], features, life_context, face, style)
-        return torch.cat([mouth, life], -1)
 
 
 def noise_features(noise: Tensor) -> Tensor:

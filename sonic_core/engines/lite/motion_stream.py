@@ -15,20 +15,11 @@ import torch
 from torch import Tensor
 
 from sonic_core.engines.lite import layout
-from sonic_core.engines.lite.motion import (
-    GUIDED,
-    MOUTH_TEMPERATURE,
-    SIGMA_MAX,
-    SIGMA_MIN,
-    STEADY,
-    Heard,
-    MotionModel,
-    loudness,
-)
-from sonic_core.engines.lite.savgol import SPAN, steadied
+from sonic_core.engines.lite.motion import GUIDED, SIGMA_MAX, SIGMA_MIN, Heard, MotionModel, loudness
+from sonic_core.engines.lite.savgol import SPAN
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample
 from sonic_core.settings import Settings
-from sonic_core.speech.hubert import SAMPLE_RATE
+from sonic_core.speech.log_mel import SAMPLE_RATE
 
 FRAME_SAMPLES = SAMPLE_RATE // layout.FPS
 # Frames of a whole clip: seen again, handed out at a time (the first time: a second and a half), looked ahead.
@@ -43,11 +34,15 @@ class MotionStream:
         self.guidance = Guidance((guidance,), interval=GUIDED) if guidance != 1 else Guidance()
         self.sigmas = karras_sigmas(settings.inference_steps, SIGMA_MIN, SIGMA_MAX)
         self.generator = torch.Generator().manual_seed(settings.seed)
-        self.past = torch.zeros(0, layout.CHANNELS)  # clean rows that were handed out, newest last, normalised
-        self.noise = torch.zeros(0, layout.CHANNELS)  # of `past` and of frames beyond it that were sampled before
+        self.past = torch.zeros(
+            0, model.net.config.channels
+        )  # clean rows that were handed out, newest last, normalised
+        self.noise = torch.zeros(
+            0, model.net.config.channels
+        )  # of `past` and of frames beyond it that were sampled before
 
     def extend(self, heard: Heard, new: int) -> Tensor:
-        """The next `new` rows (new, 24), in the units of `layout`.
+        """The next `new` rows (new, 27), in the units of `layout`.
 
         `heard` covers the frames of `self.past`, the new ones and as many beyond them as are to be looked ahead.
         """
@@ -66,24 +61,18 @@ class MotionStream:
         ).cpu()
         self.past = latents[: len(past) + new][-self.known :]
         self.noise = self.noise[len(past) + new - len(self.past) :]
-        return self._finished(latents, len(past), new)
+        near = max(0, len(past) - SPAN)  # smoothing looks back that far
+        settings = self.settings
+        rows = self.model.finished(
+            heard.part(near, None), latents[near:], settings.dynamic_scale, settings.motion_scale
+        )
+        return rows[len(past) - near :][:new]
 
     def _draw(self, frames: int) -> None:
         """Noise frame by frame, so that it does not depend on how the speech is cut."""
-        drawn = [torch.randn(1, layout.CHANNELS, generator=self.generator) for _ in range(frames - len(self.noise))]
-        for row in drawn:
-            row[:, layout.MOUTH] *= MOUTH_TEMPERATURE
+        channels = self.model.net.config.channels
+        drawn = [torch.randn(1, channels, generator=self.generator) for _ in range(frames - len(self.noise))]
         self.noise = torch.cat([self.noise, *drawn])
-
-    def _finished(self, latents: Tensor, start: int, new: int) -> Tensor:
-        rows = latents * self.model.net.deviation.cpu() + self.model.net.mean.cpu()
-        near = slice(max(0, start - SPAN), None)
-        for part in STEADY:
-            rows[near, part] = self.settings.motion_scale * torch.from_numpy(steadied(rows[near, part].numpy()))
-        rows = rows[start : start + new]
-        rows[:, layout.MOUTH] *= self.settings.dynamic_scale
-        rows[:, layout.LIDS].clamp_(0, 1)
-        return rows
 
 
 def held(denoise, past: Tensor):
@@ -101,35 +90,32 @@ BLOCK, AROUND = 8 * layout.FPS, 2 * layout.FPS  # frames listened to at a time, 
 
 
 class Listener:
-    """What a whole speech sounds like to the motion network, listened to block by block as it is asked for."""
+    """What a whole speech sounds like to lips and face, listened to block by block as it is asked for."""
 
-    def __init__(self, model: MotionModel, speech: np.ndarray, frames: int, face: Tensor):
+    def __init__(self, model: MotionModel, speech: np.ndarray, frames: int):
         self.model, self.speech, self.frames = model, speech, frames
-        self.face = face.to(model.net.mean)
-        loud = torch.from_numpy(loudness(speech, frames)).to(model.net.mean)
-        with torch.inference_mode():
-            self.life = model.net.life.context(loud[None, :, None])[0]
-        self.mouth, self.start = self.life[:0], 0  # of the frames from `start` on
+        self.life = model.life(loudness(speech, frames))
+        self.known = Heard.nothing(self.life[:0])  # of the frames from `start` on
+        self.start = 0
 
     def heard(self, first: int, last: int) -> Heard:
         """What the frames from `first` to before `last` hear; the calls go forwards."""
-        while self.start + len(self.mouth) < last:
-            self.mouth = torch.cat([self.mouth[first - self.start :], self._listen(self.start + len(self.mouth))])
+        while (end := self.start + len(self.known.mouth)) < last:
+            self.known = self.known.part(first - self.start, None) + self._listen(end)
             self.start = first
-        return Heard(self.mouth[first - self.start : last - self.start], self.life[first:last], self.face)
+        return self.known.part(first - self.start, last - self.start)
 
-    @torch.inference_mode()
-    def _listen(self, first: int) -> Tensor:
+    def _listen(self, first: int) -> Heard:
         last = min(first + BLOCK, self.frames)
         start, stop = max(0, first - AROUND), min(last + AROUND, self.frames)
         part = self.speech[start * FRAME_SAMPLES : stop * FRAME_SAMPLES]
-        features = self.model.encoder.centred_features(part, 2 * (stop - start)).to(self.model.net.mean)
-        context = self.model.net.mouth.context(features.reshape(1, stop - start, -1))[0]
-        return context[first - start : last - start]
+        mouth, wanted = self.model.ears.predict(part, stop - start)
+        inner = slice(first - start, last - start)
+        return Heard(mouth[inner], wanted[inner], self.life[first:last])
 
 
 def whole(listener: Listener, stream: MotionStream) -> Iterator[Tensor]:
-    """The motion of a whole speech in pieces (n, 24), the first one short, so that it comes soon."""
+    """The motion of a whole speech in pieces (n, 27), the first one short, so that it comes soon."""
     at, new = 0, FIRST
     while at < listener.frames:
         count = min(new, listener.frames - at)

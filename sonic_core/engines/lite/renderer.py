@@ -107,7 +107,7 @@ class Renderer:
         ]
 
     def frame(self, row: np.ndarray) -> np.ndarray:
-        """(24,) motion, see layout.py -> uint8 (height, width, 3)."""
+        """(27,) motion, see layout.py -> uint8 (height, width, 3)."""
         row = np.asarray(row, np.float32)
         moved = self.moved(row)
         frame = self.photo.copy()
@@ -121,7 +121,7 @@ class Renderer:
         return frame
 
     def chunks(self, motion: np.ndarray, size: int = CHUNK) -> Iterator[np.ndarray]:
-        """(n, 24) motion -> uint8 (up to `size`, height, width, 3)."""
+        """(n, 27) motion -> uint8 (up to `size`, height, width, 3)."""
         for start in range(0, len(motion), size):
             yield np.stack([self.frame(row) for row in motion[start : start + size]])
 

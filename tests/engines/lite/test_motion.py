@@ -52,7 +52,7 @@ def test_a_seed_repeats_and_another_moves_the_head_but_not_the_lips(model):
     assert np.array_equal(first, again)
     lips = [latents[:, layout.MOUTH] @ OPENING for latents in (first, other)]
     assert lips[0].std() > 0.01 * FACE_HEIGHT  # they do speak
-    assert np.corrcoef(lips)[0, 1] > 0.9
+    assert np.array_equal(*lips)
     assert np.abs(first[:, layout.HEAD_ROTATION] - other[:, layout.HEAD_ROTATION]).max() > 0.5  # degrees
 
 
@@ -67,7 +67,9 @@ def test_scales_scale(model):
     heard = model.listen(speech(1.0), 25)
     plain = model.sample(heard, steps=4)
     scaled = model.sample(heard, steps=4, dynamic_scale=2.0, motion_scale=0.5)
-    assert torch.allclose(scaled[:, layout.MOUTH], 2 * plain[:, layout.MOUTH])
+    openings = [(latents[:, layout.MOUTH].numpy() @ OPENING).max() for latents in (plain, scaled)]
+    assert openings[1] > 1.5 * openings[0]
+    assert torch.equal(scaled[:, layout.ARTICULATION], plain[:, layout.ARTICULATION])
     for part in (layout.HEAD_ROTATION, layout.HEAD_TRANSLATION, layout.GAZE, layout.BROWS):
         assert torch.allclose(scaled[:, part], 0.5 * plain[:, part])
     assert torch.equal(scaled[:, layout.LIDS], plain[:, layout.LIDS])

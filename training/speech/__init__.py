@@ -1,1 +1,0 @@
-"""How the bundled speech encoder was made: voices, phones, augmentation, training."""
