@@ -20,13 +20,13 @@ from .pre_data import SonicPreData
 from .render_video import SonicRenderVideo
 from .sampler import SonicSampler
 from .smooth import SonicSmooth
+from .video_to_clip import SonicVideoToClip
 
 NODES: list[type[io.ComfyNode]] = [
     SonicLoadModel,
     SonicLoadAudio,
     SonicPreData,
     SonicSampler,
-    SonicDecode,
     SonicLipAlign,
     SonicSmooth,
     SonicInterpolate,
@@ -35,8 +35,10 @@ NODES: list[type[io.ComfyNode]] = [
     SonicRenderVideo,
     SonicClipToImages,
     SonicEvaluate,
+    SonicVideoToClip,
     SonicOSSLoad,
     SonicOSSUpload,
+    SonicDecode,
 ]
 
 

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import torch
 from comfy_api.latest import io
 
 from . import host
-from .sockets import CATEGORY, ClipSocket, Made
+from .node import SonicNode, schema
+from .sockets import Made, Sampled, audio_socket, clip_input, made_of
 
 logger = logging.getLogger("sonic_studio")
 
 
-class SonicClipToImages(io.ComfyNode):
+class SonicClipToImages(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicClipToImages",
             display_name="Sonic: Clip to Images",
-            category=CATEGORY,
             description="Gives the frames to other nodes. All of them are held in memory at once: "
-            "3 MB a frame at 512 x 512, 79 MB a second. To save a video use Sonic: Render Video, which holds none.",
+            "3 MB a frame at 512 x 512, 79 MB a second. The record that the video was made by AI is lost here: "
+            "Sonic: Render Video keeps it, and holds no frames.",
             inputs=[
-                ClipSocket.Input("clip", tooltip="The clip to take frames from."),
+                clip_input("The clip to take frames from, or the sampler's latents."),
                 io.Int.Input("start", default=0, min=0, max=10**6, tooltip="The first frame to take, counted from 0."),
                 io.Int.Input("count", default=0, min=0, max=10**6, tooltip="How many frames to take. 0: all the rest."),
             ],
             outputs=[
-                io.Image.Output("images", display_name="images", tooltip="The frames."),
+                io.Image.Output("images", display_name="images", tooltip="The frames, without the AI record."),
                 io.Audio.Output("audio", display_name="audio", tooltip="The sound that belongs to them."),
                 io.Float.Output("fps", display_name="fps", tooltip="Frames a second."),
             ],
         )
 
     @classmethod
-    def execute(cls, clip: Made, start: int, count: int) -> io.NodeOutput:
-        on_step = host.stepper()
-        part = clip.clip.part(start, count or None)
+    def run(cls, on_step: Any, clip: Made | Sampled, start: int, count: int) -> io.NodeOutput:
+        part = made_of(clip).clip.part(start, count or None)
         needed = part.frame_count * part.height * part.width * 3 * 4
         cost = f"{part.frame_count} frames of {part.width} x {part.height}: {needed / 2**20:.0f} MB"
         logger.info("Clip to Images holds %s", cost)
@@ -47,7 +48,4 @@ class SonicClipToImages(io.ComfyNode):
         for index, frame in enumerate(part.frames()):
             images[index] = torch.from_numpy(frame)
             on_step(index + 1, part.frame_count)
-        audio = None
-        if part.audio is not None:
-            audio = {"waveform": torch.from_numpy(part.audio.samples)[None], "sample_rate": part.audio.rate}
-        return io.NodeOutput(images, audio, float(part.fps))
+        return io.NodeOutput(images, audio_socket(part), float(part.fps))

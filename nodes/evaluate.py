@@ -11,29 +11,30 @@ from comfy_api.latest import io
 from sonic_core.clip import Clip
 from sonic_core.errors import InputError
 from sonic_core.media.image import load_image
-from sonic_core.media.video import open_video
 from sonic_core.quality.lip_sync import speech_opening
 from sonic_core.quality.plot import plot
 from sonic_core.quality.report import evaluate
 
 from . import host
-from .sockets import CATEGORY, ClipSocket, Made
+from .node import SonicNode, schema
+from .sockets import Made, Sampled, clip_input, made_of
+from .video_to_clip import clip_of_video
 
 LISTENING_RATE = 25  # frames a second of what `speech_opening` gives
 
 
-class SonicEvaluate(io.ComfyNode):
+class SonicEvaluate(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicEvaluate",
             display_name="Sonic: Evaluate",
-            category=CATEGORY,
             description="Measures a talking video: time between lips and sound, how well they agree, jitter, flicker, "
             "blinks, likeness and sharpness. Takes a video from anywhere, or a clip.",
+            search_aliases=["lip sync score", "metrics", "quality"],
             inputs=[
                 io.Video.Input("video", optional=True, tooltip="A video with sound, ours or any other."),
-                ClipSocket.Input("clip", optional=True, tooltip="A clip, in place of a video."),
+                clip_input("A clip, in place of a video.", optional=True),
                 io.Image.Input(
                     "portrait", optional=True, tooltip="The photo, for the likeness. Left open: not measured."
                 ),
@@ -45,7 +46,9 @@ class SonicEvaluate(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, video: Any = None, clip: Made | None = None, portrait: Any = None) -> io.NodeOutput:
+    def run(
+        cls, on_step: Any, video: Any = None, clip: Made | Sampled | None = None, portrait: Any = None
+    ) -> io.NodeOutput:
         heard: list[np.ndarray] = []
 
         def listener(speech: np.ndarray, frames: int) -> np.ndarray:
@@ -54,7 +57,7 @@ class SonicEvaluate(io.ComfyNode):
 
         source = clip_of(video, clip)
         photo = None if portrait is None else load_image(portrait)
-        report, tracks = evaluate(host.watched(source), photo, listener=listener)
+        report, tracks = evaluate(host.watched(source, on_step), photo, listener=listener)
         sound = (np.zeros(0, np.float32), 1) if source.audio is None else (source.audio.mono(), source.audio.rate)
         expected = heard[0] if heard else np.full(1, np.nan)
         path = host.temporary_file("lips", ".png")
@@ -65,14 +68,8 @@ class SonicEvaluate(io.ComfyNode):
         return io.NodeOutput("\n".join(lines), host.image_tensor(load_image(path)))
 
 
-def clip_of(video: Any, clip: Made | None) -> Clip:
+def clip_of(video: Any, clip: Made | Sampled | None) -> Clip:
     """The clip to measure. Raises InputError unless exactly one of the two is connected."""
     if (video is None) == (clip is None):
         raise InputError("connect either a video or a clip to Sonic: Evaluate")
-    if clip is not None:
-        return clip.clip
-    source = video.get_stream_source()
-    if not isinstance(source, str):  # a video that is only in memory
-        source = str(host.temporary_file("measured", ".mp4"))
-        video.save_to(source)
-    return open_video(source)
+    return clip_of_video(video) if clip is None else made_of(clip).clip

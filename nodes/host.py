@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import folder_paths
 import numpy as np
 import torch
-from comfy import model_management
-from comfy.utils import ProgressBar
 from comfy_execution.utils import get_executing_context
 from PIL import Image
 from server import PromptServer
 
+from comfy import model_management
+from comfy.utils import ProgressBar
 from sonic_core.clip import Clip
 from sonic_core.errors import InputError, NotEnoughMemoryError
 
 MODEL_FOLDER = "sonic"
 BUNDLED = "lite"
+ABSENT = " (not installed)"
 WEIGHTS = {".pth", ".pt", ".safetensors", ".pkl"}
 PREVIEW_SIDE = 512
-WATCH_SECONDS = 0.1
-
-T = TypeVar("T")
 
 
 def register_model_folder() -> None:
@@ -39,16 +36,19 @@ def register_model_folder() -> None:
 
 
 def model_names() -> list[str]:
-    """The bundled model, `models/sonic` itself, and every folder in it that holds a UNet."""
+    """The bundled model, `models/sonic` itself, said to be missing where it is, and every folder in it with a UNet."""
     files = [Path(name) for name in folder_paths.get_filename_list(MODEL_FOLDER)]
-    folders = {file.parent.as_posix() for file in files if file.stem == "unet" and file.parent != Path()}
-    return [BUNDLED, MODEL_FOLDER, *(f"{MODEL_FOLDER}/{folder}" for folder in sorted(folders))]
+    folders = {file.parent.as_posix() for file in files if file.stem == "unet"}
+    released = MODEL_FOLDER if "." in folders else MODEL_FOLDER + ABSENT
+    return [BUNDLED, released, *(f"{MODEL_FOLDER}/{folder}" for folder in sorted(folders - {"."}))]
 
 
 def model_path(name: str) -> str:
     """What `SonicPipeline.from_pretrained` takes for a name of `model_names`. Raises InputError for another."""
-    if name not in model_names():
-        raise InputError(f"model {name!r} is not there; choose one of {', '.join(model_names())}")
+    name = name.removesuffix(ABSENT)  # a saved workflow may say so still, and files may have come or gone since
+    known = model_names()
+    if name not in [BUNDLED, MODEL_FOLDER, *known]:
+        raise InputError(f"model {name!r} is not there; choose one of {', '.join(known)}")
     if name == BUNDLED:
         return BUNDLED
     inside = name.removeprefix(MODEL_FOLDER).lstrip("/")
@@ -82,54 +82,17 @@ def stepper() -> Callable[..., None]:
     return on_step
 
 
-def in_background(work: Callable[[Callable[..., None]], T]) -> T:
-    """What `work(on_step)` returns, for work that waits for a network: progress moves and a cancel is heard meanwhile.
-
-    After a cancel the work is left alone: its next `on_step` raises, and it cleans up by itself.
-    """
-    on_step, left = stepper(), threading.Event()
-    latest = (0, 1)
-
-    def noted(done: int, total: int, preview: Any = None) -> None:
-        nonlocal latest
-        latest = (done, total)
-        if left.is_set():
-            raise InterruptedError("nobody waits for this any more")
-
-    future = started(lambda: work(noted))
-    try:
-        while not wait([future], WATCH_SECONDS).done:
-            on_step(*latest)
-        return future.result()
-    finally:
-        left.set()
-
-
-def started(work: Callable[[], T]) -> Future[T]:
-    """Work begun in a thread of its own, which does not keep ComfyUI from ending."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="sonic-transfer", daemon=True).start()
-    return future
-
-
 def run_and_node() -> tuple[str, str]:
     """The ids of the run under way and of the node at work; made up outside of a run."""
     context = get_executing_context()
     return (secrets.token_hex(8), "0") if context is None else (str(context.prompt_id), str(context.node_id))
 
 
-def watched(clip: Clip) -> Clip:
-    """The clip, moving the node's progress bar as its frames are taken, and raising when the user cancels."""
+def watched(clip: Clip, on_step: Callable[..., None]) -> Clip:
+    """The clip, calling `on_step` as its frames are taken."""
 
     def make() -> Iterator[np.ndarray]:
-        on_step, done = stepper(), 0
+        done = 0
         for chunk in clip.make():
             yield chunk
             done += len(chunk)
@@ -193,6 +156,19 @@ def check_memory(needed: int, what: str) -> None:
             f"{what}, but only {free / 2**20:.0f} MB of memory are free; take fewer frames with start and count, "
             "or save the video with Sonic: Render Video"
         )
+
+
+def label_language() -> str:
+    """The language of a visible label: Chinese where the front end is set to Chinese, else English.
+
+    The front end fills this in by itself when it queues a workflow (web/js/label.js); this is for other clients.
+    """
+    settings = Path(folder_paths.get_user_directory()) / "default" / "comfy.settings.json"
+    try:
+        locale = json.loads(settings.read_text(encoding="utf-8")).get("Comfy.Locale", "")
+    except (OSError, ValueError, AttributeError):
+        locale = ""
+    return "zh" if str(locale).startswith("zh") else "en"
 
 
 def say(text: str) -> None:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from sonic_core.video.interpolate import METHODS, interpolate, load_rife
 
 from . import host
 from .model import Managed, managed
-from .sockets import CATEGORY, ClipSocket, Made
+from .node import SonicNode, checked, schema
+from .sockets import ClipSocket, Made, Sampled, clip_input, made_of
 from .widgets import setting
 
 
-class SonicInterpolate(io.ComfyNode):
+class SonicInterpolate(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicInterpolate",
             display_name="Sonic: Interpolate",
-            category=CATEGORY,
             description="Gives the clip another frame rate. The length and the lip timing stay.",
+            search_aliases=["RIFE", "frame interpolation", "fps", "slow motion"],
             inputs=[
-                ClipSocket.Input("clip", tooltip="The clip to resample."),
+                clip_input("The clip to resample, or the sampler's latents."),
                 setting("fps"),
                 io.Combo.Input(
                     "method",
@@ -35,10 +38,15 @@ class SonicInterpolate(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip: Made, fps: float, method: str) -> io.NodeOutput:
+    def run(cls, on_step: Any, clip: Made | Sampled, fps: float, method: str) -> io.NodeOutput:
+        made = made_of(clip)
         path = host.model_file("RIFE/flownet.pkl") if method in ("auto", "rife") else None
         network = load_rife(path) if path is not None else None
-        resampled = interpolate(clip.clip, fps, method, network)  # type: ignore[arg-type]
+        resampled = interpolate(made.clip, fps, method, network)  # type: ignore[arg-type]
         if network is not None:
             resampled = Managed((managed(network),)).behind(resampled)
-        return io.NodeOutput(clip.then(resampled))
+        return io.NodeOutput(made.then(resampled))
+
+    @classmethod
+    def validate_inputs(cls, method: str | None = None) -> bool | str:
+        return checked(cls, method=method)

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from sonic_core.disclosure.label import CORNERS, LABELS, MIN_HEIGHT, MIN_SECONDS, VisibleLabel, label
 
 from . import host
-from .sockets import CATEGORY, ClipSocket, Made
+from .node import SonicNode, checked, schema
+from .sockets import ClipSocket, Made, Sampled, clip_input, made_of
 
-OWN = "own text"
+AUTO, OWN = "auto", "own text"
 
 
-class SonicLabel(io.ComfyNode):
+class SonicLabel(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicLabel",
             display_name="Sonic: AI Label",
-            category=CATEGORY,
-            description="Marks the video as made by AI: always a record in the file (AIGC, GB 45438-2025), "
-            "and a visible text where it is wanted or required.",
+            description="Writes a visible text such as 'AI-generated' into the picture, and the record with it "
+            "into the file (AIGC, GB 45438-2025). Bypassed, the text is left out; Sonic: Render Video still writes "
+            "the record.",
+            search_aliases=["watermark", "AI-generated", "AIGC", "C2PA", "水印", "标识"],
             inputs=[
-                ClipSocket.Input("clip", tooltip="The clip to mark."),
+                clip_input("The clip to mark, or the sampler's latents."),
                 io.Boolean.Input(
                     "visible",
                     default=True,
                     tooltip="Write the text into the picture. Off: the record in the file only.",
                 ),
                 io.Combo.Input(
-                    "language", options=[*LABELS, OWN], default="zh", tooltip="The language of the text, or your own."
+                    "language",
+                    options=[AUTO, *LABELS, OWN],
+                    default=AUTO,
+                    tooltip="The language of the text. auto: Chinese where ComfyUI is shown in Chinese, else English. "
+                    "own text: what stands in text.",
                 ),
                 io.String.Input("text", default="", tooltip="Your own text, used with the language 'own text'."),
                 io.Float.Input(
@@ -55,11 +63,25 @@ class SonicLabel(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
-        cls, clip: Made, visible: bool, language: str, text: str, seconds: float, height: float, corner: str
+    def run(
+        cls,
+        on_step: Any,
+        clip: Made | Sampled,
+        visible: bool,
+        language: str,
+        text: str,
+        seconds: float,
+        height: float,
+        corner: str,
     ) -> io.NodeOutput:
+        made = made_of(clip)
         shown = None
         if visible:
-            shown = VisibleLabel(text if language == OWN else language, seconds or None, height, corner)
+            words = {OWN: text, AUTO: host.label_language()}.get(language, language)
+            shown = VisibleLabel(words, seconds or None, height, corner)  # type: ignore[arg-type]
         run, _ = host.run_and_node()  # by which the file's record names what made it
-        return io.NodeOutput(clip.then(label(clip.clip, shown, job_id=run)))
+        return io.NodeOutput(made.then(label(made.clip, shown, job_id=run)))
+
+    @classmethod
+    def validate_inputs(cls, language: str | None = None, corner: str | None = None) -> bool | str:
+        return checked(cls, language=language, corner=corner)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from sonic_core.finish.lip_align import shifted
@@ -9,23 +11,24 @@ from sonic_core.quality.lip_sync import Alignment
 from sonic_core.quality.lip_sync import measure as measured
 
 from . import host
-from .sockets import CATEGORY, ClipSocket, Made
+from .node import SonicNode, checked, schema
+from .sockets import ClipSocket, Made, Sampled, clip_input, made_of
 from .widgets import setting
 
 MOVES = ["sound", "frames"]
 
 
-class SonicLipAlign(io.ComfyNode):
+class SonicLipAlign(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicLipAlign",
             display_name="Sonic: Lip Align",
-            category=CATEGORY,
             description="Measures the time between lips and sound and mends it. Where the measurement is not sure, "
             "as in silence or music, nothing is mended.",
+            search_aliases=["lip sync", "sync audio", "audio offset", "口型"],
             inputs=[
-                ClipSocket.Input("clip", tooltip="The clip to align. Its frames are made once to be measured."),
+                clip_input("The clip to align, or the sampler's latents. Its frames are made once to be measured."),
                 io.Boolean.Input(
                     "measure", default=True, tooltip="Measure and mend. Off: only the seconds given by hand."
                 ),
@@ -49,10 +52,15 @@ class SonicLipAlign(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip: Made, measure: bool, lip_sync_offset: float, move: str) -> io.NodeOutput:
+    def run(cls, on_step: Any, clip: Made | Sampled, measure: bool, lip_sync_offset: float, move: str) -> io.NodeOutput:
+        made = made_of(clip)
         found = Alignment(0.0, 0.0, 0.0, 0.0)
         if measure:
-            found = measured(host.watched(clip.clip))
+            found = measured(host.watched(made.clip, on_step))
         late = (found.offset if found.trusted else 0.0) - lip_sync_offset
-        aligned = shifted(clip.clip, late, move) if late else clip.clip  # type: ignore[arg-type]
-        return io.NodeOutput(clip.then(aligned), found.offset, found.confidence)
+        aligned = shifted(made.clip, late, move) if late else made.clip  # type: ignore[arg-type]
+        return io.NodeOutput(made.then(aligned), found.offset, found.confidence)
+
+    @classmethod
+    def validate_inputs(cls, move: str | None = None) -> bool | str:
+        return checked(cls, move=move)

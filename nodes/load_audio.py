@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from comfy_api.latest import io
 
@@ -10,17 +12,17 @@ from sonic_core.media.audio import load_audio, trimmed
 from sonic_core.media.level import CHANNELS, TARGET_LUFS, amplified, normalised, pick_channel
 
 from . import host
-from .sockets import CATEGORY
+from .node import SonicNode, checked, schema
 
 
-class SonicLoadAudio(io.ComfyNode):
+class SonicLoadAudio(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicLoadAudio",
             display_name="Sonic: Load Audio",
-            category=CATEGORY,
             description="Loads speech from a sound file, or from a video with sound. Says how long it is.",
+            search_aliases=["voice", "speech", "sound", "mp3", "wav"],
             inputs=[
                 io.Combo.Input(
                     "audio",
@@ -67,8 +69,8 @@ class SonicLoadAudio(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
-        cls, audio: str, start: float, trim: float, normalise: bool, gain: float, channel: str
+    def run(
+        cls, on_step: Any, audio: str, start: float, trim: float, normalise: bool, gain: float, channel: str
     ) -> io.NodeOutput:
         sound = trimmed(load_audio(host.input_path(audio)), start, trim or None)
         sound = pick_channel(sound, channel)
@@ -79,12 +81,13 @@ class SonicLoadAudio(io.ComfyNode):
         return io.NodeOutput({"waveform": waveform, "sample_rate": sound.rate}, sound.seconds)
 
     @classmethod
-    def validate_inputs(cls, audio: str) -> bool | str:
+    def validate_inputs(cls, audio: str | None = None, channel: str | None = None) -> bool | str:
         try:
-            host.input_path(audio)
+            if audio is not None:
+                host.input_path(audio)
         except SonicError as error:
             return str(error)
-        return True
+        return checked(cls, channel=channel)
 
     @classmethod
     def fingerprint_inputs(cls, audio: str, **_: object) -> float:

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
-from comfy import model_management
 from comfy_api.latest import io
 
+from comfy import model_management
+from sonic_core.errors import ModelError, SonicError
 from sonic_core.pipeline import SonicPipeline
+from sonic_core.weights.catalog import SVD_FOLDER, model_status
 
 from . import host, neighbours
 from .model import SonicModel
+from .node import TALKING, SonicNode, checked, schema
 from .pre_data import SonicPreData
-from .sockets import CATEGORY, ModelSocket
+from .sockets import ModelSocket
 
 PRECISIONS = ["auto", "fp16", "bf16", "fp32"]
 
 
-class SonicLoadModel(io.ComfyNode):
+class SonicLoadModel(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         neighbours.say_if_replaced(SonicPreData)
-        return io.Schema(
+        return schema(
             node_id="SonicLoadModel",
             display_name="Sonic: Load Model",
-            category=CATEGORY,
             description="Loads the bundled model (lite) or the released Sonic model from ComfyUI/models/sonic.",
+            search_aliases=TALKING,
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=host.model_names(),
                     default=host.BUNDLED,
                     tooltip="lite: bundled, runs on any computer. sonic: the released model, whose files "
-                    "(unet.pth, audio2token.pth, audio2bucket.pth, whisper-tiny) lie in models/sonic.",
+                    "lie in models/sonic; a run without them names each file, its size, licence and folder.",
                 ),
                 io.Combo.Input(
                     "precision",
@@ -65,12 +69,13 @@ class SonicLoadModel(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
-        cls, model: str, precision: str, compile: bool, vae: Any = None, clip_vision: Any = None
+    def run(
+        cls, on_step: Any, model: str, precision: str, compile: bool, vae: Any = None, clip_vision: Any = None
     ) -> io.NodeOutput:
         path = host.model_path(model)
         if path == host.BUNDLED:
             return io.NodeOutput(SonicModel.of(SonicPipeline.from_pretrained(path, "cpu")))
+        check_files(Path(path), with_svd=vae is None or clip_vision is None)
         from sonic_core.engines.sonic.checkpoint import SvdParts  # heavy, and lite does without
 
         parts = SvdParts(
@@ -86,6 +91,37 @@ class SonicLoadModel(io.ComfyNode):
             rest_device=model_management.unet_offload_device(),
         )
         return io.NodeOutput(SonicModel.of(pipeline))
+
+    @classmethod
+    def validate_inputs(cls, model: str | None = None, precision: str | None = None) -> bool | str:
+        try:
+            if model is not None:
+                host.model_path(model)
+        except SonicError as error:
+            return str(error)
+        return checked(cls, precision=precision)
+
+
+def check_files(folder: Path, with_svd: bool) -> None:
+    """Raise ModelError that names every file a released model lacks: size, licence, where it belongs."""
+    missing = [
+        status.file
+        for status in model_status(folder)
+        if status.found is None
+        and not status.file.optional
+        and (with_svd or not status.file.path.startswith(SVD_FOLDER))
+    ]
+    if missing:
+        named = ", ".join(f"{file.path} ({megabytes(file.size)}, {file.licence})" for file in missing)
+        raise ModelError(
+            f"the released model is not complete in {folder}; put there {named}: "
+            f"the links stand in the note of the workflow 'Photo speaks, best quality', and "
+            f"'python -m sonic_core models download --folder {folder}' fetches them all"
+        )
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.3g} MB"
 
 
 def on_cpu(network: torch.nn.Module) -> dict[str, torch.Tensor]:

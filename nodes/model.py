@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import comfy.model_patcher
 import numpy as np
 import torch
-from comfy import model_management
 
+import comfy.model_patcher
+from comfy import model_management
 from sonic_core.clip import Clip
 from sonic_core.engines.base import MemoryPlan, Stage
 from sonic_core.pipeline import SonicPipeline
 from sonic_core.settings import Settings
 
-from . import host
+from . import host, work
 
 STAGES: tuple[Stage, ...] = ("condition", "sample", "decode")
 
@@ -54,6 +54,7 @@ def managed(network: torch.nn.Module) -> Any:
     """ComfyUI's handle of a network, by which it moves it."""
     # Looked up now: ComfyUI binds the name anew while it starts.
     patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    work.stop_when_left(network)
     return patcher(
         SonicNetwork(network),
         load_device=model_management.get_torch_device(),

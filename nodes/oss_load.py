@@ -15,8 +15,8 @@ from sonic_core.media.image import load_image
 from sonic_core.media.probe import Kind, kind_of
 from sonic_core.storage import transfer
 
-from . import host
-from .sockets import CATEGORY
+from . import host, work
+from .node import SonicNode, schema
 
 SAMPLES = Path(__file__).resolve().parents[1] / "web" / "samples"
 # What the bundled workflow names; a folder store that lacks them gets them, so that it runs at the first click.
@@ -25,15 +25,17 @@ WORDS: dict[Kind, str] = {"image": "picture", "audio": "sound", "video": "video"
 LOOK_SECONDS = 3.0
 
 
-class SonicOSSLoad(io.ComfyNode):
+class SonicOSSLoad(SonicNode):
+    alone = False
+
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicOSSLoad",
             display_name="Sonic: Load from Storage",
-            category=CATEGORY,
             description="Loads a picture, a sound or a video from object storage (OSS, or a folder that stands for it) "
             "or from an https URL. Connect the output that fits the file.",
+            search_aliases=["OSS", "S3", "URL", "download", "object storage"],
             inputs=[
                 io.String.Input(
                     "source",
@@ -53,10 +55,10 @@ class SonicOSSLoad(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, source: str, profile: str) -> io.NodeOutput:
+    def run(cls, on_step: Any, source: str, profile: str) -> io.NodeOutput:
         name = transfer.name_of(source)
         path = host.temporary_file(Path(name).stem, Path(name).suffix)
-        host.in_background(lambda on_step: transfer.load(source, profile, path, on_step))
+        transfer.load(source, profile, path, on_step)
         kind = kind_of(path)
         absent = {
             other: ExecutionBlocker(f"{name} is a {WORDS[kind]}, not a {WORDS[other]}; use the output {kind}")
@@ -85,7 +87,7 @@ class SonicOSSLoad(io.ComfyNode):
     def fingerprint_inputs(cls, source: str | None, profile: str | None) -> str:
         if source is None or profile is None:  # connected: what comes in is known later, and is looked at by ComfyUI
             return ""
-        return host.started(lambda: transfer.version_of(source, profile)).result(LOOK_SECONDS)
+        return work.started(lambda: transfer.version_of(source, profile)).result(LOOK_SECONDS)
 
 
 def profile_input() -> io.Input:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from comfy_api.latest import InputImpl, io
+from comfy_api.latest import io
 
 from sonic_core.errors import InputError, SonicError
 from sonic_core.media.audio import load_audio
@@ -16,19 +16,23 @@ from sonic_core.media.image import load_image, save_image
 from sonic_core.storage import transfer
 
 from . import host
+from .node import SonicNode, schema
 from .oss_load import profile_input
-from .sockets import CATEGORY, audio_pair
+from .sockets import audio_pair
+from .video_to_clip import whole_file
 
 
-class SonicOSSUpload(io.ComfyNode):
+class SonicOSSUpload(SonicNode):
+    alone = False
+
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicOSSUpload",
             display_name="Sonic: Upload to Storage",
-            category=CATEGORY,
             description="Puts a video, a picture or a sound into object storage (OSS, or a folder that stands for it) "
             "and gives a link to it. A video from Sonic: Render Video is uploaded as the file it is.",
+            search_aliases=["OSS", "S3", "save", "share", "object storage"],
             inputs=[
                 io.MultiType.Input(
                     "media", types=[io.Video, io.Image, io.Audio], tooltip="A video, one picture, or a sound."
@@ -49,11 +53,11 @@ class SonicOSSUpload(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, media: Any, profile: str, key: str) -> io.NodeOutput:
+    def run(cls, on_step: Any, media: Any, profile: str, key: str) -> io.NodeOutput:
         path, kind = file_of(media)
         run, node = host.run_and_node()
         name = f"{kind}-{node}{path.suffix}"
-        stored = host.in_background(lambda on_step: transfer.save(path, name, profile, key, run, on_step))
+        stored = transfer.save(path, name, profile, key, run, on_step)
         host.say(stored.key)
         # Not the link: what stands here is kept in the history, and a link may open the file to anybody.
         return io.NodeOutput(stored.url, stored.key, ui={"text": (stored.key,)})
@@ -79,9 +83,4 @@ def file_of(media: Any) -> tuple[Path, str]:
     if media is None or isinstance(media, Mapping):  # other packs' sounds are not always plain dicts
         path = host.temporary_file("upload", ".flac")
         return save_flac(load_audio(audio_pair(media)), path), "audio"
-    source = media.get_stream_source()
-    if isinstance(source, str) and media.get_duration() == InputImpl.VideoFromFile(source).get_duration():
-        return Path(source), "video"
-    path = host.temporary_file("upload", ".mp4")  # only in memory, or a part of a file
-    media.save_to(str(path))
-    return path, "video"
+    return whole_file(media), "video"

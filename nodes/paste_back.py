@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
-from .sockets import CATEGORY, ClipSocket, Made
+from .node import SonicNode, schema
+from .sockets import ClipSocket, Made, Sampled, clip_input, made_of, pasted_back
 
 
-class SonicPasteBack(io.ComfyNode):
+class SonicPasteBack(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicPasteBack",
             display_name="Sonic: Paste Back",
-            category=CATEGORY,
             description="Puts the moving face back into the photo at the photo's full size, its colours matched. "
-            "With framing 'whole' there is nothing to put back and the clip passes through.",
-            inputs=[ClipSocket.Input("clip", tooltip="A clip that was made with framing 'face'.")],
+            "With framing 'photo' that is done already and with 'whole' there is nothing to put back: "
+            "the clip passes through.",
+            search_aliases=["composite face", "uncrop"],
+            inputs=[clip_input("A clip that was made with framing 'face', or the sampler's latents.")],
             outputs=[ClipSocket.Output("pasted", display_name="clip", tooltip="A clip as large as the photo.")],
         )
 
     @classmethod
-    def execute(cls, clip: Made) -> io.NodeOutput:
-        return io.NodeOutput(clip.then(clip.pipeline.paste_back(clip.clip, clip.prepared)))
+    def run(cls, on_step: Any, clip: Made | Sampled) -> io.NodeOutput:
+        return io.NodeOutput(pasted_back(made_of(clip)))

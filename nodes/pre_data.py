@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import torch
 from comfy_api.latest import io
 
+from sonic_core.errors import InputError, SonicError
 from sonic_core.face.by_hand import box_of_mask, parse_box
 from sonic_core.face.draw import drawn
 from sonic_core.media.image import load_image
@@ -13,22 +16,29 @@ from sonic_core.settings import Settings
 
 from . import host
 from .model import SonicModel
-from .sockets import CATEGORY, ModelSocket, PreData, PreDataSocket, audio_pair
-from .widgets import setting
+from .node import TALKING, SonicNode, checked, schema
+from .sockets import ModelSocket, PreData, PreDataSocket, audio_pair
+from .widgets import choice, setting
+from .words import on_canvas
+
+MOST_PHOTOS = 64
+# Pictures that follow one another with less change than this (mean over pixels, 0 to 1) are frames of a video.
+ALIKE, FEWEST_FRAMES = 0.05, 9
 
 
-class SonicPreData(io.ComfyNode):
+class SonicPreData(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SONIC_PreData",
-            display_name="Sonic: Prepare Portrait and Speech",
-            category=CATEGORY,
-            description="Finds the face, frames the photo and listens to the speech. The preview shows what was found.",
+            display_name="Sonic: Prepare Photo and Voice",
+            description="Finds the face, frames the photo and listens to the speech. The preview shows what was found. "
+            "Several photos, or several sounds, become several clips.",
+            search_aliases=TALKING,
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model."),
-                io.Image.Input("image", tooltip="One photo with a face."),
-                io.Audio.Input("audio", tooltip="The speech, up to 30 minutes."),
+                io.Image.Input("image", tooltip="A photo with a face. Several become a clip each."),
+                io.Audio.Input("audio", tooltip="The speech, up to 30 minutes. A list of sounds becomes a clip each."),
                 setting(
                     "duration",
                     "0: as long as the audio. A shorter one than the audio's is an error unless trim is on",
@@ -36,13 +46,7 @@ class SonicPreData(io.ComfyNode):
                     min=0.0,
                 ),
                 setting("trim"),
-                io.Combo.Input(
-                    "framing",
-                    options=["whole", "face"],
-                    default="whole",
-                    tooltip="whole: the whole photo. face: a square around the head; "
-                    "Sonic: Paste Back puts it back into the photo.",
-                ),
+                choice("framing"),
                 setting("min_resolution", "512 is what the models were made for"),
                 setting("expand_ratio", slider=True),
                 setting("face_index"),
@@ -57,34 +61,86 @@ class SonicPreData(io.ComfyNode):
                     optional=True,
                     tooltip="The face by hand, painted: its bounding box is taken. An empty mask is ignored.",
                 ),
+                # Optional, since the workflows of 0.1.0 lack them.
+                setting("lip_sync_offset", optional=True),
+                setting("fps", optional=True),
             ],
             outputs=[
-                PreDataSocket.Output("predata", display_name="predata", tooltip="What the sampler needs."),
+                PreDataSocket.Output(
+                    "predata", display_name="predata", is_output_list=True, tooltip="What the sampler needs."
+                ),
                 io.Image.Output(
-                    "preview", display_name="preview", tooltip="The photo with face box, crop and landmarks drawn."
+                    "preview",
+                    display_name="preview",
+                    is_output_list=True,
+                    tooltip="The photo with face box, crop and landmarks drawn.",
                 ),
             ],
         )
 
     @classmethod
-    def execute(
+    def run(
         cls,
+        on_step: Any,
         model: SonicModel,
-        image: Any,
+        image: torch.Tensor,
         audio: Any,
         duration: float,
         face_box: str,
-        face_mask: Any = None,
+        face_mask: torch.Tensor | None = None,
         **widgets: Any,
     ) -> io.NodeOutput:
-        on_step = host.stepper()
-        box = parse_box(face_box)
-        if box is None and face_mask is not None:
-            height, width = image.shape[1:3]
-            box = box_of_mask(face_mask.cpu().numpy(), (width, height))
-        settings = Settings(duration=duration or None, face_box=box, **widgets)
-        prepared = model.pipeline.prepare(load_image(image), audio_pair(audio), settings)
+        photos = photos_of(image)
+        sound = audio_pair(audio)
         model.stages["condition"].to_device()
-        conditions = model.pipeline.engine.condition(prepared.portrait, prepared.speech, settings, on_step)
-        picture = drawn(prepared.photo, prepared.face_in_photo(), prepared.crop)
-        return io.NodeOutput(PreData(prepared, conditions), host.image_tensor(picture))
+        made, pictures = [], []
+        for index, picture in enumerate(photos):
+
+            def one(done: int, total: int, preview: Any = None, index: int = index) -> None:
+                on_step(index * total + done, len(photos) * total, preview)
+
+            try:
+                photo = load_image(picture)
+                box = parse_box(face_box) or masked_box(face_mask, index, photo)
+                settings = Settings(duration=duration or None, face_box=box, **widgets)
+                prepared = model.pipeline.prepare(photo, sound, settings)
+            except SonicError as error:
+                raise on_canvas(error, f"photo {index + 1} of {len(photos)}: " if len(photos) > 1 else "") from error
+            conditions = model.pipeline.engine.condition(prepared.portrait, prepared.speech, settings, one)
+            made.append(PreData(prepared, conditions))
+            pictures.append(host.image_tensor(drawn(prepared.photo, prepared.face_in_photo(), prepared.crop)))
+        return io.NodeOutput(made, pictures)
+
+    @classmethod
+    def validate_inputs(cls, framing: str | None = None) -> bool | str:
+        return checked(cls, framing=framing)
+
+
+def photos_of(image: torch.Tensor) -> list[torch.Tensor]:
+    """(h, w, c) of every photo of an IMAGE (n, h, w, c). Raises InputError for the frames of a video."""
+    if image.ndim == 4 and len(image) >= FEWEST_FRAMES and follow_one_another(image):
+        raise InputError(
+            f"image holds {len(image)} frames of a video; to give a video another voice use Sonic: Dub Video, "
+            "or take one frame of it with Get Image from Batch"
+        )
+    if image.ndim == 4 and len(image) > MOST_PHOTOS:
+        raise InputError(f"image holds {len(image)} photos; {MOST_PHOTOS} at most become clips in one run")
+    if image.ndim != 4 or not len(image):
+        raise InputError("image holds no photo; connect Load Image")
+    return list(image)
+
+
+def follow_one_another(image: torch.Tensor) -> bool:
+    """Whether most neighbours in a batch hardly differ, as frames of a video do and photos of people do not."""
+    small = image[:, :: max(image.shape[1] // 64, 1), :: max(image.shape[2] // 64, 1)].float()
+    return bool((small[1:] - small[:-1]).abs().mean((1, 2, 3)).median() < ALIKE)
+
+
+def masked_box(mask: torch.Tensor | None, index: int, photo: np.ndarray) -> tuple[float, float, float, float] | None:
+    """The box painted for a photo: a mask of its own, or the only one there is."""
+    if mask is None:
+        return None
+    painted = mask.cpu().numpy()
+    if painted.ndim == 3 and len(painted) > 1:
+        painted = painted[min(index, len(painted) - 1)]
+    return box_of_mask(painted, (photo.shape[1], photo.shape[0]))

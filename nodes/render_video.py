@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import InputImpl, io
 
+from sonic_core.disclosure.label import RECORD_KEY, label
 from sonic_core.media.video import FORMATS, QUALITIES, save_video
 
 from . import host
-from .sockets import CATEGORY, ClipSocket, Made
+from .node import TALKING, SonicNode, checked, schema
+from .sockets import Made, Sampled, clip_input, made_of
 
 
-class SonicRenderVideo(io.ComfyNode):
+class SonicRenderVideo(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicRenderVideo",
             display_name="Sonic: Render Video",
-            category=CATEGORY,
             description="Makes the frames, writes the video with its sound to a temporary file and plays it. "
             "Connect Save Video to keep it: it copies the file as it is.",
+            search_aliases=[*TALKING, "video combine", "save video", "mp4"],
             inputs=[
-                ClipSocket.Input("clip", tooltip="The clip to render."),
+                clip_input("The clip to render, or the sampler's latents."),
                 io.Combo.Input(
                     "quality",
                     options=list(QUALITIES),
@@ -34,14 +38,31 @@ class SonicRenderVideo(io.ComfyNode):
                     default=FORMATS[0],
                     tooltip="The kind of file. mp4 plays everywhere.",
                 ),
+                io.Boolean.Input(
+                    "ai_record",
+                    default=True,
+                    optional=True,  # workflows of 0.1.0 do not have it
+                    tooltip="Write a record into the file that says it was made by AI (AIGC, GB 45438-2025). "
+                    "Off: only a record that Sonic: AI Label put on is kept.",
+                ),
             ],
             outputs=[io.Video.Output("video", display_name="video", tooltip="The finished file, for Save Video.")],
             is_output_node=True,
         )
 
     @classmethod
-    def execute(cls, clip: Made, quality: str, format: str) -> io.NodeOutput:
+    def run(
+        cls, on_step: Any, clip: Made | Sampled, quality: str, format: str, ai_record: bool = True
+    ) -> io.NodeOutput:
+        rendered = made_of(clip).clip
+        if ai_record and RECORD_KEY not in rendered.metadata:
+            run, _ = host.run_and_node()  # by which the file's record names what made it
+            rendered = label(rendered, job_id=run)
         path = host.temporary_file("clip", f".{format}")
-        save_video(clip.clip, path, QUALITIES[quality], on_frame=host.stepper())
+        save_video(rendered, path, QUALITIES[quality], on_frame=on_step)
         shown = {"filename": path.name, "subfolder": path.parent.name, "type": "temp"}
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui={"images": [shown], "animated": (True,)})
+
+    @classmethod
+    def validate_inputs(cls, quality: str | None = None, format: str | None = None) -> bool | str:
+        return checked(cls, quality=quality, format=format)

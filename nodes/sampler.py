@@ -10,23 +10,23 @@ from comfy_api.latest import io
 from sonic_core.settings import PRESETS
 from sonic_core.settings import preset as settings_of_preset
 
-from . import host
 from .model import SonicModel
-from .sockets import CATEGORY, LatentsSocket, ModelSocket, PreData, PreDataSocket, Sampled
+from .node import TALKING, SonicNode, checked, schema
+from .sockets import LatentsSocket, ModelSocket, PreData, PreDataSocket, Sampled
 from .widgets import LARGEST_SEED, setting
 
 
-class SonicSampler(io.ComfyNode):
+class SonicSampler(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicSampler",
             display_name="Sonic: Sampler",
-            category=CATEGORY,
             description="Makes the motion from the speech. Looks whether the memory suffices before it starts.",
+            search_aliases=[*TALKING, "motion"],
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model."),
-                PreDataSocket.Input("predata", tooltip="From Sonic: Prepare Portrait and Speech."),
+                PreDataSocket.Input("predata", tooltip="From Sonic: Prepare Photo and Voice."),
                 io.Combo.Input(
                     "preset",
                     options=list(PRESETS),
@@ -40,12 +40,19 @@ class SonicSampler(io.ComfyNode):
                 setting("image_guidance", "0: the model's own", default=0.0),
                 setting("seed", max=LARGEST_SEED, control_after_generate=True),
             ],
-            outputs=[LatentsSocket.Output("latents", display_name="latents", tooltip="For Sonic: Decode.")],
+            outputs=[
+                LatentsSocket.Output(
+                    "latents",
+                    display_name="latents",
+                    tooltip="For Sonic: Render Video or a finishing node.",
+                )
+            ],
         )
 
     @classmethod
-    def execute(
+    def run(
         cls,
+        on_step: Any,
         model: SonicModel,
         predata: PreData,
         preset: str,
@@ -65,5 +72,9 @@ class SonicSampler(io.ComfyNode):
         portrait = predata.prepared.portrait.image
         plan = model.plan(settings, (portrait.shape[1], portrait.shape[0]), predata.prepared.audio.seconds)
         model.stages["sample"].to_device(plan.peak_bytes)
-        latents = model.pipeline.engine.sample(predata.conditions, settings, host.stepper())
-        return io.NodeOutput(Sampled(latents, replace(predata.prepared, settings=settings)))
+        latents = model.pipeline.engine.sample(predata.conditions, settings, on_step)
+        return io.NodeOutput(Sampled(latents, replace(predata.prepared, settings=settings), model))
+
+    @classmethod
+    def validate_inputs(cls, preset: str | None = None) -> bool | str:
+        return checked(cls, preset=preset)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from sonic_core.finish.smooth import smooth
 
-from .sockets import CATEGORY, ClipSocket, Made
+from .node import SonicNode, schema
+from .sockets import ClipSocket, Made, Sampled, clip_input, made_of
 
 
-class SonicSmooth(io.ComfyNode):
+class SonicSmooth(SonicNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="SonicSmooth",
             display_name="Sonic: Smooth",
-            category=CATEGORY,
             description="Takes jitter of the head, flicker of the brightness and noise out of the clip. "
             "Lips and eyes keep their motion.",
+            search_aliases=["deflicker", "stabilize", "stabilise", "denoise video"],
             inputs=[
-                ClipSocket.Input("clip", tooltip="The clip to smooth."),
+                clip_input("The clip to smooth, or the sampler's latents."),
                 io.Float.Input(
                     "strength",
                     default=1.0,
@@ -34,5 +37,6 @@ class SonicSmooth(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip: Made, strength: float) -> io.NodeOutput:
-        return io.NodeOutput(clip.then(smooth(clip.clip, strength)))
+    def run(cls, on_step: Any, clip: Made | Sampled, strength: float) -> io.NodeOutput:
+        made = made_of(clip)
+        return io.NodeOutput(made.then(smooth(made.clip, strength)))

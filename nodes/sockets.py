@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from comfy_api.latest import io
 
 from sonic_core.clip import Clip
@@ -12,7 +13,7 @@ from sonic_core.engines.base import Latents
 from sonic_core.errors import InputError
 from sonic_core.pipeline import Prepared, SonicPipeline
 
-CATEGORY = "Sonic Studio"
+from .model import SonicModel
 
 ModelSocket = io.Custom("SONIC_MODEL")
 PreDataSocket = io.Custom("SONIC_PREDATA")
@@ -30,26 +31,72 @@ class PreData:
 
 @dataclass(frozen=True)
 class Sampled:
-    """SONIC_LATENTS: what sampling made, with the inputs it was made from."""
+    """SONIC_LATENTS: what sampling made, with the inputs it was made from and the model that decodes it."""
 
     latents: Latents
     prepared: Prepared
+    model: SonicModel
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The photo a clip was made from, and the pipeline that made it."""
+
+    prepared: Prepared
+    pipeline: SonicPipeline
 
 
 @dataclass(frozen=True)
 class Made:
-    """SONIC_CLIP: a lazy clip, with the inputs and the pipeline it was made from, which later stages look at."""
+    """SONIC_CLIP: a lazy clip; where it was made from a photo, its origin, until it is pasted back into the photo."""
 
     clip: Clip
-    prepared: Prepared
-    pipeline: SonicPipeline
+    origin: Origin | None = None
 
     def then(self, clip: Clip) -> Made:
         return replace(self, clip=clip)
 
 
+def clip_input(tooltip: str, *, optional: bool = False) -> io.Input:
+    """An input that takes a clip, or the sampler's latents, which become one."""
+    return io.MultiType.Input("clip", types=[ClipSocket, LatentsSocket], optional=optional, tooltip=tooltip)
+
+
+def made_of(value: Made | Sampled) -> Made:
+    """The clip of a `clip_input`. Nothing is computed: frames are made when they are asked for."""
+    return decoded(value) if isinstance(value, Sampled) else value
+
+
+def decoded(sampled: Sampled) -> Made:
+    """Latents to a clip with its sound, put back into the photo where framing is "photo"."""
+    model, prepared = sampled.model, sampled.prepared
+    portrait = prepared.portrait.image
+    plan = model.plan(prepared.settings, (portrait.shape[1], portrait.shape[0]), sampled.latents.seconds)
+    clip = model.pipeline.engine.decode(sampled.latents, prepared.settings).replaced(audio=prepared.audio)
+    made = Made(model.stages["decode"].behind(clip, plan.peak_bytes), Origin(prepared, model.pipeline))
+    return pasted_back(made) if prepared.settings.framing == "photo" else made
+
+
+def pasted_back(made: Made) -> Made:
+    """The square put back into its photo. A clip that already shows the whole photo stays as it is."""
+    if made.origin is None:
+        raise InputError("this clip was not made from a photo, so there is nothing to put it back into")
+    if made.origin.prepared.crop is None:
+        return made
+    whole = made.origin.pipeline.paste_back(made.clip, made.origin.prepared)
+    prepared = replace(made.origin.prepared, crop=None)
+    return Made(whole, replace(made.origin, prepared=prepared))
+
+
 def audio_pair(audio: Any) -> tuple[Any, int]:
     """(samples, rate) of a ComfyUI AUDIO. A silent video gives None for one."""
     if audio is None:
-        raise InputError("the audio input is empty, as from a video without sound; give a sound with speech")
+        raise InputError("the audio input is empty, as from a video without sound; connect a sound with speech")
     return audio["waveform"], int(audio["sample_rate"])
+
+
+def audio_socket(clip: Clip) -> dict[str, Any] | None:
+    """ComfyUI's AUDIO of a clip's sound, None where it has none."""
+    if clip.audio is None:
+        return None
+    return {"waveform": torch.from_numpy(clip.audio.samples)[None], "sample_rate": clip.audio.rate}

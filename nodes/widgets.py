@@ -15,7 +15,8 @@ SLIDER = io.NumberDisplay.slider
 def setting(name: str, tooltip: str = "", *, slider: bool = False, **changes: Any) -> io.Input:
     """The widget of a setting. `tooltip` follows the setting's own text; `changes` replace its range or default."""
     field = Settings.__dataclass_fields__[name]
-    text = field.metadata["text"].partition("; left out")[0]  # a widget cannot be; `tooltip` says what stands for it
+    # A widget always has a value; `tooltip` says which one means the same as leaving the setting out.
+    text = field.metadata["text"].partition("; left out")[0]
     text = " ".join(f"{part.removesuffix('.')}." for part in (text[:1].upper() + text[1:], tooltip) if part)
     if isinstance(field.default, bool):
         return io.Boolean.Input(name, default=field.default, tooltip=text, **changes)
@@ -25,3 +26,10 @@ def setting(name: str, tooltip: str = "", *, slider: bool = False, **changes: An
     if isinstance(field.default, int):
         return io.Int.Input(name, tooltip=text, display_mode=display, **values)
     return io.Float.Input(name, tooltip=text, display_mode=display, **values)
+
+
+def choice(name: str, **changes: Any) -> io.Input:
+    """The widget of a setting that is one of several words."""
+    field = Settings.__dataclass_fields__[name]
+    options = list(field.metadata["options"])
+    return io.Combo.Input(name, options=options, default=field.default, tooltip=f"{field.metadata['text']}.", **changes)

@@ -43,9 +43,11 @@ TIPS: dict[str, tuple[str, str]] = {
     "SONIC_PreData": (
         "Look at `preview`: the yellow box is the face, the blue one the crop, the green dots the landmarks. "
         "For a drawing, a mask or a face from the side give the box by hand in `face_box`, or paint `face_mask` in the "
-        "mask editor of Load Image. With several people choose one with `face_index`.",
+        "mask editor of Load Image. With several people choose one with `face_index`. A batch of photos (or a list of "
+        "sounds) gives a list of videos: all nodes behind this one run once for each.",
         "请看“预览”：黄框是人脸，蓝框是裁剪范围，绿点是关键点。画作、面具或侧脸可在“人脸框”中手动指定，"
-        "或在“加载图像”的遮罩编辑器中画出“人脸遮罩”。有多个人时用“人脸序号”选择。",
+        "或在“加载图像”的遮罩编辑器中画出“人脸遮罩”。有多个人时用“人脸序号”选择。"
+        "一批照片（或一组声音）会得到一组视频：后面的节点各运行一次。",
     ),
     "SonicSampler": (
         "`fast` is for trying things out, `high_quality` for the result. Lips too weak or too strong: `dynamic_scale`. "
@@ -55,8 +57,13 @@ TIPS: dict[str, tuple[str, str]] = {
         "换一个版本：换“种子”。只改这里的参数时，只有本节点及其后的节点重新运行。",
     ),
     "SonicDecode": (
-        "It ends at once: nothing is computed until Sonic: Render Video or Sonic: Clip to Images asks for frames.",
-        "它会立即结束：直到“Sonic：渲染视频”或“Sonic：片段转图像”需要画面时才开始计算。",
+        "Connect the sampler's `latents` to the next node and delete this one.",
+        "把采样器的“潜变量”直接连到下一个节点，然后删除本节点。",
+    ),
+    "SonicVideoToClip": (
+        "Connect Load Video here and Sonic: Render Video at the end. The video is encoded anew; its sound and its "
+        "records go along.",
+        "前面接“加载视频”，最后接“Sonic：渲染视频”。视频会重新编码，声音和记录随之保留。",
     ),
     "SonicLipAlign": (
         "A `confidence` below 0.95 means that nothing was mended: silence, music or a hidden mouth.",
@@ -71,10 +78,11 @@ TIPS: dict[str, tuple[str, str]] = {
         "任何帧率下口型时间都不变：不改变模型自身的帧率，只对成品画面重采样。",
     ),
     "SonicPasteBack": (
-        "Choose framing `face` in Sonic: Prepare Portrait and Speech. A 4K photo then gets a moving face at the cost "
-        "of a 512 px square. Other people in the photo stay as they are.",
-        "在“Sonic：准备人像与语音”中把“取景”选为 `face`。4K 照片也只需 512 像素正方形的计算量。"
-        "照片中的其他人保持不变。",
+        "Choose framing `photo` in Sonic: Prepare Photo and Voice and this node is not needed. With `face` it puts "
+        "the square back after finishing: a 4K photo gets a moving face at the cost of a 512 px square. Other people "
+        "in the photo stay as they are.",
+        "在“Sonic：准备照片与语音”中把“取景”选为 `photo` 就不需要本节点；选 `face` 时，后期处理之后由它贴回。"
+        "4K 照片也只需 512 像素正方形的计算量。照片中的其他人保持不变。",
     ),
     "SonicLabel": (
         "In China a visible label of at least two seconds and 5 % of the short side is required by law; in the EU a "

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stand_in
 from schemas import CORE, info_of, inputs_of, is_widget
+from workflow_notes import chinese
 from workflow_plans import Node, Workflow, workflows
-
-from sonic_core.weights.catalog import FILES
 
 ROOT = stand_in.ROOT
 
@@ -62,9 +61,17 @@ def canvas_format(workflow: Workflow) -> dict[str, Any]:
         "links": links,
         "groups": [group_box(index + 1, *group, workflow) for index, group in enumerate(workflow.groups)],
         "config": {},
-        "extra": {"ds": {"scale": 0.6, "offset": [80, 480]}},
+        "extra": {"ds": {"scale": 1.0, "offset": [90, 160]}} | app_of(workflow, ids),
         "version": 0.4,
     }
+
+
+def app_of(workflow: Workflow, ids: dict[str, int]) -> dict[str, Any]:
+    """What the front end's app mode shows of a workflow; older ones ignore it."""
+    if workflow.app is None:
+        return {}
+    inputs = [[ids[node], widget] for node, widget in workflow.app.inputs]
+    return {"linearMode": True, "linearData": {"inputs": inputs, "outputs": [ids[n] for n in workflow.app.outputs]}}
 
 
 def canvas_node(node_id: int, node: Node) -> dict[str, Any]:
@@ -81,8 +88,6 @@ def canvas_node(node_id: int, node: Node) -> dict[str, Any]:
         "cnr_id": "comfy-core" if core else "sonic-studio",
         "ver": "0.3.64" if core else version(),
     }
-    if node.kind == "SonicLoadModel":
-        properties["models"] = model_links()
     title = {"title": node.title} if node.title else {}
     return {
         "id": node_id,
@@ -135,9 +140,9 @@ def note_node(node_id: int, place: tuple[int, int], size: tuple[int, int], text:
 def group_box(group_id: int, title: str, colour: str, names: list[str], workflow: Workflow) -> dict[str, Any]:
     """A group around its nodes, with room for their title bars and its own."""
     nodes = [workflow.nodes[name] for name in names]
-    left, top = min(n.at[0] for n in nodes) - 20, min(n.at[1] for n in nodes) - 80
+    left, top = min(n.at[0] for n in nodes) - 20, min(n.at[1] for n in nodes) - 66
     right = max(n.at[0] + n.size[0] for n in nodes) + 20
-    bottom = max(n.at[1] + n.size[1] for n in nodes) + 20
+    bottom = max(n.at[1] + n.size[1] for n in nodes) + 12
     return {
         "id": group_id,
         "title": title,
@@ -161,26 +166,17 @@ def version() -> str:
     return text.split('\nversion = "')[1].split('"')[0]
 
 
-def model_links() -> list[dict[str, str]]:
-    """The released model's files, which the front end offers to download into ComfyUI's models folder."""
-    links = []
-    for file in FILES:
-        path = PurePosixPath("sonic") / file.path
-        link = {"name": path.name, "url": file.url, "directory": str(path.parent)}
-        links.append(link | ({"hash": file.sha256, "hash_type": "SHA256"} if file.sha256 else {}))
-    return links
-
-
 def rendered() -> dict[Path, str]:
     """Every file and its text."""
     stand_in.start()
     files = {}
     for name, workflow in workflows().items():
         for path, content in (
-            (ROOT / "workflows" / f"{name}.json", canvas_format(workflow)),
+            (ROOT / "workflows" / f"{workflow.title}.json", canvas_format(workflow)),
             (ROOT / "workflows" / "api" / f"{name}.json", api_format(workflow)),
         ):
             files[path] = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    files[ROOT / "web" / "words" / "zh.json"] = json.dumps(chinese(), indent=1, ensure_ascii=False) + "\n"
     return files
 
 

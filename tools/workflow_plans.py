@@ -1,11 +1,15 @@
-"""The bundled workflows as they are meant: nodes, where they stand, what is connected, and the notes beside them."""
+"""The bundled workflows as they are meant: nodes, where they stand, what is connected, and the notes beside them.
+
+Each stands in columns that fit a window of 1680 x 1000 at full size: photo and voice, face, motion, finish, video.
+Heights are those that the newest front end (Nodes 2.0) gives a node, which are the larger ones.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas import widget_names
+from workflow_notes import note
 
 COLOURS = {"input": "#5f9fb5", "model": "#9a7fc0", "make": "#6fb57f", "finish": "#c0a95f", "save": "#c07f7f"}
 
@@ -23,135 +27,190 @@ class Node:
 
 
 @dataclass(frozen=True)
+class App:
+    """What is seen without the graph: widgets (node, widget) in order, and the nodes whose results are shown."""
+
+    inputs: list[tuple[str, str]]
+    outputs: list[str]
+
+
+@dataclass(frozen=True)
 class Workflow:
+    title: str  # what the template browser shows: the name of the file
     nodes: dict[str, Node]
     groups: list[tuple[str, str, list[str]]]  # title, colour, names of the nodes in it
     notes: list[tuple[tuple[int, int], tuple[int, int], str]]  # place, size, Markdown
+    app: App | None = None
 
 
 PHOTO, SOUND = "sonic_portrait.jpg", "sonic_speech.flac"
-FROM_INPUT_FOLDER = {
-    "photo": Node("LoadImage", (0, -60), (360, 340), {"image": PHOTO}),
-    "sound": Node("SonicLoadAudio", (0, 400), (360, 290), {"audio": SOUND}),
-}
-FROM_STORAGE = {
-    "photo": Node(
-        "SonicOSSLoad", (0, -60), (360, 140), {"source": f"inputs/comfyui/samples/{PHOTO}"}, title="Photo from storage"
-    ),
-    "sound": Node(
-        "SonicOSSLoad", (0, 160), (360, 140), {"source": f"inputs/comfyui/samples/{SOUND}"}, title="Voice from storage"
-    ),
-}
+GAP, ROW = 44, 36  # between columns, with the borders of two groups in it; between rows, with a title bar in it
+BOTTOM = 830
+WIDTHS = {"input": 260, "model": 280, "make": 260, "finish": 260, "save": 300}
+
+
+def columns(*names: str) -> dict[str, int]:
+    """Where each column begins."""
+    places, x = {}, 0
+    for name in names:
+        places[name] = x
+        x += WIDTHS[name] + GAP
+    return places
+
+
+AT = columns("input", "model", "make", "finish", "save")
+LOAD_MODEL = Node("SonicLoadModel", (0, 0), (WIDTHS["input"], 125))
+PICK_PHOTO = Node("LoadImage", (0, 160), (WIDTHS["input"], 314), {"image": PHOTO})
+PICK_SOUND = Node("SonicLoadAudio", (0, 510), (WIDTHS["input"], BOTTOM - 510), {"audio": SOUND})
+
+
+def stored(y: int, file: str, title: str) -> Node:
+    source = {"source": f"inputs/comfyui/samples/{file}"}
+    return Node("SonicOSSLoad", (0, y), (WIDTHS["input"], 140), source, title=title)
+
+
+def prepared(photo: tuple[str, int], sound: tuple[str, int], **widgets: Any) -> dict[str, Node]:
+    """Photo and sound made ready, and what was found in them."""
+    links = {"model": ("model", 0), "image": photo, "audio": sound}
+    return {
+        "prepare": Node("SONIC_PreData", (AT["model"], 50), (WIDTHS["model"], 400), widgets, links),
+        "seen": Node(
+            "PreviewImage", (AT["model"], 486), (WIDTHS["model"], BOTTOM - 486), {}, {"images": ("prepare", 1)}
+        ),
+    }
+
+
+def sampled(preset: str) -> dict[str, Node]:
+    links = {"model": ("model", 0), "predata": ("prepare", 0)}
+    return {"sample": Node("SonicSampler", (AT["make"], 0), (WIDTHS["make"], 520), {"preset": preset}, links)}
+
+
+HEIGHTS = {"SonicLabel": 225, "SonicLipAlign": 200, "SonicSmooth": 80, "SonicInterpolate": 110}
+
+
+def finished(stages: list[tuple[str, str, dict[str, Any]]], clip: str = "sample") -> dict[str, Node]:
+    """Finishing stages one below the other."""
+    made, y = {}, 0
+    for name, kind, widgets in stages:
+        made[name] = Node(kind, (AT["finish"], y), (WIDTHS["finish"], HEIGHTS[kind]), widgets, {"clip": (clip, 0)})
+        clip, y = name, y + HEIGHTS[kind] + ROW
+    return made
+
+
+def rendered(clip: str, x: int = AT["save"]) -> dict[str, Node]:
+    return {"render": Node("SonicRenderVideo", (x, 0), (WIDTHS["save"], 398), {}, {"clip": (clip, 0)})}
+
+
+def saved(prefix: str, x: int = AT["save"]) -> dict[str, Node]:
+    widgets = {"filename_prefix": f"video/{prefix}"}
+    return {"save": Node("SaveVideo", (x, 434), (WIDTHS["save"], BOTTOM - 434), widgets, {"video": ("render", 0)})}
+
+
+def uploaded() -> dict[str, Node]:
+    x, width = AT["save"], WIDTHS["save"]
+    return {
+        "upload": Node("SonicOSSUpload", (x, 434), (width, 130), {}, {"media": ("render", 0)}),
+        "link": Node("PreviewAny", (x, 600), (width, BOTTOM - 600), {}, {"source": ("upload", 0)}, "Link"),
+    }
+
+
+NOTE_AT = (AT["make"], 616)
 
 
 def talking(
+    title: str,
     preset: str,
-    finishing: list[tuple[str, str, dict[str, Any]]],
-    prepare: dict[str, Any],
-    note: str,
-    sources: dict[str, Node] = FROM_INPUT_FOLDER,
+    stages: list[tuple[str, str, dict[str, Any]]],
+    text: str,
+    *,
+    photo: Node = PICK_PHOTO,
+    sound: Node = PICK_SOUND,
+    keep: dict[str, Node] | None = None,
+    app: App | None = None,
+    **prepare: Any,
 ) -> Workflow:
-    """Photo and sound to a video: prepare, sample, decode, the finishing stages in a row, render, keep."""
-    in_storage = sources is FROM_STORAGE
+    """Photo and sound to a video: prepare, sample, the finishing stages, render, keep."""
     nodes = {
-        "model": Node("SonicLoadModel", (0, -330), (360, 150)),
-        **sources,
-        "prepare": Node(
-            "SONIC_PreData",
-            (440, -60),
-            (360, 340),
-            prepare,
-            {"model": ("model", 0), "image": ("photo", 0), "audio": ("sound", 1 if in_storage else 0)},
-        ),
-        "seen": Node("PreviewImage", (440, 400), (360, 290), {}, {"images": ("prepare", 1)}),
-        "sample": Node(
-            "SonicSampler",
-            (880, -190),
-            (340, 560),  # with room for the preview
-            {"preset": preset},
-            {"model": ("model", 0), "predata": ("prepare", 0)},
-        ),
-        "decode": Node("SonicDecode", (1300, -330), (240, 60), {}, {"model": ("model", 0), "latents": ("sample", 0)}),
+        "model": LOAD_MODEL,
+        "photo": photo,
+        "sound": sound,
+        **prepared(("photo", 0), ("sound", 1 if sound.kind == "SonicOSSLoad" else 0), **prepare),
+        **sampled(preset),
+        **finished(stages),
+        **rendered(stages[-1][0]),
+        **(keep or saved("sonic")),
     }
-    x, clip = 1300, "decode"
-    for index, (name, kind, widgets) in enumerate(finishing):
-        height = 60 + 26 * len(widget_names(kind))
-        nodes[name] = Node(kind, (x + 300 * index + 320, -330), (260, height), widgets, {"clip": (clip, 0)})
-        clip = name
-    x += 300 * len(finishing) + 320
-    nodes["render"] = Node("SonicRenderVideo", (x + 20, -330), (400, 520), {}, {"clip": (clip, 0)})
-    nodes |= uploaded(x + 480) if in_storage else saved(x + 480)
     groups = [
         ("1  Model, photo, voice", COLOURS["input"], ["model", "photo", "sound"]),
-        ("2  Prepare and look", COLOURS["model"], ["prepare", "seen"]),
-        ("3  Make the motion", COLOURS["make"], ["sample"]),
-        ("4  Frames and finish", COLOURS["finish"], ["decode", *(name for name, _, _ in finishing)]),
+        ("2  Face", COLOURS["model"], ["prepare", "seen"]),
+        ("3  Motion", COLOURS["make"], ["sample"]),
+        ("4  Finish", COLOURS["finish"], [name for name, _, _ in stages]),
         ("5  Video", COLOURS["save"], list(nodes)[list(nodes).index("render") :]),
     ]
-    notes = [((1300, 0), (580, 330), note)]
-    return Workflow(nodes, groups, notes)
+    size = (WIDTHS["make"] + GAP + WIDTHS["finish"], BOTTOM - NOTE_AT[1])
+    return Workflow(title, nodes, groups, [(NOTE_AT, size, note(text))], app)
 
 
-def saved(x: int) -> dict[str, Node]:
-    widgets = {"filename_prefix": "video/sonic"}
-    return {"save": Node("SaveVideo", (x, -330), (400, 520), widgets, {"video": ("render", 0)})}
+LABEL = ("label", "SonicLabel", {})
+NO_LABEL = ("label", "SonicLabel", {"visible": False})
+APP = App(
+    [
+        ("photo", "image"),
+        ("sound", "audio"),
+        ("sample", "preset"),
+        ("prepare", "framing"),
+        ("prepare", "min_resolution"),
+        ("sample", "dynamic_scale"),
+        ("sample", "motion_scale"),
+        ("sample", "seed"),
+        ("label", "visible"),
+    ],
+    ["render"],
+)
 
 
-def uploaded(x: int) -> dict[str, Node]:
-    return {
-        "upload": Node("SonicOSSUpload", (x, -330), (400, 140), {}, {"media": ("render", 0)}),
-        "link": Node("PreviewAny", (x + 480, -330), (400, 180), {}, {"source": ("upload", 0)}, "Link"),
+def any_video() -> Workflow:
+    """A video of any pack, mended: nothing of it comes from our models."""
+    finish, save = WIDTHS["input"] + GAP, WIDTHS["input"] + WIDTHS["finish"] + 2 * GAP
+    stages = [
+        ("align", "SonicLipAlign", {}),
+        ("smooth", "SonicSmooth", {}),
+        ("resample", "SonicInterpolate", {"fps": 50.0}),
+    ]
+    nodes = {
+        "video": Node("LoadVideo", (0, 0), (WIDTHS["input"], 400), {"file": "sonic_sample.mp4"}),
+        "clip": Node("SonicVideoToClip", (0, 445), (WIDTHS["input"], 60), {}, {"video": ("video", 0)}),
+        **{
+            name: Node(n.kind, (finish, n.at[1]), n.size, n.set, n.links)
+            for name, n in finished(stages, "clip").items()
+        },
+        **rendered("resample", save),
+        **saved("finished", save),
     }
-
-
-NOTE = """### {title}
-
-1. Choose a photo and a voice on the left (or drop files on the nodes).
-2. Press **Run**. *Prepare and look* shows the face that was found. No face? Give it by hand in `face_box`.
-3. The video plays in **Render Video**; **Save Video** keeps it in ComfyUI's `output/video`.
-
-**Model** `lite` is bundled and runs on any computer. For the released Sonic model put its files into
-`models/sonic` and choose `sonic` in *Load Model*: nothing else changes.
-
-{more}
-"""
-FAST_NOTE = NOTE.format(
-    title="Sonic Studio: fast",
-    more="Preset `fast` takes 10 steps and approximates. The workflow *sonic_high_quality* takes all of them.",
-)
-HIGH_NOTE = NOTE.format(
-    title="Sonic Studio: high quality",
-    more="The face is animated as a square and put back into the photo at its full size. "
-    "*Lip Align* measures lips against sound and mends a difference; *Smooth* takes out jitter and flicker, of which "
-    "lite has little: bypass it (Ctrl+B) to be done sooner.",
-)
-STORAGE_NOTE = """### Sonic Studio: from storage and back
-
-1. Press **Run**. Nothing needs to be set up: the storage is a folder on this computer,
-   `~/.local/share/sonic-studio/storage`, and the sample photo and voice are put into it.
-2. Your own files: name their keys in `source`, or an https URL. In the folder, the key `inputs/me/1/photo.jpg`
-   is the file `objects/inputs/me/1/photo.jpg`.
-3. The video is uploaded as the file it is; the node shows its key, **Link** where to get it.
-
-**OSS in place of the folder**: write a profile (bucket, region) into `~/.config/sonic-studio/storage.toml`, give its
-name in `profile`, and start ComfyUI with the access key in its environment. It never comes into a workflow.
-`docs/comfyui.md` has an example.
-"""
+    groups = [
+        ("1  Video", COLOURS["input"], ["video", "clip"]),
+        ("2  Finish", COLOURS["finish"], [name for name, _, _ in stages]),
+        ("3  Result", COLOURS["save"], ["render", "save"]),
+    ]
+    return Workflow("Any video, lips aligned and smoothed", nodes, groups, [((0, 575), (590, 285), note("any_video"))])
 
 
 def workflows() -> dict[str, Workflow]:
+    """By their names for clients: `submit --workflow fast` takes sonic_fast."""
+    best = [("align", "SonicLipAlign", {}), ("smooth", "SonicSmooth", {}), LABEL]
     return {
-        "sonic_fast": talking("fast", [("label", "SonicLabel", {})], {}, FAST_NOTE),
+        "sonic_fast": talking("Photo speaks, fast", "fast", [NO_LABEL], "fast"),
         "sonic_high_quality": talking(
-            "high_quality",
-            [
-                ("align", "SonicLipAlign", {}),
-                ("smooth", "SonicSmooth", {}),
-                ("paste", "SonicPasteBack", {}),
-                ("label", "SonicLabel", {}),
-            ],
-            {"framing": "face"},
-            HIGH_NOTE,
+            "Photo speaks, best quality", "high_quality", best, "best_quality", framing="photo"
         ),
-        "sonic_oss": talking("fast", [("label", "SonicLabel", {})], {}, STORAGE_NOTE, FROM_STORAGE),
+        "sonic_app": talking("Photo speaks.app", "fast", [NO_LABEL], "app", app=APP),
+        "sonic_oss": talking(
+            "Photo speaks, from cloud storage and back",
+            "fast",
+            [LABEL],
+            "storage",
+            photo=stored(161, PHOTO, "Photo from storage"),
+            sound=stored(337, SOUND, "Voice from storage"),
+            keep=uploaded(),
+        ),
     }

@@ -21,8 +21,10 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv")
 # Which widget takes the photo and the sound, by node class.
 IMAGE_INPUTS = {"LoadImage": "image"}
 AUDIO_INPUTS = {"SonicLoadAudio": "audio", "LoadAudio": "audio"}
-# Whose widgets a job's settings set; a loader has a `trim` of its own that means something else.
-SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicLipAlign", "SonicInterpolate")
+# Whose widgets a job's settings set; a loader's `trim` and an aligner's `lip_sync_offset` mean something else.
+SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate")
+# Widgets that a workflow saved with 0.1.0 lacks and the server's node has.
+NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps")}
 
 
 def main_video(made: list[OutputFile]) -> OutputFile:
@@ -120,13 +122,17 @@ def apply_settings(graph: Graph, settings: dict[str, Any]) -> None:
     label = changes.pop("label", None)
     if label is not None:
         _apply_label(graph, label)
-    if "framing" in changes:
-        changes["framing"] = _apply_framing(graph, changes["framing"])
+    if changes.get("framing") == "face":  # the square itself is wanted
+        for key in [key for key, node in graph.items() if node["class_type"] == "SonicPasteBack"]:
+            _bypass(graph, key)
     if "face_box" in changes:
         changes["face_box"] = " ".join(f"{side:g}" for side in changes["face_box"])  # a list would be a link
     for name, value in changes.items():
         widgets = [
-            node["inputs"] for node in graph.values() if node["class_type"] in SETTING_NODES and name in node["inputs"]
+            node["inputs"]
+            for node in graph.values()
+            if node["class_type"] in SETTING_NODES
+            and (name in node["inputs"] or name in NEWER.get(node["class_type"], ()))
         ]
         if not widgets:
             raise InputError(f"The workflow of this ComfyUI worker has no input {name!r}; leave the setting out.")
@@ -142,17 +148,6 @@ def _apply_label(graph: Graph, label: str) -> None:
         inputs["visible"] = label != NO_LABEL
         if label != NO_LABEL:
             inputs["language"] = label
-
-
-def _apply_framing(graph: Graph, framing: str) -> str:
-    """The node's framing for a setting's: `photo` is `face` and Sonic: Paste Back, which `face` alone does without."""
-    pasting = [key for key, node in graph.items() if node["class_type"] == "SonicPasteBack"]
-    if framing == "photo" and not pasting:
-        raise InputError("The workflow of this ComfyUI worker does not paste back; use the workflow high_quality.")
-    if framing == "face":
-        for key in pasting:
-            _bypass(graph, key)
-    return "face" if framing == "photo" else framing
 
 
 def _bypass(graph: Graph, key: str) -> None:

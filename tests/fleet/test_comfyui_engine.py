@@ -163,12 +163,16 @@ def test_settings_find_their_widgets():
     assert said["SONIC_PreData", "face_box"] == "1 2.5 30 40", "a list would be a link"
     assert (said["SONIC_PreData", "trim"], said["SonicLoadAudio", "trim"]) == (True, 0.0)
     assert (said["SonicSampler", "preset"], said["SonicSampler", "audio_guidance"]) == ("fast", 0.0)
-    assert said["SonicLabel", "visible"] is False and said["SONIC_PreData", "framing"] == "face"
-    assert said["SonicLipAlign", "lip_sync_offset"] == 0.1
+    assert said["SonicLabel", "visible"] is False and said["SONIC_PreData", "framing"] == "photo"
+    assert said["SONIC_PreData", "lip_sync_offset"] == 0.1, "the speech that drives the lips is moved"
+    assert said["SonicLipAlign", "lip_sync_offset"] == 0.0, "and not the sound"
 
 
 def test_a_bare_face_is_not_pasted_back():
     graph = load_graph("high_quality")
+    label = next(node for node in graph.values() if node["class_type"] == "SonicLabel")
+    graph["paste"] = {"class_type": "SonicPasteBack", "inputs": {"clip": label["inputs"]["clip"]}}
+    label["inputs"]["clip"] = ["paste", 0]
     apply_settings(graph, {"framing": "face"})
     kinds = {node["class_type"]: node for node in graph.values()}
     assert "SonicPasteBack" not in kinds
@@ -179,13 +183,20 @@ def test_a_bare_face_is_not_pasted_back():
     ("settings", "said"),
     [
         ({"fps": 50.0}, "no input 'fps'"),
-        ({"framing": "photo"}, "does not paste back"),
-        ({"lip_sync_offset": 0.1}, "lip"),
+        ({"seed": 3}, "no input 'seed'"),
     ],
 )
 def test_a_setting_without_a_place_is_an_error(settings, said):
     with pytest.raises(InputError, match=said):
-        apply_settings(load_graph("fast"), settings)
+        apply_settings({"1": {"class_type": "LoadImage", "inputs": {}}}, settings)
+
+
+def test_a_workflow_of_an_older_version_takes_every_setting():
+    graph = load_graph("fast")
+    prepare = next(node["inputs"] for node in graph.values() if node["class_type"] == "SONIC_PreData")
+    del prepare["fps"], prepare["lip_sync_offset"]
+    apply_settings(graph, {"fps": 50.0, "lip_sync_offset": 0.1})
+    assert (prepare["fps"], prepare["lip_sync_offset"]) == (50.0, 0.1)
 
 
 def test_a_label_without_a_place_is_an_error():

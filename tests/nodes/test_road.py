@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_core.errors import InputError, NotEnoughMemoryError, SettingsError, SonicError
+from sonic_core.clip import Clip
+from sonic_core.errors import InputError, NoFaceError, NotEnoughMemoryError, SettingsError, SonicError
 
 from .fake_engine import FakeEngine
 
@@ -39,11 +46,29 @@ def model(nodes: dict[str, Any], comfy: Any, engine: FakeEngine) -> Any:
     return nodes["SonicLoadModel"].execute(model="lite", precision="auto", compile=False).args[0]
 
 
+Prepare = Callable[..., list[Any]]
+
+
 @pytest.fixture
-def clip(nodes: dict[str, Any], model: Any, image: torch.Tensor, audio: dict[str, Any]) -> Any:
-    predata = nodes["SONIC_PreData"].execute(model=model, image=image, audio=audio, **PREPARE).args[0]
-    latents = nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE).args[0]
-    return nodes["SonicDecode"].execute(model=model, latents=latents).args[0]
+def prepare(nodes: dict[str, Any], model: Any, image: torch.Tensor, audio: dict[str, Any]) -> Prepare:
+    """Runs SONIC_PreData on the photo and the sound, with some inputs changed: the list of its predata."""
+
+    def run(**changes: Any) -> list[Any]:
+        inputs = {"image": image, "audio": audio} | PREPARE | changes
+        return list(nodes["SONIC_PreData"].execute(model=model, **inputs).args[0])
+
+    return run
+
+
+@pytest.fixture
+def sample(nodes: dict[str, Any], model: Any, prepare: Prepare) -> Callable[..., Any]:
+    """The latents of the photo and the sound, with some inputs of SONIC_PreData changed."""
+    return lambda **changes: nodes["SonicSampler"].execute(model=model, predata=prepare(**changes)[0], **SAMPLE).args[0]
+
+
+@pytest.fixture
+def clip(nodes: dict[str, Any], model: Any, sample: Callable[..., Any]) -> Any:
+    return nodes["SonicDecode"].execute(model=model, latents=sample()).args[0]
 
 
 def test_a_file_with_every_frame_and_the_sound(nodes: dict[str, Any], clip: Any, comfy: Any, tmp_path: Path) -> None:
@@ -76,40 +101,67 @@ def test_the_networks_are_brought_back_for_decoding(
 
 
 def test_progress_moves_and_shows_a_picture(
-    nodes: dict[str, Any], model: Any, image: torch.Tensor, audio: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    nodes: dict[str, Any], model: Any, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import comfy.utils
 
     seen = []
     monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda *step, node_id=None: seen.append(step))
-    predata = nodes["SONIC_PreData"].execute(model=model, image=image, audio=audio, **PREPARE).args[0]
-    nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE | {"inference_steps": 3})
+    nodes["SonicSampler"].execute(model=model, predata=prepare()[0], **SAMPLE | {"inference_steps": 3})
     assert [step[:2] for step in seen] == [(1, 3), (2, 3), (3, 3)]
     kind, picture, _ = seen[0][2]
     assert (kind, picture.size) == ("JPEG", (8, 8))
 
 
-@pytest.mark.parametrize("node", ["sampler", "render", "images"])
-def test_cancelling_stops_the_node(nodes: dict[str, Any], model: Any, clip: Any, node: str, engine: FakeEngine) -> None:
+@pytest.mark.parametrize("node", ["prepare", "sampler", "render", "images"])
+def test_cancelling_leaves_the_node_at_once(
+    nodes: dict[str, Any], model: Any, clip: Any, prepare: Prepare, node: str, engine: FakeEngine
+) -> None:
+    """Even while the work hangs in one long step, and the step's network stops at its next layer."""
     from comfy import model_management
 
-    predata_like = type(
-        "P", (), {"prepared": clip.prepared, "conditions": {"portrait": clip.prepared.portrait, "seconds": 1}}
-    )
-    long_nodes = {
-        "sampler": lambda: nodes["SonicSampler"].execute(model=model, predata=predata_like, **SAMPLE),
+    predata = prepare()[0]
+    engine.hang = threading.Event()
+    long_nodes: dict[str, Callable[[], Any]] = {
+        "prepare": prepare,
+        "sampler": lambda: nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE),
         "render": lambda: nodes["SonicRenderVideo"].execute(clip=clip, quality="small", format="mp4"),
         "images": lambda: nodes["SonicClipToImages"].execute(clip=clip, start=0, count=0),
     }
-    model_management.interrupt_current_processing(True)
+    threading.Timer(0.2, model_management.interrupt_current_processing, [True]).start()
+    began = time.monotonic()
     with pytest.raises(model_management.InterruptProcessingException):
         long_nodes[node]()
+    assert time.monotonic() - began < 2, "the work itself hangs for ten seconds"
+    engine.hang.set()
+
+
+def test_a_cancelled_network_stops_at_its_next_layer(nodes: dict[str, Any], model: Any) -> None:
+    from comfy import model_management
+
+    work = sys.modules[nodes["SonicSampler"].__module__.rpartition(".")[0] + ".work"]
+    network = model.stages["sample"].patchers[0].model.network
+    stopped = threading.Event()
+
+    def endless(on_step: Any) -> None:
+        try:
+            while True:
+                network(torch.zeros(1, 2))
+        except work.Left:
+            stopped.set()
+            raise
+
+    threading.Timer(0.2, model_management.interrupt_current_processing, [True]).start()
+    with pytest.raises(model_management.InterruptProcessingException):
+        work.cancellable(endless)
+    assert stopped.wait(1)
+    assert work.cancellable(lambda on_step: 3) == 3, "the next one gets its turn"
 
 
 def test_the_preset_and_the_zeros_mean_what_the_tooltips_say(
-    nodes: dict[str, Any], model: Any, image: torch.Tensor, audio: dict[str, Any]
+    nodes: dict[str, Any], model: Any, prepare: Prepare
 ) -> None:
-    predata = nodes["SONIC_PreData"].execute(model=model, image=image, audio=audio, **PREPARE).args[0]
+    predata = prepare()[0]
     made = nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE).args[0]
     settings = made.prepared.settings
     assert (settings.fast, settings.inference_steps) == (True, 10)
@@ -119,9 +171,9 @@ def test_the_preset_and_the_zeros_mean_what_the_tooltips_say(
 
 
 def test_too_little_memory_is_said_before_sampling(
-    nodes: dict[str, Any], model: Any, engine: FakeEngine, image: torch.Tensor, audio: dict[str, Any]
+    nodes: dict[str, Any], model: Any, engine: FakeEngine, prepare: Prepare
 ) -> None:
-    predata = nodes["SONIC_PreData"].execute(model=model, image=image, audio=audio, **PREPARE).args[0]
+    predata = prepare()[0]
     engine.needs_bytes = 10**15
     with pytest.raises(NotEnoughMemoryError):
         nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE)
@@ -150,19 +202,17 @@ def test_images_that_do_not_fit_are_refused_first(
 def test_the_preview_shows_the_face(
     nodes: dict[str, Any], model: Any, image: torch.Tensor, audio: dict[str, Any]
 ) -> None:
-    preview = nodes["SONIC_PreData"].execute(model=model, image=image, audio=audio, **PREPARE).args[1]
+    preview = nodes["SONIC_PreData"].execute(model=model, image=image, audio=audio, **PREPARE).args[1][0]
     changed = np.abs((preview - image).numpy()).max(-1)[0] > 0.01
     rows, columns = np.nonzero(changed)
     assert (columns.min(), columns.max()) == (pytest.approx(64 * 0.3, abs=3), pytest.approx(64 * 0.7, abs=3))
     assert (rows.min(), rows.max()) == (pytest.approx(96 * 0.3, abs=3), pytest.approx(96 * 0.7, abs=3))
 
 
-def test_a_painted_mask_points_at_the_face(
-    nodes: dict[str, Any], model: Any, image: torch.Tensor, audio: dict[str, Any]
-) -> None:
+def test_a_painted_mask_points_at_the_face(prepare: Prepare) -> None:
     mask = torch.zeros(1, 96, 64)
     mask[:, 20:50, 10:40] = 1
-    predata = nodes["SONIC_PreData"].execute(model=model, image=image, audio=audio, face_mask=mask, **PREPARE).args[0]
+    predata = prepare(face_mask=mask)[0]
     assert predata.prepared.settings.face_box == (10, 20, 40, 50)
 
 
@@ -170,44 +220,105 @@ def test_a_painted_mask_points_at_the_face(
     ("changes", "error", "text"),
     [
         ({"audio": None}, InputError, "video without sound"),
-        ({"image": torch.rand(3, 96, 64, 3)}, InputError, "shape"),
+        ({"image": torch.rand(0, 96, 64, 3)}, InputError, "connect Load Image"),
+        ({"image": torch.rand(1, 96, 64, 3).repeat(48, 1, 1, 1)}, InputError, "48 frames of a video; .* Sonic: Dub"),
+        ({"image": torch.rand(65, 32, 32, 3)}, InputError, "65 photos; 64 at most"),
         ({"image": torch.full((1, 96, 64, 3), torch.nan)}, InputError, "not finite"),
-        ({"duration": 0.5}, SettingsError, "duration is 0.5 s but the audio is 1.00 s long"),
+        ({"duration": 0.5}, SettingsError, "1.00 s long; set duration to 0"),
+        ({"face_index": 3}, NoFaceError, "only face 0; set face_index"),
+        ({"min_resolution": 32}, SettingsError, "min_resolution is 32"),
         ({"face_box": "1 2 3"}, SettingsError, "four numbers"),
         ({"face_box": "0 0 900 900"}, InputError, "does not lie inside the photo"),
     ],
 )
-def test_errors_are_one_sentence(
-    nodes: dict[str, Any],
-    model: Any,
-    image: torch.Tensor,
-    audio: dict[str, Any],
-    changes: dict[str, Any],
-    error: type[SonicError],
-    text: str,
-) -> None:
+def test_errors_are_one_sentence(prepare: Prepare, changes: dict[str, Any], error: type[SonicError], text: str) -> None:
     with pytest.raises(error, match=text) as caught:
-        nodes["SONIC_PreData"].execute(model=model, **{"image": image, "audio": audio} | PREPARE | changes)
+        prepare(**changes)
     assert "\n" not in str(caught.value)
 
 
-def test_a_label_is_drawn_and_recorded(nodes: dict[str, Any], model: Any, audio: dict[str, Any]) -> None:
-    image = torch.zeros(1, 512, 512, 3)
-    predata = (
-        nodes["SONIC_PreData"]
-        .execute(model=model, image=image, audio=audio, **PREPARE | {"min_resolution": 512})
-        .args[0]
-    )
-    latents = nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE).args[0]
-    clip = nodes["SonicDecode"].execute(model=model, latents=latents).args[0]
-    marked = (
-        nodes["SonicLabel"]
-        .execute(clip=clip, visible=True, language="en", text="", seconds=2.0, height=0.05, corner="top-left")
-        .args[0]
-    )
+LABEL = {"visible": True, "language": "en", "text": "", "seconds": 2.0, "height": 0.05, "corner": "top-left"}
+
+
+def test_a_label_is_drawn_and_recorded(nodes: dict[str, Any], sample: Callable[..., Any]) -> None:
+    latents = sample(image=torch.zeros(1, 512, 512, 3), min_resolution=512)
+    marked = nodes["SonicLabel"].execute(clip=latents, **LABEL).args[0]
     first = next(marked.clip.frames())
     assert first[:100].max() > 0.9 and first[300:].max() < 0.1
     assert "AIGC" in marked.clip.metadata
+
+
+@pytest.mark.parametrize(("locale", "language"), [(None, "en"), ("zh", "zh"), ("zh-TW", "zh"), ("de", "en")])
+def test_the_label_speaks_the_language_of_the_front_end(
+    nodes: dict[str, Any],
+    comfy: Any,
+    tmp_path: Path,
+    locale: str | None,
+    language: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(comfy, "get_user_directory", lambda: str(tmp_path / "user"))
+    if locale is not None:
+        (tmp_path / "user" / "default").mkdir(parents=True)
+        (tmp_path / "user" / "default" / "comfy.settings.json").write_text(json.dumps({"Comfy.Locale": locale}))
+    clip = Clip.of_frames(np.zeros((60, 256, 256, 3), np.float32), Fraction(25))
+    made = sys.modules[nodes["SonicLabel"].__module__.rpartition(".")[0] + ".sockets"].Made(clip)
+    frames = [
+        next(nodes["SonicLabel"].execute(clip=made, **LABEL | {"language": chosen}).args[0].clip.frames())
+        for chosen in ("auto", language)
+    ]
+    assert (frames[0] == frames[1]).all() and frames[0].max() > 0.9
+
+
+def records(path: Path) -> bool:
+    with av.open(str(path)) as container:
+        return "AIGC" in container.metadata
+
+
+def test_every_video_carries_the_record_unless_it_is_left_out(nodes: dict[str, Any], clip: Any, comfy: Any) -> None:
+    files = {
+        record: Path(
+            nodes["SonicRenderVideo"]
+            .execute(clip=clip, quality="small", format="mp4", **({} if record is None else {"ai_record": record}))
+            .args[0]
+            .get_stream_source()
+        )
+        for record in (None, True, False)
+    }
+    assert {record: records(path) for record, path in files.items()} == {None: True, True: True, False: False}
+
+
+def test_latents_are_rendered_as_their_clip(nodes: dict[str, Any], sample: Callable[..., Any], comfy: Any) -> None:
+    images, audio, fps = nodes["SonicClipToImages"].execute(clip=sample(), start=0, count=0).args
+    assert (images.shape, fps) == ((25, 96, 64, 3), 25.0)
+    assert audio["waveform"].shape[-1] == 16000
+
+
+def test_several_photos_become_several_clips(prepare: Prepare) -> None:
+    photos = torch.rand(3, 96, 64, 3, generator=torch.Generator().manual_seed(1))
+    made = prepare(image=photos)
+    assert len(made) == 3
+    for predata, photo in zip(made, photos, strict=True):
+        assert np.abs(predata.prepared.photo / 255 - photo.numpy()).max() < 0.01
+
+
+def test_an_error_says_which_photo_it_is_about(prepare: Prepare) -> None:
+    photos = torch.rand(2, 96, 64, 3)
+    photos[1, 0, 0] = torch.nan
+    with pytest.raises(InputError, match=r"photo 2 of 2: .*not finite"):
+        prepare(image=photos)
+
+
+def test_a_video_of_any_pack_becomes_a_clip(nodes: dict[str, Any], clip: Any, comfy: Any) -> None:
+    video = nodes["SonicRenderVideo"].execute(clip=clip, quality="best", format="mp4").args[0]
+    read = nodes["SonicVideoToClip"].execute(video=video).args[0]
+    assert (read.clip.frame_count, read.clip.fps, read.clip.width, read.clip.height) == (25, 25, 64, 96)
+    assert read.clip.audio is not None and read.clip.audio.seconds == pytest.approx(1.0, abs=0.1)
+    smoothed = nodes["SonicSmooth"].execute(clip=read, strength=0.0).args[0]
+    again = nodes["SonicRenderVideo"].execute(clip=smoothed, quality="small", format="mov").args[0]
+    assert records(Path(again.get_stream_source()))
+    with pytest.raises(InputError, match="not made from a photo"):
+        nodes["SonicPasteBack"].execute(clip=read)
 
 
 def test_another_rate_keeps_the_length(nodes: dict[str, Any], clip: Any) -> None:
@@ -215,18 +326,19 @@ def test_another_rate_keeps_the_length(nodes: dict[str, Any], clip: Any) -> None
     assert (resampled.clip.frame_count, resampled.clip.fps) == (50, 50)
 
 
-def test_pasting_back_gives_the_size_of_the_photo(
-    nodes: dict[str, Any], model: Any, image: torch.Tensor, audio: dict[str, Any]
-) -> None:
-    predata = (
-        nodes["SONIC_PreData"].execute(model=model, image=image, audio=audio, **PREPARE | {"framing": "face"}).args[0]
-    )
-    latents = nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE).args[0]
-    square = nodes["SonicDecode"].execute(model=model, latents=latents).args[0]
+def test_pasting_back_gives_the_size_of_the_photo(nodes: dict[str, Any], sample: Callable[..., Any]) -> None:
+    latents = sample(framing="face")
+    square = nodes["SonicSmooth"].execute(clip=latents, strength=0.0).args[0]
     assert square.clip.width == square.clip.height == 64
     pasted = nodes["SonicPasteBack"].execute(clip=square).args[0]
     assert (pasted.clip.width, pasted.clip.height) == (64, 96)
     assert next(pasted.clip.frames()).shape == (96, 64, 3)
+    assert nodes["SonicPasteBack"].execute(clip=pasted).args[0].clip is pasted.clip, "not a second time"
+
+
+def test_framing_photo_is_pasted_back_by_itself(nodes: dict[str, Any], sample: Callable[..., Any]) -> None:
+    images = nodes["SonicClipToImages"].execute(clip=sample(framing="photo"), start=0, count=1).args[0]
+    assert images.shape == (1, 96, 64, 3)
 
 
 def test_pasting_back_a_whole_photo_changes_nothing(nodes: dict[str, Any], clip: Any) -> None:

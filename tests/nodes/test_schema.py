@@ -15,7 +15,6 @@ IDS = [
     "SonicLoadAudio",
     "SONIC_PreData",
     "SonicSampler",
-    "SonicDecode",
     "SonicLipAlign",
     "SonicSmooth",
     "SonicInterpolate",
@@ -24,8 +23,10 @@ IDS = [
     "SonicRenderVideo",
     "SonicClipToImages",
     "SonicEvaluate",
+    "SonicVideoToClip",
     "SonicOSSLoad",
     "SonicOSSUpload",
+    "SonicDecode",
 ]
 LANGUAGES = ["en", "zh"]
 

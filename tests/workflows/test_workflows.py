@@ -11,7 +11,15 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+# What clients call a workflow, and the name of its file, which the template browser shows as its title.
+TITLES = {
+    "sonic_fast": "Photo speaks, fast",
+    "sonic_high_quality": "Photo speaks, best quality",
+    "sonic_app": "Photo speaks.app",
+    "sonic_oss": "Photo speaks, from cloud storage and back",
+}
+NAMES = list(TITLES)
+WINDOW = (1680 - 60, 1000 - 90)  # of a screen, without the front end's bars
 LOADS = {"LoadImage": "image", "SonicLoadAudio": "audio", "SonicOSSLoad": "source"}
 TITLE = 30  # height of a node's title bar, above its place
 SLOT = 20
@@ -19,7 +27,7 @@ Point = tuple[float, float]
 
 
 def canvas(name: str) -> dict[str, Any]:
-    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return json.loads((ROOT / "workflows" / f"{TITLES[name]}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
 def api(name: str) -> dict[str, Any]:
@@ -34,9 +42,39 @@ def test_files_are_what_the_generators_make(info: dict[str, Any]) -> None:
         assert path.read_text(encoding="utf-8") == text, f"run tools/make_*.py: {path.name} is older than its source"
 
 
-def test_all_are_there_under_names_of_ours() -> None:
-    assert NAMES == ["sonic_fast", "sonic_high_quality", "sonic_oss"]
-    assert sorted(path.stem for path in (ROOT / "workflows" / "api").glob("*.json")) == NAMES
+def test_all_are_there_with_a_twin_for_clients() -> None:
+    assert {path.stem for path in (ROOT / "workflows").glob("*.json")} == set(TITLES.values())
+    assert {path.stem for path in (ROOT / "workflows" / "api").glob("*.json")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_fits_a_window_without_zooming_out(name: str) -> None:
+    workflow = canvas(name)
+    assert workflow["extra"]["ds"]["scale"] == 1.0
+    boxes = [(x, y, x + w, y + h) for x, y, w, h in (group["bounding"] for group in workflow["groups"])]
+    boxes += [box_of(node) for node in workflow["nodes"]]
+    width = max(box[2] for box in boxes) - min(box[0] for box in boxes)
+    height = max(box[3] for box in boxes) - min(box[1] for box in boxes)
+    assert width <= WINDOW[0] and height <= WINDOW[1]
+
+
+def test_the_app_names_widgets_and_results_that_are_there() -> None:
+    nodes = {node["id"]: node for node in canvas("sonic_app")["nodes"]}
+    extra = canvas("sonic_app")["extra"]
+    assert extra["linearMode"] is True
+    for node, widget in extra["linearData"]["inputs"]:
+        assert widget in {entry["name"] for entry in nodes[node]["inputs"] if "widget" in entry}
+    assert [nodes[node]["type"] for node in extra["linearData"]["outputs"]] == ["SonicRenderVideo"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notes_and_groups_have_chinese_words(name: str) -> None:
+    words = json.loads((ROOT / "web" / "words" / "zh.json").read_text(encoding="utf-8"))
+    workflow = canvas(name)
+    assert {group["title"] for group in workflow["groups"]} <= words["groups"].keys()
+    texts = {node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote"}
+    assert texts and texts <= words["notes"].keys()
+    assert all("{" not in text for text in texts)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -115,7 +153,7 @@ def test_no_wires_cross(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_has_a_thumbnail(name: str) -> None:
-    with Image.open(ROOT / "workflows" / f"{name}.jpg") as picture:
+    with Image.open(ROOT / "workflows" / f"{TITLES[name]}.jpg") as picture:
         assert min(picture.size) >= 256 and max(picture.size) <= 1024
 
 

@@ -1,0 +1,63 @@
+"""What all nodes share: a schema that older cores accept too, work that can be cancelled, checked choices."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, ClassVar
+
+from comfy_api.latest import io
+
+from sonic_core.errors import SonicError
+
+from . import work
+from .words import on_canvas
+
+CATEGORY = "Sonic Studio"
+# What people type who look for a pack like this one: for the nodes every talking video needs.
+TALKING = [
+    "talking head",
+    "avatar",
+    "lip sync",
+    "lipsync",
+    "speak",
+    "portrait",
+    "digital human",
+    "数字人",
+    "口型",
+]
+_KNOWN = {field.name for field in fields(io.Schema)}
+
+
+def schema(**described: Any) -> io.Schema:
+    """The schema of a node of this pack. Fields that the installed core does not know yet are left out."""
+    described = {"category": CATEGORY} | described
+    return io.Schema(**{name: value for name, value in described.items() if name in _KNOWN})
+
+
+class SonicNode(io.ComfyNode):
+    """A node whose `run(on_step, **inputs)` runs in a thread, so that it can be cancelled at any moment."""
+
+    alone: ClassVar[bool] = True  # whether its work waits for that of other nodes; see `work.cancellable`
+
+    @classmethod
+    def execute(cls, **inputs: Any) -> io.NodeOutput:
+        try:
+            return work.cancellable(lambda on_step: cls.run(on_step, **inputs), alone=cls.alone)
+        except SonicError as error:
+            raise on_canvas(error) from error
+
+    @classmethod
+    def run(cls, on_step: work.OnStep, **inputs: Any) -> io.NodeOutput:
+        raise NotImplementedError
+
+
+def checked(node: type[io.ComfyNode], **chosen: str | None) -> bool | str:
+    """For `validate_inputs`: True, or a sentence about the first value that is not among its widget's options.
+
+    ComfyUI 0.3.64 does not check them. A value that is connected arrives as None and cannot be checked before the run.
+    """
+    options = {part.id: part.options for part in node.define_schema().inputs if part.io_type == "COMBO"}
+    for name, value in chosen.items():
+        if value is not None and value not in options[name]:
+            return f"{name} is {value!r}; choose one of {', '.join(options[name])}"
+    return True

@@ -1,0 +1,44 @@
+"""The notes beside the bundled workflows: Markdown in `notes/`, English and Chinese, with what several share put in.
+
+The workflows hold the English ones; the front end shows the user's language where it can (web/js/words.js).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sonic_core.weights.catalog import FILES
+
+NOTES = Path(__file__).parent / "notes"
+LARGE = 10**6  # smaller files come along with `models download` and are not worth a line
+GROUPS_ZH = {
+    "1  Model, photo, voice": "1  模型、照片、语音",
+    "1  Model, photos, voice": "1  模型、照片、语音",
+    "2  Face": "2  人脸",
+    "3  Motion": "3  动作",
+    "4  Finish": "4  后期",
+    "5  Video": "5  视频",
+    "1  Video": "1  视频",
+    "2  Finish": "2  后期",
+    "3  Result": "3  结果",
+}
+
+
+def note(name: str, language: str = "en") -> str:
+    """The note `name`, with the steps and the list of model files where it asks for them."""
+    text = (NOTES / f"{name}.{language}.md").read_text(encoding="utf-8")
+    steps = (NOTES / f"steps.{language}.md").read_text(encoding="utf-8")
+    return text.replace("{steps}", steps.rstrip()).replace("{models}", model_table())
+
+
+def chinese() -> dict[str, dict[str, str]]:
+    """English to Chinese: titles of groups, and whole notes."""
+    names = [path.name.removesuffix(".en.md") for path in sorted(NOTES.glob("*.en.md")) if path.name != "steps.en.md"]
+    return {"groups": GROUPS_ZH, "notes": {note(name): note(name, "zh") for name in names}}
+
+
+def model_table() -> str:
+    """The released model's files with their links, as core's templates list theirs."""
+    return "\n".join(
+        f"- [{file.path}]({file.url}) ({file.size / 1e9:.2g} GB, {file.licence})" for file in FILES if file.size > LARGE
+    )
