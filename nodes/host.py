@@ -12,12 +12,12 @@ from typing import Any
 import folder_paths
 import numpy as np
 import torch
+from comfy import model_management
+from comfy.utils import ProgressBar
 from comfy_execution.utils import get_executing_context
 from PIL import Image
 from server import PromptServer
 
-from comfy import model_management
-from comfy.utils import ProgressBar
 from sonic_core.clip import Clip
 from sonic_core.errors import InputError, NotEnoughMemoryError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from comfy import model_management
 from comfy_api.latest import io
 
-from comfy import model_management
 from sonic_core.errors import ModelError, SonicError
 from sonic_core.pipeline import SonicPipeline
 from sonic_core.weights.catalog import SVD_FOLDER, model_status

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import comfy.model_patcher
 import numpy as np
 import torch
-
-import comfy.model_patcher
 from comfy import model_management
+
 from sonic_core.clip import Clip
 from sonic_core.engines.base import MemoryPlan, Stage
 from sonic_core.pipeline import SonicPipeline

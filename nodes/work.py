@@ -15,7 +15,6 @@ from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 import torch
-
 from comfy import model_management
 
 from . import host

@@ -18,12 +18,10 @@ import numpy as np
 import torch
 
 from sonic_core.clip import Audio, Clip
-from sonic_core.disclosure.label import label
 from sonic_core.engines import load_engine
 from sonic_core.engines.base import (
     SPEECH_RATE,
     Engine,
-    Latents,
     OnStep,
     ProgressiveEngine,
     no_step,
@@ -31,10 +29,13 @@ from sonic_core.engines.base import (
 from sonic_core.face.crop import Box
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.framing import Portrait, face_in_photo, frame_portrait
+from sonic_core.finish.chain import finished
 from sonic_core.finish.paste_back import paste_back
+from sonic_core.finishing import Finishing
 from sonic_core.media.audio import fit_duration, load_audio, shifted, speech_waveform
 from sonic_core.media.image import load_image
 from sonic_core.media.video import open_video, save_video
+from sonic_core.request import Request
 from sonic_core.settings import Settings, preset
 
 if TYPE_CHECKING:
@@ -100,31 +101,36 @@ class SonicPipeline:
         self,
         image: Any,
         audio: Any,
-        settings: Settings | str | None = None,
+        settings: Request | Settings | str | None = None,
         on_step: OnStep = no_step,
+        *,
+        job_id: str = "",
         **changes: Any,
     ) -> Clip:
-        """Make a talking clip.
+        """Make a talking clip, finished.
 
-        `image`: path, PIL, numpy or torch; `audio`: path, `Audio` or (samples, rate). `settings`: a `Settings`, the
-        name of a preset, or nothing for the defaults; `changes` are single settings by name. Frames are made when the
-        clip is iterated or saved. Raises SonicError subclasses for anything the caller can mend.
+        `image`: path, PIL, numpy or torch; `audio`: path, `Audio` or (samples, rate). `settings`: a `Request`, a
+        `Settings`, the name of a preset, or nothing for the defaults; `changes` are single settings, of the engine or
+        of finishing, by name. `job_id` goes into the file's AI record. Frames are made when the clip is iterated or
+        saved. Raises SonicError subclasses for anything the caller can mend.
         """
-        chosen = preset(settings) if isinstance(settings, str) else settings or Settings()
+        request = Request.of(settings, **changes)
         with self._timed("prepare"):
-            prepared = self.prepare(image, audio, chosen.with_changes(**changes))
+            prepared = self.prepare(image, audio, request.settings)
         with self._timed("condition"):
             conditions = self.engine.condition(prepared.portrait, prepared.speech, prepared.settings)
         with self._timed("sample"):
             latents = self.engine.sample(conditions, prepared.settings, on_step)
-        return self.finish(latents, prepared)
+        return self.finish(self.engine.decode(latents, prepared.settings), prepared, request.finishing, job_id)
 
     def stream(
         self,
         image: Any,
         audio: Any,
-        settings: Settings | str | None = None,
+        settings: Request | Settings | str | None = None,
         on_step: OnStep = no_step,
+        *,
+        job_id: str = "",
         **changes: Any,
     ) -> Clip:
         """Make a talking clip whose first frames do not wait for the last ones, where the engine can.
@@ -132,11 +138,12 @@ class SonicPipeline:
         Arguments and errors are those of calling the pipeline. Engines that sample a clip as a whole do so first.
         """
         if not isinstance(self.engine, ProgressiveEngine):
-            return self(image, audio, settings, on_step, **changes)
-        chosen = preset(settings) if isinstance(settings, str) else settings or Settings()
+            return self(image, audio, settings, on_step, job_id=job_id, **changes)
+        request = Request.of(settings, **changes)
         with self._timed("prepare"):
-            prepared = self.prepare(image, audio, chosen.with_changes(**changes))
-        return self._dressed(self.engine.stream(prepared.portrait, prepared.speech, prepared.settings), prepared)
+            prepared = self.prepare(image, audio, request.settings)
+        clip = self.engine.stream(prepared.portrait, prepared.speech, prepared.settings)
+        return self.finish(clip, prepared, request.finishing, job_id)
 
     def dub(
         self,
@@ -187,14 +194,13 @@ class SonicPipeline:
         speech = shifted(speech_waveform(sound, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)
         return Prepared(photo, crop, portrait, sound, speech, settings)
 
-    def finish(self, latents: Latents, prepared: Prepared) -> Clip:
-        """Decode lazily and dress the clip: sound, photo around the square, record."""
-        return self._dressed(self.engine.decode(latents, prepared.settings), prepared)
+    def finish(self, clip: Clip, prepared: Prepared, wanted: Finishing, job_id: str = "") -> Clip:
+        """The engine's clip with its sound, after all finishing stages; pasted back where framing is "photo"."""
 
-    def _dressed(self, clip: Clip, prepared: Prepared) -> Clip:
-        """Put the sound in, paste the square back when framing is "photo", record that AI made it."""
-        clip = clip.replaced(audio=prepared.audio)
-        return label(self.paste_back(clip, prepared) if prepared.settings.framing == "photo" else clip)
+        def paste_back(clip: Clip) -> Clip:
+            return self.paste_back(clip, prepared) if prepared.settings.framing == "photo" else clip
+
+        return finished(clip.replaced(audio=prepared.audio), wanted, paste_back=paste_back, job_id=job_id)
 
     def paste_back(self, clip: Clip, prepared: Prepared) -> Clip:
         """The clip put back into the photo it was cut from; other people in the photo are left alone."""

@@ -7,18 +7,14 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed
-from sonic_core.clip import Clip
-from sonic_core.disclosure.inspect import inspect
 from sonic_core.errors import NoFaceError
-from sonic_core.media.container import CONTAINER_KEYS
-from sonic_core.media.image import load_image
-from sonic_core.media.remux import remux
-from sonic_core.media.video import open_video, save_video
-from sonic_core.video.interpolate import METHODS, interpolate, load_rife
+from sonic_core.finishing import INTERPOLATION_METHODS
+
+if TYPE_CHECKING:
+    from sonic_core.clip import Clip
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -40,7 +36,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the finished video, .mp4")
     add_finishing_options(parser)
     parser.add_argument("--fps", type=float, help="frames a second (as they are)")
-    parser.add_argument("--interpolation", choices=METHODS, default="auto", help="how frames between are made (auto)")
+    parser.add_argument(
+        "--interpolation", choices=INTERPOLATION_METHODS, default="auto", help="how frames between are made (auto)"
+    )
     parser.add_argument("--rife", type=Path, help="flownet.pkl of the Sonic release")
 
 
@@ -53,6 +51,8 @@ def _command(subparsers: argparse._SubParsersAction, name: str, run, text: str) 
 
 def run_align(args: argparse.Namespace) -> int:
     from sonic_core.finish.lip_align import moved_sound, shifted
+    from sonic_core.media.remux import remux
+    from sonic_core.media.video import open_video, save_video
     from sonic_core.quality.lip_sync import LEAST_FACES, measure
 
     clip = open_video(args.video)
@@ -82,11 +82,17 @@ def run_align(args: argparse.Namespace) -> int:
 
 
 def run_inspect(args: argparse.Namespace) -> int:
+    from sonic_core.disclosure.inspect import inspect
+
     _print_json(inspect(args.video))
     return 0
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from sonic_core.media.image import load_image
+    from sonic_core.media.video import open_video
     from sonic_core.quality.lip_sync import speech_opening
     from sonic_core.quality.report import evaluate
 
@@ -115,6 +121,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
 
 def run_finish(args: argparse.Namespace) -> int:
+    from sonic_core.media.video import open_video, save_video
+    from sonic_core.video.interpolate import interpolate, load_rife
+
     wanted = finishing_from(args)
     network = load_rife(args.rife) if args.rife else None
 
@@ -128,6 +137,8 @@ def run_finish(args: argparse.Namespace) -> int:
 
 
 def _without_container_keys(clip: Clip) -> Clip:
+    from sonic_core.media.container import CONTAINER_KEYS
+
     return clip.replaced(metadata={k: v for k, v in clip.metadata.items() if k not in CONTAINER_KEYS})
 
 

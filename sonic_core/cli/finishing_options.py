@@ -1,4 +1,4 @@
-"""Finishing as command-line options, the same for every command that writes a video.
+"""Finishing and signing as command-line options, the same for every command that writes a video.
 
 Options are checked when they are read, before an hour of work goes into what they finish. Frame rates are not here:
 an engine makes the rate it is asked for, and only a video that is there already has to be interpolated.
@@ -8,102 +8,88 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sonic_core.clip import Clip
-from sonic_core.disclosure.c2pa import Credentials, load_credentials, self_made_credentials, sign
-from sonic_core.disclosure.label import (
-    CORNERS,
-    LABELS,
-    MIN_SECONDS,
-    RECORD_KEY,
-    VisibleLabel,
-    check_glyphs,
-    label,
-    shown_on,
-)
+from sonic_core.cli.options import add_field
 from sonic_core.errors import SettingsError
-from sonic_core.face.tracker import FaceTracker
-from sonic_core.finish.canvas import MODES, canvas, parse_size
-from sonic_core.finish.smooth import check_strength, smooth
+from sonic_core.finishing import Finishing
+
+if TYPE_CHECKING:
+    from sonic_core.clip import Clip
+    from sonic_core.disclosure.c2pa import Credentials
 
 
 @dataclass(frozen=True)
-class Finishing:
+class Wanted:
     """What is to be done to a clip before it is written, and to the file after."""
 
-    smooth: float
-    size: tuple[int, int] | None  # of the canvas
-    mode: str
-    visible: VisibleLabel | None
-    record: bool
+    finishing: Finishing
     credentials: Credentials | None
+
+    @property
+    def record(self) -> bool:
+        return self.finishing.record
 
 
 def add_finishing_options(parser: argparse.ArgumentParser) -> None:
     """Add --smooth, --canvas, --label, --sign and what belongs to them."""
     group = parser.add_argument_group("finishing")
-    group.add_argument("--smooth", type=float, default=0.0, metavar="0..1", help="take out jitter and flicker (0)")
-    group.add_argument("--canvas", metavar="SIZE", help="9:16, 16:9, 1:1, 4:5 or like 1080x1920")
-    group.add_argument("--canvas-mode", choices=MODES, default="blur", help="what fills the canvas (blur)")
-    group.add_argument(
-        "--label", metavar="TEXT", help=f"write it into the picture: {', '.join(LABELS)}, or the text itself"
-    )
-    text = f"how long the label stands from the start, {MIN_SECONDS:g} at least; 0: all the time ({MIN_SECONDS:g})"
-    group.add_argument("--label-seconds", type=float, default=MIN_SECONDS, metavar="S", help=text)
-    group.add_argument("--label-corner", choices=CORNERS, default="bottom-right", help="where it stands (bottom-right)")
+    for setting in fields(Finishing):
+        if setting.name != "record":
+            add_field(group, setting)
     text = "add no AIGC record: for a video that AI did not make, or where you need not say so"
-    group.add_argument("--no-record", action="store_true", help=text)
-    group.add_argument("--sign", action="store_true", help="sign with C2PA, self-made unless a certificate is given")
-    group.add_argument("--certificate", type=Path, help="PEM chain to sign with")
-    group.add_argument("--key", type=Path, help="PEM private key of the certificate")
+    group.add_argument("--no-record", dest="record", action="store_false", default=None, help=text)
+    add_signing_options(group)
 
 
-def finishing_from(args: argparse.Namespace) -> Finishing:
+def add_signing_options(parser: argparse._ActionsContainer) -> None:
+    """Add --sign, --certificate and --key."""
+    parser.add_argument("--sign", action="store_true", help="sign with C2PA, self-made unless a certificate is given")
+    parser.add_argument("--certificate", type=Path, help="PEM chain to sign with")
+    parser.add_argument("--key", type=Path, help="PEM private key of the certificate")
+
+
+def finishing_from(args: argparse.Namespace) -> Wanted:
     """What parsed options ask for. Raises SonicError subclasses for options and files that cannot be used."""
-    check_strength(args.smooth)
-    visible = None
-    if args.label:
-        visible = VisibleLabel(args.label, args.label_seconds or None, corner=args.label_corner)
-        check_glyphs(visible)
-    credentials = None
+    given = {setting.name: getattr(args, setting.name) for setting in fields(Finishing)}
+    wanted = Finishing(**{name: value for name, value in given.items() if value is not None})
+    if wanted.label is not None:
+        from sonic_core.disclosure.label import VisibleLabel, check_glyphs
+
+        check_glyphs(VisibleLabel(wanted.label))
+    return Wanted(wanted, credentials_from(args))
+
+
+def credentials_from(args: argparse.Namespace) -> Credentials | None:
+    """The credentials to sign with, None when that was not asked for. Raises SonicError subclasses."""
     if (args.certificate is None) != (args.key is None):
         raise SettingsError("a certificate and its key go together; give --certificate and --key, or neither")
-    if args.certificate is not None:
-        credentials = load_credentials(args.certificate, args.key)
-    elif args.sign:
-        credentials = self_made_credentials()
-    size = parse_size(args.canvas) if args.canvas else None
-    return Finishing(args.smooth, size, args.canvas_mode, visible, not args.no_record, credentials)
+    if args.certificate is None and not args.sign:
+        return None
+    from sonic_core.disclosure.c2pa import load_credentials, self_made_credentials
+
+    return self_made_credentials() if args.certificate is None else load_credentials(args.certificate, args.key)
 
 
-def finished(clip: Clip, wanted: Finishing, resampled: Callable[[Clip], Clip] = lambda clip: clip) -> Clip:
-    """The clip smoothed, `resampled`, framed and labelled; a record it has says more than a new one and stays."""
-    clip = resampled(smooth(clip, wanted.smooth))
-    if wanted.size is not None:
-        face = face_box(clip) if wanted.mode == "fill" else None
-        clip = canvas(clip, wanted.size, wanted.mode, face)  # type: ignore[arg-type]
-    if wanted.visible is not None:
-        clip = shown_on(clip, wanted.visible)
-    return label(clip) if wanted.record and RECORD_KEY not in clip.metadata else clip
+def finished(clip: Clip, wanted: Wanted, interpolate: Callable[[Clip], Clip] | None = None) -> Clip:
+    """The clip after the stages that were asked for; see `finish.chain`."""
+    from sonic_core.finish import chain
+
+    return chain.finished(clip, wanted.finishing, interpolate=interpolate or chain.unchanged)
 
 
 def without_record(clip: Clip) -> Clip:
     """The clip without an AIGC record, for --no-record."""
+    from sonic_core.disclosure.label import RECORD_KEY
+
     return clip.replaced(metadata={key: value for key, value in clip.metadata.items() if key != RECORD_KEY})
 
 
-def signed(path: Path, wanted: Finishing, parent: Path | None = None) -> None:
+def signed(path: Path, wanted: Wanted, parent: Path | None = None) -> None:
     """Sign the finished file, when that was asked for; the last thing done to it. `parent`: what it was made from."""
     if wanted.credentials is not None:
+        from sonic_core.disclosure.c2pa import sign
+
         sign(path, path, wanted.credentials, parent=parent)
-
-
-def face_box(clip: Clip) -> tuple[float, float, float, float] | None:
-    """The face in the first frame, None when there is none."""
-    landmarks = FaceTracker()(next(clip.frames()))
-    if landmarks is None:
-        return None
-    (x1, y1), (x2, y2) = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
-    return float(x1), float(y1), float(x2), float(y2)

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from sonic_core.cli.storage import needing_extra, open_ledger
 from sonic_core.errors import SettingsError
-from sonic_core.storage.profiles import load_profile
-from sonic_core.storage.stores import Stores, open_stores
 
 if TYPE_CHECKING:
     from sonic_core.fleet.backends import Engine
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from sonic_core.fleet.sweeper import Queue
     from sonic_core.ledger.ledger import Ledger
     from sonic_core.service.local import LocalDoor
+    from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +92,16 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--broker", help="RabbitMQ, amqp://...; left out: SONIC_BROKER, or no broker")
 
 
+def stores_of(args: argparse.Namespace, base_url: str | None = None) -> "Stores":
+    """The stores of the profile that was named; `base_url` is where links to a folder store lead."""
+    from sonic_core.storage.profiles import load_profile
+    from sonic_core.storage.stores import open_stores
+
+    return open_stores(load_profile(args.profile), base_url)
+
+
 def run_worker(args: argparse.Namespace) -> int:
-    ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
+    ledger, stores = open_ledger(args.ledger), stores_of(args)
     worker = make_worker(args, ledger, stores, lease_seconds=args.lease, job_seconds=args.job_hours * 3600)
     return run_until_stopped(worker, broker_address(args))
 
@@ -134,7 +141,7 @@ def run_serve(args: argparse.Namespace) -> int:
     socket = listen(args.host, args.port)  # first, so that a port in use is said before anything starts
     port = socket.getsockname()[1]
     base_url = args.public_url or f"http://{args.host}:{port}"
-    stores = open_stores(load_profile(args.profile), base_url)
+    stores = stores_of(args, base_url)
     broker = None if args.all_in_one else broker_address(args)
     queue = open_queue(broker)
     stop = threading.Event()
@@ -168,7 +175,7 @@ def _local_door(host: str, port: int) -> "LocalDoor | None":
 def run_batch(args: argparse.Namespace) -> int:
     from sonic_core.fleet.batch import Batch
 
-    ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
+    ledger, stores = open_ledger(args.ledger), stores_of(args)
     batch = Batch(ledger, stores, args.source, args.output, args.user, args.consent)
     if args.queue:
         return batch.run_queued(open_queue(broker_address(args)))
@@ -178,14 +185,14 @@ def run_batch(args: argparse.Namespace) -> int:
 def run_ingest(args: argparse.Namespace) -> int:
     from sonic_core.fleet.kafka import consume
 
-    ledger, stores = open_ledger(args.ledger), open_stores(load_profile(args.profile))
+    ledger, stores = open_ledger(args.ledger), stores_of(args)
     stop = threading.Event()
     _stop_on_signals(stop, lambda: None)
     consume(ledger, stores, open_queue(broker_address(args)), args.brokers, args.topic, args.group, stop)
     return 0
 
 
-def make_worker(args: argparse.Namespace, ledger: "Ledger", stores: Stores, **limits: Any) -> Any:
+def make_worker(args: argparse.Namespace, ledger: "Ledger", stores: "Stores", **limits: Any) -> Any:
     from sonic_core.comfyui.backend import answers
     from sonic_core.fleet.worker import Worker
 
@@ -225,7 +232,7 @@ def open_queue(broker: str | None) -> "Queue | None":
     return CeleryQueue(make_app(broker))
 
 
-def start_loops(ledger: "Ledger", stores: Stores, queue: "Queue | None", stop: threading.Event) -> "list[Loop]":
+def start_loops(ledger: "Ledger", stores: "Stores", queue: "Queue | None", stop: threading.Event) -> "list[Loop]":
     """Starts sweeping, and sending webhooks where they can be signed."""
     from sonic_core.fleet.loops import Loop
     from sonic_core.fleet.sweeper import SWEEP_SECONDS, sweep

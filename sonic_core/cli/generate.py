@@ -7,16 +7,15 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
-from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed, without_record
+from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.options import add_settings_options, settings_from
-from sonic_core.clip import Clip
 from sonic_core.errors import OutputError
-from sonic_core.media.audio import fit_duration, load_audio
-from sonic_core.media.image import load_image
+from sonic_core.request import Request
+
+if TYPE_CHECKING:
+    from sonic_core.clip import Clip
 
 
 def add_parser(subparsers: Any) -> None:
@@ -43,16 +42,16 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
     check_output(args.output)
+    from sonic_core.media.audio import fit_duration, load_audio
+    from sonic_core.media.image import load_image
+
     photo, audio = load_image(args.image), fit_duration(load_audio(args.audio), settings)
     from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
 
     start = time.perf_counter()
     pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
     with Bar("sampling") as bar:
-        clip = pipe(photo, audio, settings, on_step=bar.update)
-    if not wanted.record:
-        clip = without_record(clip)
-    clip = finished(clip, wanted)
+        clip = pipe(photo, audio, Request(settings, wanted.finishing), bar.update)
     with Bar("rendering") as bar:
         pipe.save_video(clip, args.output, args.crf, on_frame=bar.update)
     signed(args.output, wanted)
@@ -99,6 +98,8 @@ class Bar:
     """A progress bar on standard error, driven by (done, total)."""
 
     def __init__(self, name: str):
+        from tqdm import tqdm
+
         self.bar = tqdm(desc=name, leave=False, disable=not sys.stderr.isatty())
 
     def __enter__(self) -> Bar:

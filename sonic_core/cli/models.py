@@ -10,9 +10,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sonic_core.weights.catalog import Status, mirrored, model_status
+if TYPE_CHECKING:
+    from sonic_core.weights.catalog import Status
 
 DEFAULT_FOLDER = "models/sonic"
 
@@ -45,6 +46,8 @@ def _add_folder(parser: argparse.ArgumentParser, default: str) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the files; the exit code is 2 when a needed one is missing."""
+    from sonic_core.weights.catalog import model_status
+
     statuses = model_status(args.folder, args.svd)
     if args.json:
         sys.stdout.write(json.dumps([_row(status) for status in statuses]) + "\n")
@@ -62,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 def run_download(args: argparse.Namespace) -> int:
     """Fetch every missing file. HF_TOKEN is sent for files behind a licence, HF_ENDPOINT names a mirror."""
+    from sonic_core.weights.catalog import mirrored, model_status
     from sonic_core.weights.download import download
 
     for status in _missing(model_status(args.folder, args.svd)):
@@ -87,11 +91,11 @@ def run_convert(args: argparse.Namespace) -> int:
     return 0
 
 
-def _missing(statuses: list[Status]) -> list[Status]:
+def _missing(statuses: "list[Status]") -> "list[Status]":
     return [status for status in statuses if status.found is None]
 
 
-def _row(status: Status) -> dict[str, Any]:
+def _row(status: "Status") -> dict[str, Any]:
     file = status.file
     found = str(status.found) if status.found is not None else None
     return {

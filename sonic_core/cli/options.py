@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
-from dataclasses import fields
+from dataclasses import Field, fields
+from typing import Any
 
-from sonic_core.settings import PRESETS, Settings, preset
+from sonic_core.settings import DEFAULT_PRESET, PRESETS, Settings, preset
 
 SHORT_NAMES = {"inference_steps": "steps"}
 HIDDEN = {"fast"}  # said by --preset
@@ -15,26 +16,33 @@ HIDDEN = {"fast"}  # said by --preset
 def add_settings_options(parser: argparse.ArgumentParser, names: Collection[str] | None = None) -> None:
     """Add --preset and an option for every setting, or for those in `names`."""
     group = parser.add_argument_group("settings")
-    group.add_argument("--preset", choices=list(PRESETS), default="high_quality", help="settings to start from")
+    group.add_argument("--preset", choices=list(PRESETS), default=DEFAULT_PRESET, help="settings to start from")
     for setting in fields(Settings):
         if setting.name in HIDDEN or (names is not None and setting.name not in names):
             continue
-        option = "--" + SHORT_NAMES.get(setting.name, setting.name).replace("_", "-")
-        text = setting.metadata["text"].replace("%", "%%")
-        default = setting.default
-        if isinstance(default, bool):
-            group.add_argument(option, dest=setting.name, action="store_true", default=None, help=text)
-        elif setting.name == "face_box":
-            group.add_argument(
-                option, dest=setting.name, nargs=4, type=float, metavar=("X1", "Y1", "X2", "Y2"), help=text
-            )
-        elif "options" in setting.metadata:
-            group.add_argument(option, dest=setting.name, choices=setting.metadata["options"], help=text)
-        else:
-            shown = "" if default is None else f", usually {default:g}"
-            text = f"{text} ({setting.metadata['low']:g} to {setting.metadata['high']:g}{shown})"
-            kind = int if isinstance(default, int) else float
-            group.add_argument(option, dest=setting.name, type=kind, metavar="N", help=text)
+        add_field(group, setting)
+
+
+def add_field(group: argparse._ActionsContainer, setting: Field[Any]) -> None:
+    """Add the option of one field of Settings or Finishing: its name, type, range and help. Left out, it gives None."""
+    option = "--" + SHORT_NAMES.get(setting.name, setting.name).replace("_", "-")
+    text, default = setting.metadata["text"].replace("%", "%%"), setting.default
+    usual = "" if default is None else f" ({default})"
+    if isinstance(default, bool):
+        group.add_argument(option, dest=setting.name, action="store_true", default=None, help=text)
+    elif setting.name == "face_box":
+        sides = ("X1", "Y1", "X2", "Y2")
+        group.add_argument(option, dest=setting.name, nargs=4, type=float, metavar=sides, help=text)
+    elif "options" in setting.metadata:
+        names = setting.metadata["options"]
+        group.add_argument(
+            option, dest=setting.name, choices=names, metavar=None if names else "TEXT", help=text + usual
+        )
+    else:
+        shown = "" if default is None else f", usually {default:g}"
+        text = f"{text} ({setting.metadata['low']:g} to {setting.metadata['high']:g}{shown})"
+        kind = int if isinstance(default, int) else float
+        group.add_argument(option, dest=setting.name, type=kind, metavar="N", help=text)
 
 
 def settings_from(args: argparse.Namespace) -> Settings:

@@ -7,13 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed
+from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.generate import Bar
 from sonic_core.cli.options import add_settings_options, settings_from
-from sonic_core.disclosure.label import RECORD_KEY
-from sonic_core.media.audio import fit_duration, load_audio
-from sonic_core.media.hls import check_folder, save_plain, save_stream
-from sonic_core.media.image import load_image
+from sonic_core.request import Request
 
 PLAIN = "video.mp4"
 
@@ -35,16 +32,17 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
+    from sonic_core.media.audio import fit_duration, load_audio
+    from sonic_core.media.hls import check_folder, save_plain, save_stream
+    from sonic_core.media.image import load_image
+
     check_folder(args.output)
     photo, audio = load_image(args.image), fit_duration(load_audio(args.audio), settings)
     from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
 
     pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
     with Bar("sampling") as bar:
-        clip = pipe.stream(photo, audio, settings, on_step=bar.update)
-    if not wanted.record:
-        clip = clip.replaced(metadata={k: v for k, v in clip.metadata.items() if k != RECORD_KEY})
-    clip = finished(clip, wanted)
+        clip = pipe.stream(photo, audio, Request(settings, wanted.finishing), bar.update)
     with Bar("rendering") as bar:
         playlist = save_stream(clip, args.output, args.crf, bar.update)
     plain = save_plain(args.output, args.output / PLAIN)

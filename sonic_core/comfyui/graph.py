@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sonic_core.errors import InputError, SettingsError
-from sonic_core.fleet.submission import NO_LABEL
+from sonic_core.request import NO_LABEL
 
 if TYPE_CHECKING:
     from sonic_core.comfyui.client import Graph, OutputFile

@@ -1,7 +1,7 @@
 """Marking a clip as made by AI: the `AIGC` record in the file, and a visible label when asked for.
 
 The record and the label follow GB 45438-2025: text at least 5 % of the short side high, for at least two seconds
-from the start. Signing the finished file is `provenance`'s; the order is label, record, signature.
+from the start. Signing the finished file is `c2pa`'s; the order is label, record, signature.
 """
 
 from __future__ import annotations
@@ -11,42 +11,23 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
+from sonic_core.finishing import CORNERS, LABELS, check_label
+from sonic_core.finishing import MIN_LABEL_HEIGHT as MIN_HEIGHT
+from sonic_core.finishing import MIN_LABEL_SECONDS as MIN_SECONDS
 from sonic_core.video.windows import stage
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-Bold-subset.otf"
 RECORD_KEY = "AIGC"
 DEFAULT_PRODUCER = "Sonic Studio"
 
-MIN_SECONDS = 2.0
-MIN_HEIGHT = 0.05  # of the short side
 STROKE = 0.09  # width of the dark outline, as a share of the text height
 MARGIN = 0.8  # distance from the borders, in text heights
-
-Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
-CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
-
-LABELS = {
-    "zh": "AI生成",
-    "en": "AI-generated",
-    "ja": "AI生成",
-    "ko": "AI 생성",
-    "de": "KI-generiert",
-    "fr": "Généré par IA",
-    "es": "Generado por IA",
-    "it": "Generato da IA",
-    "pt": "Gerado por IA",
-    "pl": "Wygenerowane przez AI",
-    "ru": "Создано ИИ",
-    "vi": "Tạo bởi AI",
-    "tr": "Yapay zekâ ile üretildi",
-}
 
 
 @dataclass(frozen=True)
@@ -60,12 +41,11 @@ class VisibleLabel:
     text: str = "zh"
     seconds: float | None = MIN_SECONDS
     height: float = MIN_HEIGHT
-    corner: Corner = "bottom-right"
+    corner: str = "bottom-right"
     font: Path | None = None
 
     def __post_init__(self) -> None:
-        if not self.text.strip() or len(self.text) > 80 or not self.text.isprintable():
-            raise SettingsError(f"label text is {self.text!r}; give one line of 1 to 80 characters")
+        check_label(self.text)
         if self.seconds is not None and not self.seconds >= MIN_SECONDS:
             raise SettingsError(f"label seconds is {self.seconds}; the rules ask for at least {MIN_SECONDS:g}")
         if not MIN_HEIGHT <= self.height <= 0.5:

@@ -6,19 +6,13 @@ stands still: the same part of every frame is shown. Knows nothing of faces but 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
 
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
+from sonic_core.finishing import CANVAS_MODES, checked_size
 from sonic_core.video.windows import mapped
-
-Mode = Literal["fit", "fill", "blur"]
-MODES = ("fit", "fill", "blur")
-SIZES = {"9:16": (1080, 1920), "16:9": (1920, 1080), "1:1": (1080, 1080), "4:5": (1080, 1350)}
-MAX_SIDE = 8192
 
 SURROUND_BLUR = 0.04  # standard deviation of the blurred surround, as a share of the canvas' short side
 SURROUND_LIGHT = 0.6  # the surround is darker, so that the picture stands out
@@ -27,25 +21,8 @@ FACE_HEIGHT = 0.42  # where "fill" puts the face's middle, from the top: eyes ne
 Box = tuple[int, int, int, int]
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """(width, height) from "9:16" and the other names in SIZES, or from "1080x1920"."""
-    if text in SIZES:
-        return SIZES[text]
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.strip().isdigit() and height.strip().isdigit()):
-        raise SettingsError(f"canvas {text!r} is no size; give one of {', '.join(SIZES)} or like 1080x1920")
-    return checked_size(int(width), int(height))
-
-
-def checked_size(width: int, height: int) -> tuple[int, int]:
-    """The size. Raises SettingsError for one no encoder takes."""
-    if not (16 <= width <= MAX_SIDE and 16 <= height <= MAX_SIDE) or width % 2 or height % 2:
-        raise SettingsError(f"canvas is {width} x {height}; give even sides from 16 to {MAX_SIDE}")
-    return width, height
-
-
 def canvas(
-    clip: Clip, size: tuple[int, int], mode: Mode = "blur", face: tuple[float, float, float, float] | None = None
+    clip: Clip, size: tuple[int, int], mode: str = "blur", face: tuple[float, float, float, float] | None = None
 ) -> Clip:
     """Put the clip on a canvas of `size` (width, height).
 
@@ -54,8 +31,8 @@ def canvas(
     Raises SettingsError for a size no encoder takes or an unknown mode.
     """
     width, height = checked_size(*size)
-    if mode not in MODES:
-        raise SettingsError(f"canvas mode is {mode!r}; choose one of {', '.join(MODES)}")
+    if mode not in CANVAS_MODES:
+        raise SettingsError(f"canvas mode is {mode!r}; choose one of {', '.join(CANVAS_MODES)}")
     if (width, height) == (clip.width, clip.height):
         return clip
     view = covering_box((clip.width, clip.height), size, face)

@@ -64,7 +64,8 @@ def smooth(clip: Clip, strength: float = 1.0, new_tracker: Callable[[], Tracker]
     `new_tracker` makes what finds the face, once a pass; without a face the whole picture is treated alike.
     Raises SettingsError for another strength.
     """
-    check_strength(strength)
+    if not 0 <= strength <= 1:
+        raise SettingsError(f"smoothing strength is {strength}; give a value from 0 to 1")
     if strength == 0:
         return clip
 
@@ -78,11 +79,6 @@ def smooth(clip: Clip, strength: float = 1.0, new_tracker: Callable[[], Tracker]
             yield smoothed(window, list(levels), estimator, strength)
 
     return stage(clip, frames)
-
-
-def check_strength(strength: float) -> None:
-    if not 0 <= strength <= 1:
-        raise SettingsError(f"smoothing strength is {strength}; give a value from 0 to 1")
 
 
 def observed(clip: Clip, estimator: FlowEstimator, tracker: Tracker) -> Iterator[Seen]:

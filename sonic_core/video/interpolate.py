@@ -17,6 +17,7 @@ import torch
 
 from sonic_core.clip import Clip
 from sonic_core.errors import ModelError, SettingsError
+from sonic_core.finishing import INTERPOLATION_METHODS as METHODS
 from sonic_core.media.files import existing_file
 from sonic_core.video.optical_flow import FlowEstimator, disagreement, warp
 from sonic_core.video.rife import IFNet, middle_frames
@@ -25,7 +26,6 @@ from sonic_core.weights.read import read_tensors
 
 SEES = Reach(0, 1)
 Method = Literal["auto", "rife", "flow", "repeat"]
-METHODS = ("auto", "rife", "flow", "repeat")
 
 # A pixel whose flow does not lead back is covered in the other frame: tolerance in pixels, growing with the motion.
 TOLERANCE, TOLERANCE_OF_MOTION = 1.0, 0.1

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
-from sonic_core.finish.canvas import MODES, canvas, covering_box, fitting_size, parse_size
+from sonic_core.finish.canvas import canvas, covering_box, fitting_size
+from sonic_core.finishing import CANVAS_MODES, parse_canvas
 
 SIDES = st.integers(16, 3000)
 
@@ -21,7 +22,7 @@ def clip() -> Clip:
     return Clip.of_frames(np.stack([frame, 1 - frame]), Fraction(25))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", CANVAS_MODES)
 @pytest.mark.parametrize("size", [(90, 160), (160, 90), (100, 100), (32, 32)])
 def test_has_the_size_asked_for(clip: Clip, mode: str, size: tuple[int, int]) -> None:
     out = canvas(clip, size, mode)
@@ -61,11 +62,11 @@ def test_geometry_stays_inside(picture, room, corner) -> None:
 
 
 def test_sizes_have_names() -> None:
-    assert parse_size("9:16") == (1080, 1920)
-    assert parse_size("640X480") == (640, 480)
+    assert parse_canvas("9:16") == (1080, 1920)
+    assert parse_canvas("640X480") == (640, 480)
     for bad in ("3:7", "x", "12x", "-1x5", ""):
         with pytest.raises(SettingsError, match="canvas"):
-            parse_size(bad)
+            parse_canvas(bad)
 
 
 def test_refuses_what_no_encoder_takes(clip: Clip) -> None:

@@ -1,0 +1,72 @@
+"""One job as somebody asks for it: the engine's settings and the finishing, in one object from entrance to pixels.
+
+The command line, jobs of the service, rows of a batch and messages of other systems all become a `Request`. Its
+mapping form is what the ledger keeps and what a client sends: one flat object of names and values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from sonic_core.errors import SettingsError
+from sonic_core.finishing import Finishing
+from sonic_core.settings import DEFAULT_PRESET, Settings, preset
+
+NO_LABEL = "none"
+_FINISHING = {setting.name for setting in fields(Finishing)}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Settings of the engine, what is done to its frames, and the preset that the settings started from."""
+
+    settings: Settings = field(default_factory=lambda: preset(DEFAULT_PRESET))
+    finishing: Finishing = field(default_factory=Finishing)
+    preset: str = DEFAULT_PRESET
+
+    @classmethod
+    def parse(cls, given: Any) -> Request:
+        """A request from its mapping form: `preset` and any fields of Settings and Finishing.
+
+        JSON's stand-ins are taken: a list for `face_box`, "none" for no label, null for a setting left out. Raises
+        SettingsError for anything that is not a mapping, and for unknown names and impossible values.
+        """
+        if not isinstance(given, Mapping):
+            raise SettingsError(f"settings are {str(given)[:40]!r}; give an object of names and values")
+        changes = {str(name): value for name, value in given.items()}
+        chosen = changes.pop("preset", DEFAULT_PRESET)
+        if changes.get("label") == NO_LABEL:
+            changes["label"] = None
+        if isinstance(changes.get("face_box"), list):
+            changes["face_box"] = tuple(changes["face_box"])
+        finishing = Finishing(**{name: changes.pop(name) for name in list(changes) if name in _FINISHING})
+        unknown = next((name for name in changes if name not in Settings.__dataclass_fields__), None)
+        if unknown is not None:
+            known = sorted({*Settings.__dataclass_fields__, *_FINISHING, "preset"})
+            raise SettingsError(f"there is no setting {unknown[:60]!r}; the settings are {', '.join(known)}")
+        return cls(preset(chosen).with_changes(**changes), finishing, chosen)
+
+    @classmethod
+    def of(cls, asked: Request | Settings | str | None, **changes: Any) -> Request:
+        """A request from what library callers give: a request, settings, a preset's name or nothing, and changes."""
+        if isinstance(asked, str):
+            asked = cls(preset(asked), preset=asked)
+        elif isinstance(asked, Settings):
+            asked = cls(asked)
+        finishing = {name: changes.pop(name) for name in list(changes) if name in _FINISHING}
+        made = asked or cls()
+        return replace(
+            made, settings=made.settings.with_changes(**changes), finishing=replace(made.finishing, **finishing)
+        )
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The mapping form, ready for JSON: the preset, the label, and every value that differs from its default."""
+        kept: dict[str, Any] = {"preset": self.preset, "label": self.finishing.label or NO_LABEL}
+        for values, defaults in ((self.settings, preset(self.preset)), (self.finishing, Finishing())):
+            for setting in fields(values):
+                value = getattr(values, setting.name)
+                if setting.name != "label" and value != getattr(defaults, setting.name):
+                    kept[setting.name] = list(value) if isinstance(value, tuple) else value
+        return kept
