@@ -51,8 +51,8 @@ def test_settings_out_of_range(good, capsys, options, says):
     [
         ("image", "none.png", "does not exist"),
         ("audio", "none.wav", "does not exist"),
-        ("image", "a.wav", "not an image"),
-        ("audio", "p.png", "holds no sound"),
+        ("image", "a.wav", "is a sound"),
+        ("audio", "p.png", "is a picture"),
         ("output", "no/v.mp4", "does not exist"),
         ("output", "v.avi", ".mp4"),
     ],
