@@ -1,15 +1,18 @@
 """Where the files of a Sonic model are: the model folder itself, and the places around it that users have them in.
 
-The model folder is ComfyUI's `models/sonic`, or any other with `unet.pth` in it. The VAE and the image encoder of
-Stable Video Diffusion XT are looked for there, beside it, and in ComfyUI's `models/checkpoints` and
+The model folder is ComfyUI's `models/sonic`, or any other with `unet.pth` in it; the folder above it, as the release's
+own `checkpoints/`, does as well, and so does a cache of Hugging Face or one repository in it. The VAE and the image
+encoder of Stable Video Diffusion XT are looked for there, beside it, and in ComfyUI's `models/checkpoints` and
 `models/diffusers`; a path given by hand comes first.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sonic_core.errors import ModelError
+from sonic_core.weights.hub_cache import caches_around, snapshots
 from sonic_core.weights.read import preferred
 
 REQUIRED = ("unet.pth", "audio2token.pth", "audio2bucket.pth")
@@ -22,7 +25,7 @@ SPEECH_FOLDERS = {"whisper": "whisper-tiny", "hubert": "hubert"}
 class Found:
     """Every file of a model, or None for one that is not there."""
 
-    folder: Path
+    folder: Path  # where the networks are, or the folder that was asked for when they are nowhere
     networks: dict[str, Path | None]  # by their names in REQUIRED
     audio_encoder: str  # a key of SPEECH_FOLDERS
     speech: Path | None  # a transformers folder
@@ -48,18 +51,31 @@ def find_files(folder: Path, svd: Path | None = None) -> Found:
     """
     if svd is not None and not (is_svd_folder(svd) or svd.is_file()):
         raise ModelError(f"{svd} is neither a diffusers folder with vae and image_encoder nor an {SVD_FILES} file")
-    encoder = audio_encoder(folder)
-    nearby = (folder, folder.parent)
-    config = folder / "config.json"
+    root = model_root(folder)
+    encoder = audio_encoder(root)
+    repositories = [snapshot for cache in caches_around(folder) for snapshot in snapshots(cache)]
+    nearby = (root, root.parent, folder, *repositories)
+    name = SPEECH_FOLDERS[encoder]
+    speech = [near / name for near in nearby] + [r for r in repositories if r.parents[1].name.endswith(f"--{name}")]
+    config = root / "config.json"
     return Found(
-        folder=folder,
-        networks={name: preferred(folder / name) for name in REQUIRED},
+        folder=root,
+        networks={name: preferred(root / name) for name in REQUIRED},
         audio_encoder=encoder,
-        speech=next((path for near in nearby if _has_config(path := near / SPEECH_FOLDERS[encoder])), None),
+        speech=next((path for path in speech if _has_config(path)), None),
         rife=next((found for near in nearby if (found := preferred(near / RIFE)) is not None), None),
-        svd=svd or find_svd(folder),
+        svd=svd or find_svd(root) or find_svd(folder) or _svd_among(repositories, repositories),
         config=config if config.is_file() else None,
     )
+
+
+def model_root(folder: Path) -> Path:
+    """The folder that holds the networks: `folder`, one right below it, or a repository of a cache; else `folder`."""
+    if any(preferred(folder / name) for name in REQUIRED):
+        return folder
+    repositories = [snapshot for cache in caches_around(folder) for snapshot in snapshots(cache)]
+    below = [*_children(folder), *repositories, *(child for r in repositories for child in _children(r))]
+    return next((path for path in below if preferred(path / REQUIRED[0])), folder)
 
 
 def audio_encoder(folder: Path) -> str:
@@ -84,8 +100,13 @@ def find_svd(folder: Path) -> Path | None:
     """The nearest diffusers SVD folder, or else the nearest single file."""
     models = folder.parent
     folders = [folder, *_children(folder), *_children(models), *_children(models / "diffusers")]
-    files = [*_files(folder), *_files(models), *_files(models / "checkpoints")]
-    return next((path for path in folders if is_svd_folder(path)), next(iter(files), None))
+    return _svd_among(folders, (folder, models, models / "checkpoints"))
+
+
+def _svd_among(folders: Iterable[Path], places: Iterable[Path]) -> Path | None:
+    """The first SVD folder, or else the first single file in `places`."""
+    files = (file for place in places for file in _files(place))
+    return next((path for path in folders if is_svd_folder(path)), None) or next(files, None)
 
 
 def is_svd_folder(path: Path) -> bool:

@@ -3,6 +3,7 @@
 Tensors are mapped from the file, not copied: a 6 GB checkpoint costs memory only as it is used.
 """
 
+import logging
 import pickle
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,17 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from sonic_core.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+WRAPPERS = ("state_dict", "model_state_dict", "module", "model", "params_ema", "params")
+"""Keys under which training frameworks save a state dict."""
+
+PREFIXES = ("module.", "_orig_mod.")
+"""What data parallelism and `torch.compile` put before every name."""
+
+ZERO_STRETCH = 1024
+"""Values, a page of memory in float32: a broken download leaves whole pages of zeros, training never as many on end."""
 
 
 def twin(path: Path) -> Path:
@@ -26,25 +38,63 @@ def preferred(path: Path) -> Path | None:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read all tensors of a file.
+    """Read all tensors of a file, under the names of the network itself.
+
+    What frameworks add is taken off: a dictionary around the tensors, a prefix before all names, entries that are no
+    tensors. A damaged safetensors twin is passed over when the `.pth` or `.pkl` is still beside it.
 
     Raises:
         ModelError: the file is damaged, or holds anything but tensors.
     """
-    if path.suffix == ".safetensors":
-        return read_some(path, tensor_names(path))
+    if path.suffix != ".safetensors":
+        return _own_names(_tensors_in(_load_pickle(path), path))
+    other = next((p for suffix in (".pth", ".pkl") if (p := path.with_suffix(suffix)).is_file()), None)
+    try:
+        state = _own_names(read_some(path, tensor_names(path)))
+        if other is not None:
+            check_values(state, str(path))
+        return state
+    except ModelError as error:
+        if other is None:
+            raise
+        logger.warning("%s; %s beside it is read instead", error, other.name)
+        return read_tensors(other)
+
+
+def _load_pickle(path: Path) -> object:
     try:
         # Only the zip layout can be mapped; flownet.pkl may be in the older one, and is small.
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path} is damaged or holds more than tensors, so it is not loaded; download it again"
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         raise ModelError(f"{path} is damaged or not a PyTorch file ({error}); download it again") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"{path} is not a plain state dict of tensors; take the file of the release")
-    return dict(state)
+
+
+def _tensors_in(loaded: object, path: Path) -> dict[str, Tensor]:
+    """The state dict in what a training framework saved."""
+    while isinstance(loaded, Mapping):
+        inner = next((loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), Mapping)), None)
+        if inner is None:
+            break
+        loaded = inner
+    tensors = {}
+    if isinstance(loaded, Mapping):
+        tensors = {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
+    if not isinstance(loaded, Mapping) or not tensors:
+        raise ModelError(f"{path} is not a state dict of tensors; take the file of the release")
+    if len(tensors) < len(loaded):
+        logger.info("%s: %d entries that are no tensors are left out", path, len(loaded) - len(tensors))
+    return tensors
+
+
+def _own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state without the prefixes of wrappers."""
+    for prefix in PREFIXES:
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
 
 
 def tensor_names(path: Path) -> list[str]:
@@ -67,25 +117,58 @@ def _open(path: Path):  # type: ignore[no-untyped-def]  # safetensors gives its 
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Give a network on the meta device its tensors; they are taken, not copied.
+    """Give a network on the meta device its tensors; they are taken, not copied. Tensors of other names are left out.
 
     Raises:
-        ModelError: a name is missing or too many, or a shape differs; `what` says which file it was.
+        ModelError: a name is missing, a shape differs or the values are damaged; `what` says which file it was.
     """
     expected = network.state_dict()
     missing = [name for name in expected if name not in state]
     unknown = [name for name in state if name not in expected]
     wrong = [name for name in expected if name in state and state[name].shape != expected[name].shape]
-    if missing or unknown:
-        name = (missing or unknown)[0]
+    if missing:
         raise ModelError(
-            f"{what} does not fit: {len(missing)} tensors are missing and {len(unknown)} unknown, the first is "
-            f"{name!r}; take the file of the release"
+            f"{what} does not fit: {len(missing)} tensors are missing and {len(unknown)} unknown, the first missing is "
+            f"{missing[0]!r}; take the file of the release"
         )
     if wrong:
         raise ModelError(
             f"{what} does not fit: {wrong[0]!r} is {tuple(state[wrong[0]].shape)} instead of "
             f"{tuple(expected[wrong[0]].shape)}; a model of other sizes needs its config.json beside it"
         )
-    network.load_state_dict(dict(state), assign=True)
+    if unknown:
+        logger.warning(
+            "%s: %d tensors that the network has not are left out, %r the first", what, len(unknown), unknown[0]
+        )
+    own = {name: state[name] for name in expected}
+    check_values(own, what)
+    network.load_state_dict(own, assign=True)
     network.eval().requires_grad_(False)
+
+
+def check_values(state: Mapping[str, Tensor], what: str) -> None:
+    """Refuse values that no training leaves behind and a broken copy does.
+
+    Raises:
+        ModelError: a tensor is not finite, or a weight holds nothing but zeros for a stretch of `ZERO_STRETCH` values.
+    """
+    for name, tensor in state.items():
+        fault = _fault(tensor)
+        if fault is not None:
+            raise ModelError(f"{what} is damaged: {name!r} {fault}; download it again")
+
+
+def _fault(tensor: Tensor) -> str | None:
+    if tensor.is_meta or not tensor.is_floating_point():
+        return None
+    if not torch.isfinite(tensor).all():
+        return "has values that are not finite"
+    if tensor.ndim < 2:  # biases and norms may well be zero
+        return None
+    if not tensor.any():
+        return "is zero throughout"
+    flat = tensor.flatten()
+    whole = flat[: len(flat) // ZERO_STRETCH * ZERO_STRETCH].view(-1, ZERO_STRETCH)
+    if not whole.any(dim=1).all():
+        return f"is zero for {ZERO_STRETCH} values on end"
+    return None

@@ -24,6 +24,14 @@ _VAE_ATTENTION: _Rules = (
     (r"mid\.attn_1\.([qkv])\.", r"mid_block.attentions.0.to_\1."),
     (r"mid\.attn_1\.proj_out\.", "mid_block.attentions.0.to_out.0."),
 )
+_OLD_ATTENTION: _Rules = (
+    (r"\.attentions\.(\d+)\.query\.", r".attentions.\1.to_q."),
+    (r"\.attentions\.(\d+)\.key\.", r".attentions.\1.to_k."),
+    (r"\.attentions\.(\d+)\.value\.", r".attentions.\1.to_v."),
+    (r"\.attentions\.(\d+)\.proj_attn\.", r".attentions.\1.to_out.0."),
+)
+"""What diffusers called the parts of the VAE's attention before version 0.18."""
+
 _VAE_ENDS: _Rules = (
     (r"\.norm_out\.", ".conv_norm_out."),
     (r"^decoder\.conv_out\.time_mix_conv\.", "decoder.time_conv_out."),
@@ -79,8 +87,17 @@ def rename_vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             ..., None, None
         ]
         renamed["quant_conv.bias"] = torch.zeros_like(moments)
-    # Attention was a 1x1 convolution in the original and is a linear layer in diffusers.
-    return {k: v[:, :, 0, 0] if ".attentions." in k and v.ndim == 4 else v for k, v in renamed.items()}
+    return _linear_attention(renamed)
+
+
+def current_vae_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A VAE under diffusers' names of any version under those of today."""
+    return _linear_attention({_apply(_OLD_ATTENTION, name): tensor for name, tensor in state.items()})
+
+
+def _linear_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Attention was a 1x1 convolution in the original and is a linear layer in diffusers."""
+    return {k: v[:, :, 0, 0] if ".attentions." in k and v.ndim == 4 else v for k, v in state.items()}
 
 
 def vae_name(name: str, levels: int) -> str:

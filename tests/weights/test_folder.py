@@ -1,6 +1,7 @@
 """Files are found where users have them, and what is missing is named with its place."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,64 @@ def test_the_list_knows_what_is_there(tmp_path):
 
 def test_an_empty_folder_lacks_everything(tmp_path):
     assert all(status.found is None for status in model_status(tmp_path / "nowhere"))
+
+
+def snapshot(cache: Path, repository: str, commit: str = "0123abcd") -> Path:
+    """A repository in a Hugging Face cache, with `refs/main` on its one snapshot."""
+    folder = cache / f"models--{repository.replace('/', '--')}"
+    touch(folder / "refs" / "main", commit)
+    (folder / "snapshots" / commit).mkdir(parents=True)
+    return folder / "snapshots" / commit
+
+
+def test_the_folder_one_level_up(tmp_path):
+    folder = released(tmp_path)
+    for name in ("RIFE", "whisper-tiny"):  # as in the release's own checkpoints/
+        (folder / name).rename(tmp_path / name)
+    path = svd_folder(tmp_path / "stable-video-diffusion-img2vid-xt")
+    found = find_files(tmp_path)
+    assert found.folder == folder
+    assert all(found.networks.values())
+    assert (found.rife, found.speech) == (tmp_path / "RIFE" / "flownet.pkl", tmp_path / "whisper-tiny")
+    assert found.svd == path
+
+
+def cached(cache: Path) -> tuple[Path, Path, Path]:
+    """The three repositories of a model in a cache."""
+    sonic = snapshot(cache, "LeonJoe13/Sonic")
+    for name in ("unet.pth", "audio2token.pth", "audio2bucket.pth"):
+        touch(sonic / "Sonic" / name)
+    touch(sonic / "RIFE" / "flownet.pkl")
+    whisper = snapshot(cache, "openai/whisper-tiny")
+    touch(whisper / "config.json")
+    touch(whisper / "model.safetensors")
+    return sonic, whisper, svd_folder(snapshot(cache, "stabilityai/stable-video-diffusion-img2vid-xt"))
+
+
+@pytest.mark.parametrize("place", ["hub", ".", "hub/models--LeonJoe13--Sonic", "the snapshot", "its folder Sonic"])
+def test_a_hugging_face_cache(tmp_path, place):
+    sonic, whisper, svd = cached(tmp_path / "hub")
+    given = {"the snapshot": sonic, "its folder Sonic": sonic / "Sonic"}.get(place, tmp_path / place)
+    found = find_files(given)
+    assert found.folder == sonic / "Sonic"
+    assert all(found.networks.values())
+    assert (found.speech, found.rife, found.svd) == (whisper, sonic / "RIFE" / "flownet.pkl", svd)
+    assert all(status.found for status in model_status(given))
+
+
+def test_the_snapshot_that_main_names_comes_first(tmp_path):
+    sonic, *_ = cached(tmp_path)
+    newer = sonic.parent / "later"
+    touch(newer / "Sonic" / "unet.pth")
+    assert find_files(tmp_path).folder == sonic / "Sonic"
+    (sonic.parents[1] / "refs" / "main").unlink()
+    os.utime(newer, (2**32, 2**32))
+    assert find_files(tmp_path).folder == newer / "Sonic"
+
+
+def test_a_folder_with_networks_is_not_left_for_one_below(tmp_path):
+    folder = released(tmp_path)
+    touch(folder / "backup" / "unet.pth")
+    (folder / "unet.pth").unlink()
+    assert find_files(folder).folder == folder
+    assert find_files(folder).networks["unet.pth"] is None

@@ -25,8 +25,9 @@ from sonic_core.speech.tokens import AudioToBucket, AudioToToken, check_widths
 from sonic_core.speech.whisper import WhisperFeatures
 from sonic_core.video.rife import IFNet
 from sonic_core.weights.folder import SPEECH_FOLDERS, SVD_FILES, Found, find_files
+from sonic_core.weights.parts import read_part_weights
 from sonic_core.weights.read import load_into, read_tensors
-from sonic_core.weights.svd_file import read_image_encoder, read_vae, rename_vae
+from sonic_core.weights.svd_file import current_vae_names, read_image_encoder, read_vae, rename_vae
 
 with broken_ones_replaced():
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -42,8 +43,6 @@ RELEASED_IMAGE_ENCODER: dict[str, Any] = {
     "hidden_act": "gelu",
 }
 """CLIP ViT-H/14 of Stable Video Diffusion, for a file that comes without its settings."""
-
-WEIGHT_FILES = ("diffusion_pytorch_model", "model", "pytorch_model")
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,8 @@ def read_svd(found: Found, given: SvdParts) -> tuple[VideoAutoencoder, CLIPVisio
         vae = VideoAutoencoder.from_state(RELEASED_CONFIG, read_vae(path))
     else:
         assert path is not None
-        vae = VideoAutoencoder.from_state(*read_part(path / "vae"))
+        config, state = read_part(path / "vae")
+        vae = VideoAutoencoder.from_state(config, current_vae_names(state))
     if given.image_encoder is not None:
         return vae, image_encoder_from_state(RELEASED_IMAGE_ENCODER, dict(given.image_encoder))
     assert path is not None
@@ -145,16 +145,7 @@ def read_part(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{folder / 'config.json'} cannot be read ({error}); download it again") from error
-    names = [
-        f"{stem}{variant}.{suffix}"
-        for suffix in ("safetensors", "bin")
-        for variant in ("", ".fp16")
-        for stem in WEIGHT_FILES
-    ]
-    path = next((folder / name for name in names if (folder / name).is_file()), None)
-    if path is None:
-        raise ModelError(f"{folder} holds no weights; put its model.safetensors there")
-    return config, read_tensors(path)
+    return config, read_part_weights(folder)
 
 
 class HubertFeatures(nn.Module):
