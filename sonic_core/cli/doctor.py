@@ -137,7 +137,7 @@ def _trouble(name: str, module: str) -> str | None:
 
 def _broken(name: str, error: BaseException) -> str:
     said = " ".join(str(error).split())[:200]
-    return f"does not import ({type(error).__name__}: {said}); pip install --force-reinstall {name}"
+    return f"does not import ({type(error).__name__}: {said}); pip install {name} --force-reinstall"
 
 
 def _lies_where_installed(name: str, origin: str | None) -> bool:
