@@ -4,18 +4,23 @@ Any part may fail and is done again by the sweeper; each step is safe twice. Kno
 """
 
 import logging
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
+from sonic_core.errors import SonicError
 from sonic_core.ledger import forgetting
-from sonic_core.ledger.assets import deleted_assets, drop_asset
+from sonic_core.ledger.assets import Asset, deleted_assets, drop_asset
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.ledger.reservations import Reservation, lapsed, release
 from sonic_core.storage.keys import input_prefix, output_prefix, thumbnail_key
 from sonic_core.storage.scratch import clear_abandoned
-from sonic_core.storage.store import StorageError, Store
+from sonic_core.storage.store import Store
 from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 
 def forget_job(ledger: Ledger, stores: Stores, job_id: str) -> None:
@@ -45,13 +50,20 @@ def withdraw_subject(ledger: Ledger, stores: Stores, subject: str, user: str) ->
 
 
 def _delete_now(ledger: Ledger, stores: Stores, job_ids: list[str]) -> None:
-    try:
-        for job_id in job_ids:
-            delete_outputs(ledger, stores, ledger.get(job_id))
-        delete_assets(ledger, stores)
-    except StorageError as error:
-        logger.warning("not everything could be deleted at once (%s); the sweeper goes on", error)
+    for_each(job_ids, lambda job_id: delete_outputs(ledger, stores, ledger.get(job_id)))
+    delete_assets(ledger, stores)
     clear_abandoned()
+
+
+def for_each(items: Iterable[Item], work: Callable[[Item], int]) -> int:
+    """The sum of `work` over all items. What fails for one is logged and stays for the next sweep."""
+    done = 0
+    for item in items:
+        try:
+            done += work(item)
+        except (OSError, SonicError) as error:
+            logger.warning("something could not be deleted and is tried again: %s", error)
+    return done
 
 
 def delete_outputs(ledger: Ledger, stores: Stores, job: Job) -> int:
@@ -68,27 +80,26 @@ def delete_outputs(ledger: Ledger, stores: Stores, job: Job) -> int:
 
 def delete_assets(ledger: Ledger, stores: Stores) -> int:
     """Deletes the objects of assets that have been let go; says how many."""
-    deleted = 0
-    for asset in deleted_assets(ledger.engine):
+
+    def delete(asset: Asset) -> int:
         stores.inputs.delete(asset.key)
         stores.inputs.abort_uploads(asset.key)
         drop_asset(ledger.engine, asset.id)
-        deleted += 1
-    return deleted
+        return 1
+
+    return for_each(deleted_assets(ledger.engine), delete)
 
 
-def discard_upload(ledger: Ledger, stores: Stores, reservation: Reservation) -> None:
+def discard_upload(ledger: Ledger, stores: Stores, reservation: Reservation) -> int:
     """Deletes what a request stored that never became a job, then gives its place up."""
     delete_below(stores.inputs, input_prefix(reservation.user, reservation.job_id))
     release(ledger, reservation)
+    return 1
 
 
 def discard_lapsed(ledger: Ledger, stores: Stores) -> int:
     """The same for requests that died; says how many."""
-    found = lapsed(ledger)
-    for reservation in found:
-        discard_upload(ledger, stores, reservation)
-    return len(found)
+    return for_each(lapsed(ledger), lambda reservation: discard_upload(ledger, stores, reservation))
 
 
 def delete_below(store: Store, prefix: str) -> None:

@@ -5,15 +5,15 @@ The same message twice is one job. What can never become a job goes to the topic
 while the ledger or the store do not answer, the consumer waits and commits nothing.
 """
 
-import json
 import logging
 import threading
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer
-from sqlalchemy.exc import DBAPIError
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from sqlalchemy.exc import SQLAlchemyError
 
 from sonic_core.errors import InputError, SonicError
+from sonic_core.fleet.strict_json import parse_json
 from sonic_core.fleet.submission import find_objects, submit
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.webhooks import check_webhook
@@ -23,7 +23,6 @@ from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 
-_MAX_MESSAGE = 64 << 10
 _WAIT_SECONDS = 2.0
 
 
@@ -56,7 +55,10 @@ def consume(
             while not handled and not stop.wait(_WAIT_SECONDS):
                 handled = _handle(ledger, stores, queue, message, refused, topic)
             if handled:
-                consumer.commit(message=message, asynchronous=False)
+                try:
+                    consumer.commit(message=message, asynchronous=False)
+                except KafkaException as error:  # the same message comes again, and is the same job
+                    logger.warning("kafka: a message was not committed: %s", error)
     finally:
         refused.flush(5)
         consumer.close()
@@ -68,13 +70,16 @@ def _handle(
     """Whether the message has been dealt with and may be committed."""
     try:
         job, new = accept(ledger, stores, message.value() or b"")
-    except (DBAPIError, StorageError) as error:
+    except (SQLAlchemyError, StorageError) as error:
         if not isinstance(error, ObjectNotFound):
             logger.warning("kafka: waiting, for the ledger or the store do not answer (%s)", type(error).__name__)
             return False
         reason = str(error)
     except SonicError as error:
         reason = str(error)
+    except Exception as error:  # a message that breaks us must not stop those behind it
+        logger.exception("kafka: a message broke the consumer")
+        reason = f"{type(error).__name__} in the service; see its log."
     else:
         if new and queue is not None:
             try:
@@ -90,22 +95,20 @@ def _handle(
 
 def accept(ledger: Ledger, stores: Stores, body: bytes) -> Any:
     """(job, whether it is new) from a message's body. Raises SonicError kinds."""
-    if len(body) > _MAX_MESSAGE:
-        raise InputError(f"The message has {len(body)} bytes; at most {_MAX_MESSAGE} are accepted.")
-    try:
-        given = json.loads(body)
-    except ValueError:
-        given = None
+    given = parse_json(body, "message")
     names = ("id", "user", "image", "audio", "consent")
     if not isinstance(given, dict) or not all(isinstance(given.get(name), str) for name in names):
         raise InputError(f"The message is not a JSON object with the texts {', '.join(names)}.")
-    if given.get("webhook"):
-        check_webhook(str(given["webhook"]))
+    webhook = given.get("webhook") or None
+    if webhook is not None:
+        if not isinstance(webhook, str):
+            raise InputError("The webhook of the message must be an address.")
+        check_webhook(webhook)
     known = ledger.find(given["id"])
     if known is not None and known.user == given["user"]:
         return known, False
     materials = find_objects(stores, given["user"], given["image"], given["audio"])
     return submit(
         ledger, job_id=given["id"], user=given["user"], materials=materials, consent_id=given["consent"],
-        settings=given.get("settings") or {}, webhook=given.get("webhook") or None,
+        settings=given.get("settings") or {}, webhook=webhook,
     )  # fmt: skip

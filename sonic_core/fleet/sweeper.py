@@ -9,15 +9,14 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from sonic_core.fleet.forget import delete_assets, delete_outputs, discard_lapsed
+from sonic_core.fleet.forget import delete_assets, delete_outputs, discard_lapsed, for_each
 from sonic_core.ledger import forgetting
 from sonic_core.ledger.forgetting import Retention
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.folder import FolderStore
-from sonic_core.storage.keys import output_prefix
+from sonic_core.storage.keys import output_prefix, thumbnail_key
 from sonic_core.storage.scratch import clear_abandoned
-from sonic_core.storage.store import StorageError
 from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ def sweep(
     step(lambda: _recover(ledger, counts))
     step(lambda: counts.update(published=publish_waiting(ledger, queue) if queue is not None else 0))
     step(lambda: counts.update(expired=forgetting.end_expired_consents(ledger)))
-    step(lambda: _end_retention(ledger, retention, grace_seconds))
+    step(lambda: _end_retention(ledger, stores, retention, grace_seconds))
     step(lambda: counts.update(deleted=delete_leftovers(ledger, stores, grace_seconds)))
     step(lambda: counts.update(assets=delete_assets(ledger, stores)))
     step(lambda: counts.update(uploads=discard_lapsed(ledger, stores)))
@@ -103,18 +102,16 @@ def publish(ledger: Ledger, queue: Queue, job_id: str) -> None:
 
 def delete_leftovers(ledger: Ledger, stores: Stores, grace_seconds: float) -> int:
     """Deletes objects of attempts that did not win, of jobs that ended a while ago; of forgotten jobs, all."""
-    deleted = 0
     over = ledger.clock() - grace_seconds
-    for job in ledger.to_sweep(finished_before=over):
-        try:
-            forgotten = job.forgotten is not None
-            deleted += delete_outputs(ledger, stores, job) if forgotten else _delete_others(job, stores)
-        except StorageError as error:
-            logger.warning("leftovers of job %s could not be deleted: %s", job.id, error)
-            continue
+
+    def delete(job: Job) -> int:
+        forgotten = job.forgotten is not None
+        deleted = delete_outputs(ledger, stores, job) if forgotten else _delete_others(job, stores)
         if job.finished is not None and job.finished <= over:
             ledger.mark([job.id], swept=True)
-    return deleted
+        return deleted
+
+    return for_each(ledger.to_sweep(finished_before=over), delete)
 
 
 def _delete_others(job: Job, stores: Stores) -> int:
@@ -127,9 +124,13 @@ def _delete_others(job: Job, stores: Stores) -> int:
     return len(others)
 
 
-def _end_retention(ledger: Ledger, retention: Retention, grace_seconds: float) -> None:
-    for job_id in forgetting.inputs_due(ledger, retention, grace_seconds):
+def _end_retention(ledger: Ledger, stores: Stores, retention: Retention, grace_seconds: float) -> None:
+    def let_go(job_id: str) -> int:
+        stores.inputs.delete(thumbnail_key(ledger.get(job_id).user, job_id))
         forgetting.let_inputs_go(ledger, job_id)
+        return 1
+
+    for_each(forgetting.inputs_due(ledger, retention, grace_seconds), let_go)
     forgetting.forget_old_videos(ledger, retention)
 
 

@@ -9,12 +9,9 @@ carries the token in SONIC_EVENTS_TOKEN: as a bearer token, or as `?token=`, for
 import base64
 import binascii
 import hmac
-import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,17 +19,20 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from sonic_core.errors import InputError, SonicError
+from sonic_core.fleet.strict_json import parse_json
 from sonic_core.fleet.submission import find_objects, submit
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
+from sonic_core.service.middleware import MAX_SMALL_BODY
+from sonic_core.service.models import SettingsGiven, Strict, given_settings, read
 from sonic_core.storage.keys import input_key
+from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import StorageError
 from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 
 _AUDIO = (".wav", ".mp3", ".flac", ".m4a", ".ogg", ".aac", ".webm")
-_MAX_SIDECAR = 64 << 10
 
 
 def router(ledger: Ledger, stores: Stores, announce: Callable[[Job], None]) -> APIRouter:
@@ -75,11 +75,13 @@ def start_jobs(ledger: Ledger, stores: Stores, announce: Callable[[Job], None], 
 def start_job(ledger: Ledger, stores: Stores, audio_key: str) -> tuple[Job, bool]:
     _, user, job_id, _ = audio_key.split("/")
     sidecar = _read_sidecar(stores, input_key(user, job_id, "job.json"))
-    image_key = input_key(user, job_id, str(sidecar.get("image", "")))
-    materials = find_objects(stores, user, image_key, audio_key)
-    consent = str(sidecar.get("consent", ""))
-    settings = sidecar.get("settings") or {}
-    return submit(ledger, job_id=job_id, user=user, materials=materials, consent_id=consent, settings=settings)
+    if (known := ledger.find(job_id)) is not None and known.user == user:
+        return known, False
+    materials = find_objects(stores, user, input_key(user, job_id, sidecar.image), audio_key)
+    return submit(
+        ledger, job_id=job_id, user=user, materials=materials, consent_id=sidecar.consent,
+        settings=given_settings(sidecar.settings),
+    )  # fmt: skip
 
 
 def is_audio(key: str) -> bool:
@@ -94,9 +96,9 @@ def created_keys(body: bytes) -> list[str]:
 def _parsed(body: bytes) -> Any:
     try:
         text = body if body.lstrip()[:1] in (b"{", b"[") else base64.b64decode(body, validate=True)
-        return json.loads(text)
     except (ValueError, binascii.Error):
         raise InputError("The storage event is not JSON.") from None
+    return parse_json(text, "storage event")
 
 
 def _keys(parsed: Any) -> Iterator[str]:
@@ -110,21 +112,29 @@ def _keys(parsed: Any) -> Iterator[str]:
         if isinstance(parsed.get("Message"), str):  # MNS' envelope in its JSON format
             yield from _keys(_parsed(parsed["Message"].encode()))
             return
-        oss = parsed.get("oss") or (parsed.get("data") or {}).get("oss") or {}
-        key = (oss.get("object") or {}).get("key")
+        oss = _inside(parsed, "oss") or _inside(_inside(parsed, "data"), "oss")
+        key = _inside(oss, "object").get("key")
         name = str(parsed.get("eventName") or parsed.get("type") or "")
         if isinstance(key, str) and "ObjectCreated" in name:
             yield key
 
 
-def _read_sidecar(stores: Stores, key: str) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "job.json"
-        stores.inputs.get(key, path, max_bytes=_MAX_SIDECAR)
-        try:
-            sidecar = json.loads(path.read_bytes())
-        except ValueError:
-            sidecar = None
-    if not isinstance(sidecar, dict):
-        raise InputError(f"The sidecar {key} is not a JSON object.")
-    return sidecar
+def _inside(value: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object in an object; empty where there is none."""
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+class Sidecar(Strict):
+    """What `job.json` says."""
+
+    image: str
+    consent: str
+    settings: SettingsGiven = SettingsGiven()  # type: ignore[valid-type]
+
+
+def _read_sidecar(stores: Stores, key: str) -> Sidecar:
+    with scratch_folder() as folder:
+        path = folder / "job.json"
+        stores.inputs.get(key, path, max_bytes=MAX_SMALL_BODY)
+        return read(Sidecar, parse_json(path.read_bytes(), f"sidecar {key}"))

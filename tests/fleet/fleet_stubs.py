@@ -68,3 +68,11 @@ class FakeQueue:
 
     def depth(self):
         return self.waiting
+
+
+def endless_engine(task):
+    """Renders until it is stopped, with a first half of a video on the disk."""
+    task.output.write_bytes(b"video of nobody yet")
+    while True:
+        task.on_step("rendering", 0.5)
+        time.sleep(0.05)
