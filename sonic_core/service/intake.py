@@ -207,27 +207,29 @@ def _consent(given: ConsentGiven, user: str, now: float) -> Consent:
 def store_upload(stores: Stores, user: str, job_id: str, kind: str, path: Path) -> dict[str, Any]:
     """Looks at an uploaded file and puts it into the store, a photo with a thumbnail; what the ledger keeps of it."""
     facts = facts_of(kind, path)
-    stored = store_file(stores, input_key(user, job_id, f"{kind}-{kind}{_suffix(kind, path)}"), path, facts)
-    if kind == "image" and facts["width"] * facts["height"] <= _THUMBNAIL_PIXELS:
-        stores.inputs.put(thumbnail_key(user, job_id), _thumbnail(path), content_type="image/jpeg", overwrite=True)
+    stored = store_file(stores, input_key(user, job_id, f"{kind}-{kind}{suffix_of(facts)}"), path, facts)
+    thumbnail = _thumbnail(path) if kind == "image" and facts["width"] * facts["height"] <= _THUMBNAIL_PIXELS else None
+    if thumbnail is not None:
+        stores.inputs.put(thumbnail_key(user, job_id), thumbnail, content_type="image/jpeg", overwrite=True)
     return stored
 
 
-def _suffix(kind: str, path: Path) -> str:
+def suffix_of(facts: dict[str, Any]) -> str:
     """An extension by what the file is: its name in the request may say anything."""
-    if kind == "image":
-        with Image.open(path) as image:
-            return {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}.get(image.format or "", "")
-    return ""
+    return {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}.get(facts["format"].upper(), "")
 
 
-def _thumbnail(path: Path) -> bytes:
+def _thumbnail(path: Path) -> bytes | None:
+    """A small JPEG of a photo that has been looked at; None where only a fuller decoder can read it."""
     made = io.BytesIO()
-    with Image.open(path) as image:
-        image.draft("RGB", _THUMBNAIL_SIZE)
-        small = ImageOps.exif_transpose(image).convert("RGB")
-        small.thumbnail(_THUMBNAIL_SIZE)
-        small.save(made, "JPEG", quality=80)
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", _THUMBNAIL_SIZE)
+            small = ImageOps.exif_transpose(image).convert("RGB")
+            small.thumbnail(_THUMBNAIL_SIZE)
+            small.save(made, "JPEG", quality=80)
+    except (OSError, ValueError):
+        return None
     return made.getvalue()
 
 

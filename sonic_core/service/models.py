@@ -78,7 +78,7 @@ def _settings_model() -> type[Strict]:
         about = setting.metadata
         kind: Any
         if "options" in about:
-            kind = Literal[about["options"]]
+            kind = Literal[about["options"]] if about["options"] else Annotated[str, Field(max_length=100)]
         elif setting.name == "face_box":
             kind = tuple[float, float, float, float]
         elif isinstance(setting.default, bool):

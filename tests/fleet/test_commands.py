@@ -1,6 +1,7 @@
 """The commands of the fleet as a person types them."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -74,7 +75,9 @@ def test_all_in_one_makes_a_real_video(portrait_path, a_second_of_speech, tmp_pa
     url = f"http://127.0.0.1:{port}"
     try:
         wait("the service", 60, lambda: answers(f"{url}/ready"))
-        with httpx.Client(base_url=url, timeout=30, follow_redirects=True) as client:
+        token = re.search(r"token=(\S+)", (tmp_path / "log").read_text())[1]
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=url, timeout=30, follow_redirects=True, headers=headers) as client:
             files = {"image": portrait_path.open("rb"), "audio": a_second_of_speech.open("rb")}
             fields = {
                 "settings": '{"preset": "fast", "min_resolution": 256, "inference_steps": 4}',
