@@ -18,7 +18,7 @@ from training.ears.phones import NUMBER, PHONES
 from training.ears.windows import NOISE, SILENCE
 
 FPS, FINE = 25, 50
-LEAD = 0.005  # seconds
+LEAD = 0.015  # seconds
 SHORTEST = 0.07  # seconds: a closure covers two video frames, or it would fall between them
 ASKS = {
     "closed": "M P B PF",
