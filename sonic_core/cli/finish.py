@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sonic_core.cli.exam import table
 from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed
 from sonic_core.errors import NoFaceError
 from sonic_core.finishing import INTERPOLATION_METHODS
@@ -30,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = _command(subparsers, "evaluate", run_evaluate, "report a talking video's quality")
     parser.add_argument("--portrait", type=Path, help="the photo it was made from, for likeness")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw lip opening and speech over time")
+    parser.add_argument("--text", help="the words that are spoken (English): adds the marks of the viseme exam")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
     parser = _command(subparsers, "finish", run_finish, "smooth, resample, frame and label a video")
@@ -105,6 +107,11 @@ def run_evaluate(args: argparse.Namespace) -> int:
     clip = open_video(args.video)
     portrait = load_image(args.portrait) if args.portrait else None
     report, tracks = evaluate(clip, portrait, listener=listener)
+    exam = None
+    if args.text:
+        from sonic_core.quality.exam import examine
+
+        exam = examine(clip, args.text)[0]
     if args.plot:
         from sonic_core.quality.plot import plot
 
@@ -112,11 +119,13 @@ def run_evaluate(args: argparse.Namespace) -> int:
         expected = heard[0] if heard else np.full(1, np.nan)
         plot(args.plot, tracks.opening, float(clip.fps), expected, 25, sound, rate, title=args.video.name)
     if args.json:
-        _print_json(asdict(report))
+        _print_json(asdict(report) | ({"exam": asdict(exam)} if exam else {}))
     else:
         width = max(map(len, asdict(report)))
         for name, value in asdict(report).items():
             sys.stdout.write(f"{name.replace('_', ' '):{width}}  {'-' if value is None else value}\n")
+        if exam:
+            sys.stdout.write("\n" + table(exam))
     return 0
 
 

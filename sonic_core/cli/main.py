@@ -24,6 +24,7 @@ COMMANDS = {
     "sonic_core.cli.doctor": ("doctor",),
     "sonic_core.cli.models": ("models",),
     "sonic_core.cli.finish": ("align", "inspect", "evaluate", "finish"),
+    "sonic_core.cli.exam": ("exam",),
     "sonic_core.cli.storage": ("storage", "jobs"),
     "sonic_core.cli.submit": ("submit",),
     "sonic_core.cli.fleet": ("worker", "serve", "batch", "ingest"),

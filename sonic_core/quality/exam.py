@@ -1,0 +1,144 @@
+"""The viseme exam: do the lips of a talking video do what each sound needs?
+
+No real video of the speaker is wanted, only the words. They are aligned to the sound, the lips are tracked frame by
+frame without smoothing over time, and each phone is looked at in its own span and 40 ms to either side. Thresholds are
+shares of the face's height, forehead to chin; see docs/exam.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sonic_core.clip import Audio, Clip
+from sonic_core.errors import InputError, NoFaceError
+from sonic_core.face.points import LEFT_MOUTH_CORNER, LIP_PAIRS, RIGHT_MOUTH_CORNER
+from sonic_core.face.tracker import FaceTracker, Tracker, face_height
+from sonic_core.media.audio import speech_waveform
+from sonic_core.quality.alignment import SAMPLE_RATE, Phone, align
+
+PHONES = {
+    "closed": frozenset(["M", "P", "B"]),
+    "teeth": frozenset(["F", "V"]),
+    "open": frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "EY", "OW", "ER"]),
+    "round": frozenset(["W", "UW", "UH", "OW", "OY", "AO", "SH", "CH", "ZH"]),
+    "spread": frozenset(["IY", "IH", "EY", "EH", "AE", "S", "Z"]),
+}
+MARGIN = 0.04  # seconds to either side of a phone
+CLOSED, TEETH, OPEN, REST = 0.008, 0.016, 0.022, 0.012  # lip opening
+SHORTEST_VOWEL, SHORTEST_REST = 0.06, 0.3  # seconds
+LAG_REACH = 0.12  # seconds round a closure in which its smallest opening is looked for
+ENOUGH = 3  # phones of a kind that count in the score
+FRAME = 1 / 25
+STEP = 0.01
+
+CORNERS = (RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER)
+
+Aligner = Callable[[np.ndarray, str], list[Phone]]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Shares of phones done right, None where a kind does not occur."""
+
+    closed: float | None  # m p b: the lips meet
+    teeth: float | None  # f v: the lip is near the teeth
+    open: float | None  # open vowels of 60 ms or longer: the lips part
+    round: float | None  # w u o sh ch: the mouth is narrower than its median over the clip
+    spread: float | None  # i e s z: it is wider
+    rest: float | None  # silences of 0.3 s or longer: the lips stay shut; people breathe, so it is not in the score
+    score: float | None  # mean of the shares but `rest` that have three phones or more
+    lag_frames: float | None  # how late the closures of m p b are, in frames of 40 ms; real speakers: -1.1
+    counts: dict[str, int]  # phones of each kind
+    tracked: float  # share of frames with a face
+
+
+@dataclass(frozen=True)
+class LipTrack:
+    """What the exam saw: times in seconds, opening and width as shares of the face's height, NaN without a face."""
+
+    times: np.ndarray
+    gap: np.ndarray
+    width: np.ndarray
+
+
+def examine(
+    clip: Clip, text: str, audio: Audio | None = None, tracker: Tracker | None = None, aligner: Aligner = align
+) -> tuple[Exam, LipTrack, list[Phone]]:
+    """Look through a clip whose words are `text`; `audio` replaces its own sound.
+
+    Raises:
+        InputError: there is no sound, or the words do not fit it.
+        NoFaceError: no frame shows a face.
+        MissingExtraError: pocketsphinx is not installed.
+    """
+    sound = audio or clip.audio
+    if sound is None:
+        raise InputError("the video has no sound: give the sound that is spoken with --audio")
+    phones = aligner(speech_waveform(sound, SAMPLE_RATE), text)
+    track = track_lips(clip, tracker or FaceTracker())
+    return marks(track, phones), track, phones
+
+
+def track_lips(clip: Clip, tracker: Tracker) -> LipTrack:
+    """Opening of the inner lips and width from corner to corner in every frame."""
+    rows = []
+    for frame in clip.frames():
+        points = tracker(frame)
+        if points is None:
+            rows.append((math.nan, math.nan, math.nan))
+            continue
+        distances = (np.linalg.norm(points[a, :2] - points[b, :2]) for a, b in (LIP_PAIRS[0], CORNERS))
+        rows.append((*(float(d) for d in distances), face_height(points)))
+    gap, width, height = np.array(rows, float).reshape(-1, 3).T
+    if not np.isfinite(height).any():
+        raise NoFaceError("no face was found in the video; give one that shows one clearly")
+    usual = np.nanmedian(height)
+    return LipTrack(np.arange(len(gap)) / float(clip.fps), gap / usual, width / usual)
+
+
+def marks(track: LipTrack, phones: list[Phone]) -> Exam:
+    """The exam of tracked lips and timed phones."""
+    known = np.isfinite(track.gap)
+    fine = np.arange(track.times[0], track.times[-1] + STEP / 2, STEP)
+    gap = np.interp(fine, track.times[known], track.gap[known])
+    width = np.interp(fine, track.times[known], track.width[known])
+    usual = float(np.median(width))
+    hits: dict[str, list[bool]] = {kind: [] for kind in (*PHONES, "rest")}
+    lags: list[float] = []
+    for phone in phones:
+        inside = (fine >= phone.start - MARGIN) & (fine <= phone.end + MARGIN)
+        if inside.sum() < 4:
+            continue
+        g, w, seconds = gap[inside], width[inside], phone.end - phone.start
+        if phone.name == "SIL":
+            quarter = seconds / 4
+            half = (fine >= phone.start + quarter) & (fine <= phone.end - quarter)
+            if seconds >= SHORTEST_REST and half.any():
+                hits["rest"].append(bool(gap[half].max() <= REST))
+            continue
+        found = {
+            "closed": g.min() <= CLOSED,
+            "teeth": g.min() <= TEETH,
+            "open": g.max() >= OPEN,
+            "round": w.min() < usual,
+            "spread": w.max() > usual,
+        }
+        for kind, right in found.items():
+            if phone.name in PHONES[kind] and (kind != "open" or seconds >= SHORTEST_VOWEL):
+                hits[kind].append(bool(right))
+        if phone.name in PHONES["closed"]:
+            near = (fine >= phone.start - LAG_REACH) & (fine <= phone.end + LAG_REACH)
+            lags.append((float(fine[near][gap[near].argmin()]) - phone.middle) / FRAME)
+    shares = {kind: round(float(np.mean(values)), 3) if values else None for kind, values in hits.items()}
+    counted = [float(np.mean(values)) for kind, values in hits.items() if kind != "rest" and len(values) >= ENOUGH]
+    return Exam(
+        **shares,
+        score=round(float(np.mean(counted)), 3) if counted else None,
+        lag_frames=round(float(np.median(lags)), 2) if lags else None,
+        counts={kind: len(values) for kind, values in hits.items()},
+        tracked=round(float(known.mean()), 3),
+    )
