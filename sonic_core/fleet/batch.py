@@ -25,13 +25,12 @@ from sonic_core.fleet.worker import Worker
 from sonic_core.ledger.consents import record_consent
 from sonic_core.ledger.jobs import FINAL, Job
 from sonic_core.ledger.ledger import Ledger
+from sonic_core.media.file_type import PICTURE_SUFFIXES, SOUND_SUFFIXES
 from sonic_core.settings import Settings
 from sonic_core.storage.keys import sanitize_name
 from sonic_core.storage.store import StorageError
 from sonic_core.storage.stores import Stores
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
-_SOUNDS = (".wav", ".mp3", ".flac", ".m4a", ".ogg", ".aac")
 _MAX_ROWS = 100_000
 _MAX_VIDEO_BYTES = 16 << 30
 _POLL_SECONDS = 1.0
@@ -100,8 +99,8 @@ def typed(name: str, text: str) -> Any:
 
 def _folder_rows(source: Path) -> Iterator[Row]:
     files = sorted(path for path in source.iterdir() if path.is_file())
-    pictures = {path.stem: path for path in files if path.suffix.lower() in _PICTURES}
-    sounds = [path for path in files if path.suffix.lower() in _SOUNDS]
+    pictures = {path.stem: path for path in files if path.suffix.lower() in PICTURE_SUFFIXES}
+    sounds = [path for path in files if path.suffix.lower() in SOUND_SUFFIXES]
     for sound in sounds:
         picture = next(iter(pictures.values())) if len(pictures) == 1 else pictures.get(sound.stem)
         if picture is None:

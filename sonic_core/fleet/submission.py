@@ -77,13 +77,10 @@ def facts_of(kind: str, path: Path) -> dict[str, Any]:
     """What is known of a photo (format, width, height) or a sound (format, seconds). Raises InputError."""
     what = WORDS[kind]
     _check_size(path, MAX_BYTES[kind], what)
-    try:
-        info = probe(path, "image" if kind == "image" else "audio")
-    except InputError as error:  # our name for the file says nothing to its owner
-        raise InputError(str(error).replace(f"{kind} {path.name!r}", f"The {what}")) from None
+    info = probe(path, "image" if kind == "image" else "audio", f"The {what}")
     if kind == "image":
         return {"format": info.format, "width": info.width, "height": info.height}
-    return {"format": info.format, "seconds": round(info.sound.span.seconds if info.sound else 0.0, 3)}
+    return {"format": info.format, "seconds": round(info.sound_seconds, 3)}
 
 
 def store_files(stores: Stores, user: str, job_id: str, image: Path, audio: Path) -> Materials:

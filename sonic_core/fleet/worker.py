@@ -19,7 +19,7 @@ from sonic_core.errors import SonicError
 from sonic_core.fleet.backends import Engine, EngineUnavailable, Task
 from sonic_core.fleet.lease import JobStopped, Lease
 from sonic_core.fleet.loops import Loop
-from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, record
+from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, facts_of, record
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.keys import output_key, sanitize_name, suffix_of
@@ -158,6 +158,7 @@ class Worker:
             self._lease = lease
             with timed(timings, "download"):
                 image, audio = self._download(job, folder, lease)
+                facts_of("image", image), facts_of("audio", audio)  # refused as at every other entrance
             output = folder / "video.mp4"
             with timed(timings, "generate"):
                 task = Task(job.id, image, audio, job.settings, output, lease.report)

@@ -4,6 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# By which a folder of files is read and a storage event is understood; whether a file can be used is the gate's answer.
+PICTURE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".heic", ".heif", ".hif", ".bmp", ".tif",
+    ".tiff", ".gif", ".jp2", ".ppm", ".tga", ".qoi",
+)  # fmt: skip
+SOUND_SUFFIXES = (
+    ".wav", ".mp3", ".flac", ".m4a", ".m4b", ".ogg", ".oga", ".opus", ".aac", ".wma", ".caf", ".ac3", ".eac3", ".wv",
+    ".aif", ".aiff", ".aifc", ".amr", ".au", ".w64", ".ape", ".tta", ".mka", ".weba", ".webm",
+)  # fmt: skip
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".3gp",
+    ".avi",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+)
+
 STARTS = (
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive or an Office document"),

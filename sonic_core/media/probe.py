@@ -95,6 +95,14 @@ class MediaInfo:
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
+    def sound_seconds(self) -> float:
+        """How long the sound is, on the clock of the pictures where there are some; 0 without sound."""
+        if self.sound is None:
+            return 0.0
+        start = self.sound.span.start if self.picture is None else self.picture.clock.origin
+        return self.sound.span.end - start
+
+    @property
     def words(self) -> str:
         """The kind of file, for a sentence."""
         if self.kind == "image":
@@ -104,17 +112,17 @@ class MediaInfo:
         return f"a video ({self.format}, {self.width} x {self.height}, {self.seconds:.2f} s)"
 
 
-def probe(path: str | os.PathLike[str], wanted: Kind | None = None) -> MediaInfo:
+def probe(path: str | os.PathLike[str], wanted: Kind | None = None, name: str | None = None) -> MediaInfo:
     """What the file at `path` is; with `wanted`, refused unless it can serve as that.
 
-    A video with sound serves as audio. Raises InputError.
+    A video with sound serves as audio. `name` is what sentences call the file. Raises InputError.
     """
     if wanted == "image":
-        still, name = still_of(path)
+        still, name = still_of(path, name)
         still.pixels(name)
         return _picture(still)
     file = existing_file(path, wanted or "file")
-    name = f"{wanted or 'file'} {file.name!r}"
+    name = name or f"{wanted or 'file'} {file.name!r}"
     possible = open_still(file, name)
     if possible is not None and not (possible.frames > 1 and possible.format in ANIMATED):
         if wanted is not None:
@@ -140,10 +148,10 @@ def kind_of(path: str | os.PathLike[str]) -> Kind:
     return probe(path).kind
 
 
-def still_of(path: str | os.PathLike[str]) -> tuple[Still, str]:
+def still_of(path: str | os.PathLike[str], name: str | None = None) -> tuple[Still, str]:
     """The still picture at `path`, not decoded yet, and its name for sentences. Raises InputError for other files."""
     file = existing_file(path, "image")
-    name = f"image {file.name!r}"
+    name = name or f"image {file.name!r}"
     still = open_still(file, name)
     if still is None:
         info = _recording(file, name, file.stat().st_size, "image")

@@ -23,6 +23,7 @@ from sonic_core.fleet.strict_json import parse_json
 from sonic_core.fleet.submission import find_objects, submit
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
+from sonic_core.media.file_type import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from sonic_core.service.middleware import MAX_SMALL_BODY
 from sonic_core.service.models import SettingsGiven, Strict, given_settings, read
 from sonic_core.storage.keys import input_key
@@ -32,7 +33,7 @@ from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 
-_AUDIO = (".wav", ".mp3", ".flac", ".m4a", ".ogg", ".aac", ".webm")
+_AUDIO = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
 
 
 def router(ledger: Ledger, stores: Stores, announce: Callable[[Job], None]) -> APIRouter:

@@ -53,10 +53,10 @@ def test_gain_is_in_decibels_and_clips_at_full_scale() -> None:
 
 
 def test_channels() -> None:
-    stereo = Audio(np.stack([np.full(100, 0.2), np.full(100, -0.4)]).astype(np.float32), 8000)
+    stereo = Audio(np.stack([np.full(100, 0.2), np.full(100, 0.4)]).astype(np.float32), 8000)
     assert pick_channel(stereo, "left").samples[0, 0] == pytest.approx(0.2)
-    assert pick_channel(stereo, "right").samples[0, 0] == pytest.approx(-0.4)
-    assert pick_channel(stereo, "mix").samples.tolist() == [pytest.approx([-0.1] * 100)]
+    assert pick_channel(stereo, "right").samples[0, 0] == pytest.approx(0.4)
+    assert pick_channel(stereo, "mix").samples.tolist() == [pytest.approx([0.3] * 100)]
     assert pick_channel(stereo, "as it is") is stereo
     mono = Audio(stereo.samples[:1], 8000)
     assert pick_channel(mono, "right").samples.shape == (1, 100)
