@@ -16,6 +16,8 @@ import numpy as np
 
 from sonic_core.errors import InputError
 
+OPPOSED = 0.1  # power of the mean of two channels, as a share of the louder one's, below which they cancel each other
+
 
 def frame_count(seconds: float, fps: Fraction | float) -> int:
     """How many frames cover `seconds`: the last one is never left out; a hundredth of a frame is rounding."""
@@ -33,8 +35,18 @@ class Audio:
     def seconds(self) -> float:
         return self.samples.shape[1] / self.rate
 
+    @property
+    def opposed(self) -> bool:
+        """Whether two channels cancel each other out when they are added, as those in opposite phase do."""
+        if self.samples.shape[0] != 2:
+            return False
+        power = np.square(self.samples).mean(1)
+        return float(np.square(self.samples.mean(0)).mean()) < OPPOSED * float(power.max())
+
     def mono(self) -> np.ndarray:
-        """(samples,) the mean of the channels."""
+        """(samples,) the mean of the channels; the louder one of two that would cancel each other out."""
+        if self.opposed:
+            return self.samples[int(np.square(self.samples).mean(1).argmax())]
         return self.samples.mean(0)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonic_core.clip import Clip, frame_count
+from sonic_core.clip import Audio, Clip, frame_count
 
 
 @given(st.integers(1, 5000), st.sampled_from([Fraction(25), Fraction(30000, 1001), Fraction(25, 2), Fraction(60)]))
@@ -33,3 +33,10 @@ def test_a_clip_that_breaks_its_promise_is_caught():
         list(Clip(6, 4, 5, Fraction(25), lambda: iter([frames])).chunks())
     with pytest.raises(ValueError, match="8 x 4"):
         list(Clip(8, 4, 3, Fraction(25), lambda: iter([frames])).chunks())
+
+
+def test_channels_in_opposite_phase_do_not_cancel():
+    voice = np.sin(np.arange(1600) / 5).astype(np.float32)
+    assert np.array_equal(Audio(np.stack([0.5 * voice, -voice]), 16000).mono(), -voice)
+    assert np.allclose(Audio(np.stack([voice, 0.5 * voice]), 16000).mono(), 0.75 * voice)
+    assert not Audio(np.zeros((2, 100), np.float32), 16000).mono().any()

@@ -7,6 +7,7 @@ gets a 16 kHz mono copy.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -22,6 +23,8 @@ from sonic_core.media.probe import MAX_SOUND_SECONDS, MIN_SECONDS, WANTED, Media
 from sonic_core.media.sound import MAX_RATE, decode_sound
 from sonic_core.media.timeline import TooLongError
 from sonic_core.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 MAX_SECONDS = MAX_SOUND_SECONDS
 DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound unless trimming is asked for
@@ -142,6 +145,9 @@ def _checked(audio: Audio, name: str) -> Audio:
     _check_seconds(audio.seconds, name)
     if not np.isfinite(audio.samples).all():
         raise InputError(f"{name} has samples that are not finite (NaN or infinity); export it again")
+    if audio.opposed:
+        side = ("left", "right")[int(np.square(audio.samples).mean(1).argmax())]
+        logger.warning("%s: its two channels are in opposite phase; the %s one alone is taken for speech", name, side)
     return audio
 
 

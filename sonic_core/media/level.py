@@ -24,7 +24,7 @@ def pick_channel(audio: Audio, channel: str) -> Audio:
     if channel == "as it is":
         return audio
     if channel == "mix":
-        return Audio(audio.samples.mean(0, keepdims=True), audio.rate)
+        return Audio(audio.mono()[None], audio.rate)
     index = 0 if channel == "left" else min(1, audio.samples.shape[0] - 1)
     return Audio(np.ascontiguousarray(audio.samples[index : index + 1]), audio.rate)
 
