@@ -218,6 +218,6 @@ class Renderer:
             skin *= (1 - CREASE * self.crease * line)[..., None]
         opening = (np.clip(above + 0.5, 0, 1) * np.clip(below + 0.5, 0, 1) * np.clip(gap, 0, 1))[..., None]
         if opening.any():
-            inside = self.interior.draw(upright, moved.jaw, above, below, gap)
+            inside = self.interior.draw(upright, moved.jaw, pixels, lips)
             skin = skin * (1 - opening) + inside * opening
         view[y1:y2, x1:x2] = np.clip(skin + 0.5, 0, 255).astype(np.uint8)
