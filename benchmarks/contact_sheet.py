@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from sonic_core.engines.base import Portrait
-from sonic_core.engines.lite.layout import BROWS, CHANNELS, GAZE, HEAD_ROTATION, LIDS, MOUTH
+from sonic_core.engines.lite.layout import BROWS, CHANNELS, GAZE, HEAD_ROTATION, LIDS, MOUTH, PRESS, TEETH, TONGUE
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.face.detect import FaceDetector
 
@@ -81,6 +81,7 @@ def motion_of(mouth: list[float], index: int) -> np.ndarray:
     row[HEAD_ROTATION] = np.array([[0, 0, 0], [5, 0, 2], [-5, 2, -3], [0, 5, 4], [8, -3, 0], [-8, 0, 5]])[index]
     row[LIDS] = [0, 1, 0, 0.5, 0, 0][index]
     row[GAZE.start] = [0, 0, 0.8, 0, -0.8, 0][index]
+    row[[PRESS, TEETH, TONGUE]] = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]][index]
     row[BROWS.start] = [0, 0, 0, 0, 0.7, 0][index]
     return row
 

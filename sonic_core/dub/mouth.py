@@ -17,7 +17,7 @@ from sonic_core.dub.texture import grain, like_the_picture, softness
 from sonic_core.engines.lite.expression import RING_SHARE, dense_contour
 from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
-from sonic_core.engines.lite.layout import MOUTH, MouthBasis
+from sonic_core.engines.lite.layout import MOUTH, TEETH, TONGUE, MouthBasis
 from sonic_core.engines.lite.lip_edges import LipEdges
 from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import FaceFit, fit_rigid
@@ -93,7 +93,7 @@ class MouthPainter:
         skin *= (1 - line)[..., None].astype(np.float32)
         opening = (np.clip(over + 0.5, 0, 1) * np.clip(under + 0.5, 0, 1) * np.clip(gap, 0, 1))[..., None]
         if opening.any():
-            inside = self._inside(pixels, fit, moved, over, under, gap)
+            inside = self._inside(pixels, fit, moved, lips, row)
             inside = inside * (_skin(part, points) / self.view_skin)
             blur = self.blur * fit.scale / self.view_fit.scale
             inside = like_the_picture(inside, blur, self.noise, seed=abs(int(fit.origin[0] * 1000)))
@@ -128,16 +128,15 @@ class MouthPainter:
         source[LOWER_INNER] += margin[:, None] * fit.down
         return source
 
-    def _inside(
-        self, pixels: np.ndarray, fit: FaceFit, moved: np.ndarray, over: np.ndarray, under: np.ndarray, gap: np.ndarray
-    ) -> np.ndarray:
+    def _inside(self, pixels: np.ndarray, fit: FaceFit, moved: np.ndarray, lips: Lips, row: np.ndarray) -> np.ndarray:
         """The inside of the mouth (h, w, 3): the view's, carried over by the plane the mouth lies in."""
         own, view = _plane(fit), _plane(self.view_fit)
         carry = np.linalg.inv(own[:2]) @ view[:2]
         source = (pixels - own[2]) @ carry + view[2]
         jaw = (moved[CHIN] @ self.view_fit.axes)[:2]
         scale = self.view_fit.scale / fit.scale
-        return self.interior.draw(source.astype(np.float32), jaw, over * scale, under * scale, gap * scale)
+        articulation = {"teeth": float(row[TEETH]), "tongue": float(row[TONGUE])}
+        return self.interior.draw(source.astype(np.float32), jaw, pixels, lips, scale, **articulation)
 
 
 def _face_of(view: HeadView) -> np.ndarray:

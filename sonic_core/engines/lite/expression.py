@@ -22,7 +22,7 @@ from sonic_core.engines.lite.landmarks import (
     UPPER_INNER,
     UPPER_LIP,
 )
-from sonic_core.engines.lite.layout import BROWS, CHANNELS, MOUTH, MOUTH_CHANNELS, MouthBasis
+from sonic_core.engines.lite.layout import BROWS, CHANNELS, MOUTH, MOUTH_CHANNELS, PRESS, TEETH, MouthBasis
 from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.warp import Grid, ThinPlate, smoothstep
 
@@ -37,6 +37,9 @@ SMILE = 0.06  # opening (share of face height) that a smile makes without loweri
 RELAXED = 0.45
 CORNER_REACH = 0.33  # canonical units: how far round a corner the cheek follows it
 WIDE = 3.5  # the first coefficient of a wide open mouth in speech
+ROLLED = 0.3  # share of a lip's thickness that rolls in when it is pressed
+TEETH_SHOW = 0.012  # face heights of teeth seen above the lower lip for f and v
+BOW = np.sin(np.linspace(0.1, 0.9, PAIRS) * np.pi).astype(np.float32)  # more in the middle than at the corners
 CHIN_SHARE = 0.5  # of a further opening, the chin's part
 # Seen from outside, lips that were closed in the photo look less open than they are, thick or smiling ones more. Face
 # heights to add to a small opening, fitted so that a landmark tracker sees what the motion says.
@@ -71,29 +74,46 @@ class Expression:
     bias: float  # px to add to an opening so that it looks as wide as it should
     height: float  # px of the face, forehead to chin
 
-    def weights(self, row: np.ndarray) -> np.ndarray:
-        """(27,) motion -> (modes,) weights: 1 for closing, mouth, brows, then one for each pair of lip points."""
-        mouth = np.clip(row[MOUTH], -8, 8)
-        plain = np.concatenate([[1.0], mouth, np.clip(row[BROWS], 0, 1)]).astype(np.float32)
-        opening = np.maximum(mouth @ self.wanted, 0)
+    def weights(self, row: np.ndarray, rolled: float = 1.0) -> np.ndarray:
+        """(27,) motion -> (modes,) weights: 1 for closing, mouth, brows, pressed lips, a lip at the teeth, pairs.
+
+        `rolled`: how much of the rolling in of lips is wanted.
+        """
+        mouth, press, teeth = np.clip(row[MOUTH], -8, 8), np.clip(row[PRESS], 0, 1), np.clip(row[TEETH], 0, 1)
+        rolls = [rolled * press, rolled * teeth]
+        plain = np.concatenate([[1.0], mouth, np.clip(row[BROWS], 0, 1), rolls]).astype(np.float32)
+        opening = np.maximum(mouth @ self.wanted, 0) * (1 - press)
+        opening += teeth * np.maximum(TEETH_SHOW * self.height * BOW - opening, 0)
         share = opening / self.height
         seen = smoothstep(share, 0.002, 0.010) * smoothstep(share, 0.12, 0.05)
         opening = np.maximum(opening + self.bias * seen, 0)
         missing = opening - self.source_gap - plain @ self.measured[: len(plain)]
         return np.concatenate([plain, missing @ self.solve]).astype(np.float32)
 
+    def fields(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a row of motion moves, no further than folds nothing.
+
+        (rows, columns, 2) px of the upper and of the lower face, (2,) px of the chin. Thin lips are rolled in less
+        before anything else is held back, as that would part lips that should meet.
+        """
+        for rolled in (1.0, 0.5, 0.0):
+            weights = self.weights(row, rolled)
+            upper, lower = self._plain_fields(weights)
+            share = self._limit(upper, lower)
+            if share == 1 or max(row[PRESS], row[TEETH]) <= 0:
+                break
+        if share < 1:
+            upper, lower = upper * np.float32(share), lower * np.float32(share)
+        return upper, lower, weights @ self.jaw * np.float32(share)
+
     def freedom(self) -> float:
         """The share of a wide open mouth that folds nothing."""
         row = np.zeros(CHANNELS, np.float32)
         row[0] = WIDE
-        upper, lower = self._plain_fields(self.weights(row))
-        return min(self.grid.fold_limit(upper, self.used_upper), self.grid.fold_limit(lower, self.used_lower))
+        return self._limit(*self._plain_fields(self.weights(row)))
 
-    def fields(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows, columns, 2) px displacement of the upper and of the lower face, no larger than folds nothing."""
-        upper, lower = self._plain_fields(weights)
-        share = min(self.grid.fold_limit(upper, self.used_upper), self.grid.fold_limit(lower, self.used_lower))
-        return (upper, lower) if share == 1 else (upper * np.float32(share), lower * np.float32(share))
+    def _limit(self, upper: np.ndarray, lower: np.ndarray) -> float:
+        return min(self.grid.fold_limit(upper, self.used_upper), self.grid.fold_limit(lower, self.used_lower))
 
     def _plain_fields(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shape = self.grid.rows, self.grid.columns, 2
@@ -192,9 +212,9 @@ def _bias(share: float, limits: tuple[float, float]) -> float:
 
 
 def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> np.ndarray:
-    """(modes, 478, 2) px: closing the photo's mouth, the mouth basis, the brows, and the pairs of lip points."""
+    """(modes, 478, 2) px: closing the photo's mouth, mouth basis, brows, rolled lips, pairs of lip points."""
     down = fit.down
-    modes = np.zeros((1 + MOUTH_CHANNELS + 2 + PAIRS, 478, 2), np.float32)
+    modes = np.zeros((1 + MOUTH_CHANNELS + 2 + 2 + PAIRS, 478, 2), np.float32)
     gap = np.maximum((points[LOWER_INNER] - points[UPPER_INNER]) @ down, 0)
     for share, ring in zip(CLOSING_SHARE, UPPER_LIP, strict=True):
         modes[0, ring] = (UPPER_SHARE * share * gap)[:, None] * down
@@ -215,8 +235,15 @@ def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: flo
     brow = np.concatenate([RIGHT_BROW, LEFT_BROW])
     level = basis.rest[brow, 1].mean()
     near = np.exp(-(((y - level) / 0.30) ** 2)) * smoothstep(y, level + 0.22, level + 0.08) * smoothstep(x, 1.2, 0.8)
-    modes[-PAIRS - 2, :468] = -(BROW_RAISE * fit.scale * near * smoothstep(x, 0.9, 0.25))[:, None] * down
-    modes[-PAIRS - 1, :468] = (BROW_LOWER * fit.scale * near)[:, None] * down
+    modes[-PAIRS - 4, :468] = -(BROW_RAISE * fit.scale * near * smoothstep(x, 0.9, 0.25))[:, None] * down
+    modes[-PAIRS - 3, :468] = (BROW_LOWER * fit.scale * near)[:, None] * down
+
+    # Pressed lips roll in: their red narrows towards the line between them. For f and v the lower one alone does.
+    for rings, towards, lips in ((UPPER_LIP, 1, (1.0, 0.0)), (LOWER_LIP, -1, (1.0, 1.0))):
+        thickness = np.abs((points[rings[0]] - points[rings[3]]) @ down)
+        for k, ring in enumerate(rings[:3]):
+            for mode, share in zip((-PAIRS - 2, -PAIRS - 1), lips, strict=True):
+                modes[mode, ring] = (towards * share * ROLLED * (1 - k / 3) * thickness)[:, None] * down
 
     for pair in range(PAIRS):
         for share, upper, lower in zip(RING_SHARE, UPPER_LIP, LOWER_LIP, strict=True):

@@ -63,8 +63,8 @@ class HeadField:
         edge = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
         free = smoothstep(distance, BACKGROUND, CUT)
         held = free + (1 - free) * smoothstep(edge, 0, HOLD * face_height)
-        angle = np.linspace(0, 2 * np.pi, 64)[:, None]
-        outline = middle + radii[0] * np.cos(angle) * across + radii[1] * np.sin(angle) * fit.down
+        round_ = np.linspace(0, 2 * np.pi, 64)[:, None]
+        outline = middle + radii[0] * np.cos(round_) * across + radii[1] * np.sin(round_) * fit.down
         outside = ((outline < 0) | (outline > [width - 1, height - 1])).any(1).mean()
         self.share = np.float32(1 - CUT_SHARE * outside)
         self.weight = (smoothstep(distance, STILL, FULL) * held).astype(np.float32)[:, None]

@@ -44,9 +44,9 @@ OWN_TEETH_FROM = 0.02  # opening of the photo's mouth, in face heights, from whi
 BLUR = 0.11  # canonical units: what is coarser is the net's, what is finer the layers'
 GAIN = (0.7, 1.35)  # the least and the most that a photo's own mouth corrects the net
 LIGHT = (0.12, 1.10)  # the least and the most light that a layer is seen in
-WARMTH = np.array([0.58, 0.64, 0.70], np.float32)  # exponents of that light for red, green and blue
+WARMTH = np.array([0.48, 0.54, 0.60], np.float32)  # exponents of that light for red, green and blue
 CONTRAST = (0.5, 1.3)  # the least and the most that detail darkens or brightens a tone
-WIDE = (0.07, 0.20)  # canonical units: from a narrow opening to a wide one
+WIDE = (0.04, 0.13)  # canonical units: from a narrow opening to a wide one
 LUMINANCE = np.array([0.30, 0.59, 0.11], np.float32)
 TONGUE_RISE, TONGUE_OUT = 0.16, 0.10  # canonical units that a raised tongue moves up, and more between the teeth
 TEETH_DOWN = 0.06  # canonical units that the upper teeth reach lower for f and v, to touch the lower lip
@@ -114,9 +114,7 @@ class Interior:
         corner = np.array([self.x, self.y], np.float32)
         return look_up(layer, (source - corner) * DENSITY + np.float32((DENSITY - 1) / 2), zero_outside=True)
 
-    def _tones(
-        self, pixels: np.ndarray, lips: Lips, scale: float, above: np.ndarray, below: np.ndarray
-    ) -> np.ndarray:
+    def _tones(self, pixels: np.ndarray, lips: Lips, scale: float, above: np.ndarray, below: np.ndarray) -> np.ndarray:
         """(h, w, 3) in [0, 255] what the net says for each pixel."""
         tones = self.tone.tones(mouth_tone.shape_features(lips, self.unit / scale), self.light)
         across = (pixels @ lips.across - lips.left) / max(lips.right - lips.left, 1e-3)

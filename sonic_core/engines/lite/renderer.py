@@ -33,7 +33,7 @@ from sonic_core.engines.lite.landmarks import (
     RIGHT_UPPER_LID,
     UPPER_INNER,
 )
-from sonic_core.engines.lite.layout import GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, MouthBasis
+from sonic_core.engines.lite.layout import GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, TEETH, TONGUE, MouthBasis
 from sonic_core.engines.lite.lip_edges import LipEdges
 from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import fit_face
@@ -117,7 +117,7 @@ class Renderer:
         for eye, shut in zip(self.eyes, np.clip(row[LIDS], 0, 1), strict=True):
             if shut > 0.01 or np.abs(row[GAZE]).max() > 0.01:
                 self._draw_eye(eye, view, moved, shut, np.clip(row[GAZE], -1.2, 1.2))
-        self._draw_mouth(view, moved)
+        self._draw_mouth(view, moved, row)
         return frame
 
     def chunks(self, motion: np.ndarray, size: int = CHUNK) -> Iterator[np.ndarray]:
@@ -130,8 +130,7 @@ class Renderer:
         head, face = self.head, self.expression
         turn = head.displacement(row[HEAD_ROTATION], row[HEAD_TRANSLATION])
         back = look_up(head.grid.invert(turn), self.on_head)
-        weights = face.weights(row)
-        upper, lower = face.fields(weights)
+        upper, lower, jaw = face.fields(row)
         lips = Lips(
             self._carried(face.upper_contour, upper, turn),
             self._carried(face.lower_contour, lower, turn),
@@ -144,7 +143,7 @@ class Renderer:
         on_face = face.grid.place_of(points + back[part])
         below = look_up(lower, on_face)
         source[part] += below + lips.is_above(points)[..., None] * (look_up(upper, on_face) - below)
-        return Moved(turn, back, upper, lower, source, lips, weights @ face.jaw)
+        return Moved(turn, back, upper, lower, source, lips, jaw)
 
     def _part_of_grid(self) -> tuple[slice, slice]:
         """The fine grid's samples that the movement of the face can reach."""
@@ -200,7 +199,7 @@ class Renderer:
         x2, y2 = np.clip(np.ceil(corners.max(0) + margin) - corner, 0, size).astype(int)
         return int(x1), int(y1), int(x2), int(y2)
 
-    def _draw_mouth(self, view: np.ndarray, moved: Moved) -> None:
+    def _draw_mouth(self, view: np.ndarray, moved: Moved, row: np.ndarray) -> None:
         lips = moved.lips
         box = self._inside(np.concatenate([lips.upper, lips.lower]), view, 0.03 * self.face_height)
         x1, y1, x2, y2 = box
@@ -218,6 +217,6 @@ class Renderer:
             skin *= (1 - CREASE * self.crease * line)[..., None]
         opening = (np.clip(above + 0.5, 0, 1) * np.clip(below + 0.5, 0, 1) * np.clip(gap, 0, 1))[..., None]
         if opening.any():
-            inside = self.interior.draw(upright, moved.jaw, pixels, lips)
+            inside = self.interior.draw(upright, moved.jaw, pixels, lips, teeth=row[TEETH], tongue=row[TONGUE])
             skin = skin * (1 - opening) + inside * opening
         view[y1:y2, x1:x2] = np.clip(skin + 0.5, 0, 255).astype(np.uint8)

@@ -47,7 +47,7 @@ def extended(picture: np.ndarray, beyond: int) -> np.ndarray:
     """The picture with `beyond` px more on every side: its edges go on, more and more blurred."""
     if beyond <= 0:
         return picture
-    wide = cv2.copyMakeBorder(picture, *[beyond] * 4, cv2.BORDER_REPLICATE)
+    wide = cv2.copyMakeBorder(picture, beyond, beyond, beyond, beyond, cv2.BORDER_REPLICATE)
     for reach in (beyond // 16, beyond // 4):  # pixels further out than this are blurred as much
         if reach < 1:
             continue

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sonic_core.engines.lite.interior import Interior
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
-from sonic_core.engines.lite.layout import CHANNELS, GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, MouthBasis
+from sonic_core.engines.lite.layout import CHANNELS, GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, PRESS, MouthBasis
+from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.engines.lite.texture import extended
 
@@ -82,10 +84,11 @@ def with_(**channels: float) -> np.ndarray:
     return row
 
 
-def dark_pixels_between_lips(frame: np.ndarray, portrait: Portrait) -> int:
+def pixels_changed_at_the_mouth(frame: np.ndarray, closed: np.ndarray, portrait: Portrait) -> int:
     lips = portrait.face.landmarks[np.concatenate([UPPER_LIP.ravel(), LOWER_LIP.ravel()]), :2]
     (x1, y1), (x2, y2) = np.floor(lips.min(0)).astype(int), np.ceil(lips.max(0) + 20).astype(int)
-    return int((frame[y1:y2, x1:x2].max(-1) < 75).sum())
+    difference = frame[y1:y2, x1:x2].astype(int) - closed[y1:y2, x1:x2]
+    return int((np.abs(difference).max(-1) > 45).sum())
 
 
 def test_frames_have_the_size_and_type_of_the_photo(renderer: Renderer, portrait: Portrait):
@@ -190,9 +193,11 @@ def test_what_is_uncovered_at_an_edge_is_no_mirror_image():
 
 
 def test_the_mouth_opens_further_with_the_first_coefficient(renderer: Renderer, portrait: Portrait):
-    dark = [dark_pixels_between_lips(renderer.frame(with_(m0=amount)), portrait) for amount in (0, 1, 2, 3, 4)]
-    assert dark[0] < 5
-    assert dark == sorted(set(dark))
+    gaps = [renderer.moved(with_(m0=amount)).lips.gap.max() for amount in (0, 1, 2, 3, 4)]
+    assert gaps[0] == 0
+    assert gaps == sorted(set(gaps))
+    closed, wide = (renderer.frame(with_(m0=amount)) for amount in (0, 4))
+    assert pixels_changed_at_the_mouth(wide, closed, portrait) > 60
 
 
 def test_the_chin_follows_the_jaw(renderer: Renderer):
@@ -225,19 +230,62 @@ def test_closing_a_smile_hides_its_teeth(smiling: Portrait, smiling_renderer: Re
     assert white(smiling_renderer.frame(REST)) < white(smiling.image) / 10  # what is left is the gloss on a lip
 
 
-def test_upper_teeth_stay_with_the_skull(smiling_renderer: Renderer):
-    """Lowering the jaw moves what is behind and below the photo's own upper teeth, and never the teeth."""
-    inside, down = smiling_renderer.interior, smiling_renderer.fit.down
+def opened(lips_apart: float, inside: Interior, places: np.ndarray) -> Lips:
+    """Straight lips round the middle of the photo's (h, w, 2) places, this many px apart."""
+    middle = places.reshape(-1, 2).mean(0)
+    across = np.array([inside.down[1], -inside.down[0]], np.float32)
+    line = middle + np.linspace(-0.6, 0.6, 41)[:, None] * inside.unit * across
+    return Lips(line - lips_apart / 2 * inside.down, line + lips_apart / 2 * inside.down, inside.down, 0)
+
+
+def inside_places(inside: Interior) -> np.ndarray:
     height, width = inside.skull.shape[0] // 2, inside.skull.shape[1] // 2
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    photo_places = np.stack([x + inside.x, y + inside.y], -1)
-    wide = np.full((height, width), 1000, np.float32)  # no lip near, so none casts a shadow
-    shut, low = (inside.draw(photo_places, amount * down, wide, wide, wide) for amount in (0, 12))
-    teeth = inside.skull[::2, ::2, 3][:height, :width] > 0.999
-    teeth = cv2.erode(teeth.astype(np.uint8), np.ones((3, 3))) > 0
-    assert teeth.sum() > 200
-    assert np.abs(shut - low)[teeth].max() < 1
-    assert np.abs(shut - low)[~teeth].max() > 20
+    return np.stack([x + inside.x, y + inside.y], -1)
+
+
+def test_upper_teeth_stay_with_the_skull(smiling_renderer: Renderer):
+    """Lowering the jaw moves what is below the photo's own upper teeth, and never the teeth."""
+    inside = smiling_renderer.interior
+    places = inside_places(inside)
+    lips = opened(0.9 * inside.unit, inside, places)
+    shut, low = (inside.draw(places, amount * inside.down, places, lips) for amount in (0, 12))
+    teeth = inside.skull[::2, ::2, 3][: places.shape[0], : places.shape[1]] > 0.999
+    teeth = cv2.erode(teeth.astype(np.uint8), np.ones((5, 5))) > 0
+    assert teeth.sum() > 100
+    assert np.abs(shut - low)[teeth].mean() < 6  # the light of the whole, at most
+    assert np.abs(shut - low)[~teeth].max() > 15
+
+
+def test_a_narrow_opening_is_no_white_bar(renderer: Renderer, smiling_renderer: Renderer):
+    """Between lips that hardly part it is darker than the cheeks, teeth or not."""
+    for one in (renderer, smiling_renderer):
+        inside, places = one.interior, inside_places(one.interior)
+        drawn = inside.draw(places, 0 * inside.down, places, opened(0.04 * inside.unit, inside, places))
+        middle = drawn[drawn.shape[0] // 2, drawn.shape[1] // 3 : -drawn.shape[1] // 3]
+        assert middle.mean() < 255 * inside.light[4:10].mean()
+
+
+def test_the_tongue_rises_for_its_sounds(renderer: Renderer):
+    inside, places = renderer.interior, inside_places(renderer.interior)
+    lips = opened(0.3 * inside.unit, inside, places)
+    down, up = (inside.draw(places, 0 * inside.down, places, lips, tongue=tongue) for tongue in (0.0, 1.0))
+    redder = (up[..., 0] - up[..., 1]) - (down[..., 0] - down[..., 1])
+    assert redder.max() > 10
+
+
+def test_pressed_lips_are_thinner_and_shut(renderer: Renderer, portrait: Portrait):
+    face = renderer.expression
+    row = with_(m0=1.5)
+    pressing = row.copy()
+    pressing[PRESS] = 1
+    loose, pressed = face.weights(row), face.weights(pressing)
+    gap = (face.source_gap + pressed @ face.measured).max()
+    assert gap < 0.002 * renderer.face_height < (face.source_gap + loose @ face.measured).max()
+    lip = portrait.face.landmarks[[14, 17], :2]
+    edges = [lip + face.grid.sample(face.fields(one)[1], lip[None])[0] for one in (row, pressing)]
+    thickness = [(outer - inner) @ renderer.fit.down for inner, outer in edges]
+    assert thickness[1] < 0.9 * thickness[0]
 
 
 def test_shut_lids_hide_the_eyes(renderer: Renderer, portrait: Portrait):
