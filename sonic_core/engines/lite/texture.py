@@ -39,8 +39,8 @@ class Texture:
 
     def at(self, own: np.ndarray) -> np.ndarray:
         """The colours at places in the texture's own pixels."""
-        fixed = cv2.convertMaps(own, None, cv2.CV_16SC2)
-        return cv2.remap(self.pixels, *fixed, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        whole, between = cv2.convertMaps(own, None, cv2.CV_16SC2)  # type: ignore[call-overload]
+        return cv2.remap(self.pixels, whole, between, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def extended(picture: np.ndarray, beyond: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-STRAIN = 0.75  # the most that a warp may stretch or press together, as a share of length
+STRAIN = 0.85  # the most that a warp may stretch or press together, as a share of length
 
 
 @dataclass(frozen=True)
