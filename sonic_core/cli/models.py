@@ -1,7 +1,8 @@
-"""The command `models`: what model files are there and missing, download them, convert them.
+"""The command `models`: what model files are there and missing, download them, check them, convert them.
 
 python -m sonic_core models [--folder F] [--svd P] [--json]
-python -m sonic_core models download [--folder F]
+python -m sonic_core models download [--folder F] [--source modelscope]
+python -m sonic_core models verify [--folder F] [--svd P]
 python -m sonic_core models convert [--folder F] [--half]
 """
 
@@ -27,7 +28,16 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(metavar="ACTION")
     download = actions.add_parser("download", help="fetch what is missing; goes on where it broke off")
     _add_folder(download, default=argparse.SUPPRESS)
+    download.add_argument(
+        "--source",
+        choices=["huggingface", "modelscope"],
+        default="huggingface",
+        help="modelscope: what it has a copy of comes from there, the rest from Hugging Face",
+    )
     download.set_defaults(run=run_download)
+    verify = actions.add_parser("verify", help="read every file to its end and check its values")
+    _add_folder(verify, default=argparse.SUPPRESS)
+    verify.set_defaults(run=run_verify)
     convert = actions.add_parser("convert", help="write .safetensors twins of .pth and .pkl files")
     _add_folder(convert, default=argparse.SUPPRESS)
     convert.add_argument("--half", action="store_true", help="in float16: half the size, for GPUs")
@@ -64,20 +74,34 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_download(args: argparse.Namespace) -> int:
-    """Fetch every missing file. HF_TOKEN is sent for files behind a licence, HF_ENDPOINT names a mirror."""
-    from sonic_core.weights.catalog import mirrored, model_status
+    """Fetch every missing file. HF_TOKEN opens files behind a licence, HF_ENDPOINT names a mirror."""
+    from sonic_core.weights.catalog import model_status
     from sonic_core.weights.download import download
 
     for status in _missing(model_status(args.folder, args.svd)):
-        file, target = status.file, args.folder / status.file.path
-        sys.stderr.write(f"{target} ({_size(file.size)}, {file.licence})\n")
-
-        def show(done: int, total: int) -> None:
-            sys.stderr.write(f"\r{_size(done)} of {_size(total)}   ")
-
-        checked = download(mirrored(file.url), target, file.sha256, os.environ.get("HF_TOKEN"), show)
-        sys.stderr.write("\rwhole, sha256 checked\n" if checked else "\rwhole; the server stated no sha256\n")
+        file = status.file
+        sys.stderr.write(f"{args.folder / file.path} ({_size(file.size)}, {file.licence})\n")
+        checked = download(file, args.folder, args.source)
+        sys.stderr.write("whole, sha256 checked\n" if checked else "whole; the server stated no sha256\n")
     return 0
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Check every file that is there; the exit code is 2 when one is damaged or a needed one is missing."""
+    from sonic_core.weights.catalog import model_status
+    from sonic_core.weights.verify import verify
+
+    statuses = model_status(args.folder, args.svd)
+    good = True
+    for status in statuses:
+        fault = None if status.found is None else verify(status, args.folder)
+        if status.found is None:
+            mark, good = ("absent ", good) if status.file.optional else ("MISSING", False)
+        else:
+            mark, good = ("ok     ", good) if fault is None else ("DAMAGED", False)
+        place = status.found or args.folder / status.file.path
+        sys.stdout.write(f"{mark}  {place}{'' if fault is None else f': {fault}'}\n")
+    return 0 if good else 2
 
 
 def run_convert(args: argparse.Namespace) -> int:

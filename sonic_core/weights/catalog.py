@@ -4,17 +4,22 @@ Sizes are those of the files as published, or of their tensors where marked as a
 known beforehand; the others are checked against the one the server states.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from sonic_core.weights.folder import Found, find_files
+from sonic_core.weights.parts import find_weights
 from sonic_core.weights.read import preferred
 
-SONIC = "https://huggingface.co/LeonJoe13/Sonic/resolve/main/"
-WHISPER = "https://huggingface.co/openai/whisper-tiny/resolve/main/"
-SVD = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt/resolve/main/"
+SONIC, WHISPER = "LeonJoe13/Sonic", "openai/whisper-tiny"
+SVD = "stabilityai/stable-video-diffusion-img2vid-xt"
 SVD_FOLDER = "stable-video-diffusion-img2vid-xt"
+
+MODELSCOPE = {
+    WHISPER: "openai-mirror/whisper-tiny",
+    SVD: "AI-ModelScope/stable-video-diffusion-img2vid-xt",
+}
+"""Copies of the repositories on ModelScope, which serves China well and asks for no token. Sonic itself has none."""
 
 SONIC_LICENCE = "CC BY-NC-SA 4.0"
 SVD_LICENCE = "Stability AI Community License"
@@ -27,45 +32,37 @@ class ModelFile:
     path: str  # below the model folder
     what: str
     licence: str
-    url: str
+    repository: str  # on Hugging Face
+    name: str  # in the repository
     size: int  # bytes, about
     optional: bool = False
     sha256: str | None = None
 
+    @property
+    def url(self) -> str:
+        """Where Hugging Face has it."""
+        return f"https://huggingface.co/{self.repository}/resolve/main/{self.name}"
+
+
+def _svd(name: str, what: str, size: int) -> ModelFile:
+    return ModelFile(f"{SVD_FOLDER}/{name}", what, SVD_LICENCE, SVD, name, size)
+
+
+def _whisper(name: str, size: int) -> ModelFile:
+    return ModelFile(f"whisper-tiny/{name}", "speech encoder", "Apache-2.0", WHISPER, name, size)
+
 
 FILES: tuple[ModelFile, ...] = (
-    ModelFile("unet.pth", "the video UNet", SONIC_LICENCE, SONIC + "Sonic/unet.pth", 6_303_000_000),
-    ModelFile("audio2token.pth", "speech to tokens", SONIC_LICENCE, SONIC + "Sonic/audio2token.pth", 217_000_000),
-    ModelFile("audio2bucket.pth", "speech to motion", SONIC_LICENCE, SONIC + "Sonic/audio2bucket.pth", 87_000_000),
-    ModelFile("whisper-tiny/config.json", "speech encoder", "Apache-2.0", WHISPER + "config.json", 2_000),
-    ModelFile(
-        "whisper-tiny/model.safetensors", "speech encoder", "Apache-2.0", WHISPER + "model.safetensors", 151_000_000
-    ),
-    ModelFile(
-        "RIFE/flownet.pkl", "frames between frames", "MIT", SONIC + "RIFE/flownet.pkl", 12_000_000, optional=True
-    ),
-    ModelFile(f"{SVD_FOLDER}/vae/config.json", "SVD autoencoder", SVD_LICENCE, SVD + "vae/config.json", 600),
-    ModelFile(
-        f"{SVD_FOLDER}/vae/diffusion_pytorch_model.fp16.safetensors",
-        "SVD autoencoder",
-        SVD_LICENCE,
-        SVD + "vae/diffusion_pytorch_model.fp16.safetensors",
-        196_000_000,
-    ),
-    ModelFile(
-        f"{SVD_FOLDER}/image_encoder/config.json",
-        "SVD image encoder",
-        SVD_LICENCE,
-        SVD + "image_encoder/config.json",
-        600,
-    ),
-    ModelFile(
-        f"{SVD_FOLDER}/image_encoder/model.fp16.safetensors",
-        "SVD image encoder",
-        SVD_LICENCE,
-        SVD + "image_encoder/model.fp16.safetensors",
-        1_264_000_000,
-    ),
+    ModelFile("unet.pth", "the video UNet", SONIC_LICENCE, SONIC, "Sonic/unet.pth", 6_303_000_000),
+    ModelFile("audio2token.pth", "speech to tokens", SONIC_LICENCE, SONIC, "Sonic/audio2token.pth", 217_000_000),
+    ModelFile("audio2bucket.pth", "speech to motion", SONIC_LICENCE, SONIC, "Sonic/audio2bucket.pth", 87_000_000),
+    _whisper("config.json", 2_000),
+    _whisper("model.safetensors", 151_000_000),
+    ModelFile("RIFE/flownet.pkl", "frames between frames", "MIT", SONIC, "RIFE/flownet.pkl", 12_000_000, optional=True),
+    _svd("vae/config.json", "SVD autoencoder", 600),
+    _svd("vae/diffusion_pytorch_model.fp16.safetensors", "SVD autoencoder", 196_000_000),
+    _svd("image_encoder/config.json", "SVD image encoder", 600),
+    _svd("image_encoder/model.fp16.safetensors", "SVD image encoder", 1_264_000_000),
 )
 
 
@@ -114,11 +111,4 @@ def _any_weights(path: Path) -> Path | None:
     """The file itself or, for weights, another file of its folder that holds them."""
     if path.is_file() or path.suffix == ".json":
         return path if path.is_file() else None
-    others = (*path.parent.glob("*.safetensors"), *path.parent.glob("*.bin"))
-    return preferred(path) or next(iter(sorted(others)), None)
-
-
-def mirrored(url: str) -> str:
-    """The URL on the mirror that HF_ENDPOINT names, if it names one."""
-    mirror = os.environ.get("HF_ENDPOINT", "").rstrip("/")
-    return url.replace("https://huggingface.co", mirror, 1) if mirror else url
+    return preferred(path) or next(iter(find_weights(path.parent)), None)

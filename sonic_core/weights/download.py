@@ -1,38 +1,31 @@
-"""Fetching one file over HTTPS: resumed where it broke off, checked against its sha256, there whole or not at all."""
+"""Fetching a model file into its place: from Hugging Face, a mirror of it, or ModelScope.
 
-import hashlib
+`huggingface_hub` resumes, retries, and knows tokens, proxies and mirrors. A file is put into its place when it is whole
+and its sha256 is the one that the server stated; that sum is kept in `checksums.json` for `models verify`.
+"""
+
+import json
 import os
 import re
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from email.message import Message
-from http.client import HTTPException, HTTPMessage
+import secrets
+import shutil
 from pathlib import Path
-from typing import IO
+from typing import Literal
 from urllib.parse import urlsplit
 
+from tqdm import tqdm
+
 from sonic_core.errors import ModelError
+from sonic_core.weights.catalog import MODELSCOPE, ModelFile
+from sonic_core.weights.https_file import LOCAL, fetch_file, file_sha256
 
-BLOCK = 2**20
-TIMEOUT_SECONDS = 60
-LOCAL = ("127.0.0.1", "localhost", "::1")
-
-OnBytes = Callable[[int, int], None]
-"""(bytes there, bytes in all or 0 if unknown); raising from it breaks off, and the next call goes on from there."""
+Source = Literal["huggingface", "modelscope"]
+CHECKSUMS = "checksums.json"
+STAGING = ".download"
 
 
-def download(
-    url: str, target: Path, sha256: str | None = None, token: str | None = None, on_bytes: OnBytes | None = None
-) -> bool:
-    """Fetch `url` to `target`; what is there already of `target.part` is kept.
-
-    Args:
-        url: https, or http on this machine.
-        target: the file to make; its folder is made too.
-        sha256: what the file must have; left out: what the server states, if it does.
-        token: sent as a bearer token to the URL's own host only.
-        on_bytes: progress.
+def download(file: ModelFile, folder: Path, source: Source = "huggingface") -> bool:
+    """Fetch `file` into the model folder; what an earlier try left is used.
 
     Returns:
         Whether the content was checked against a sha256.
@@ -40,107 +33,89 @@ def download(
     Raises:
         ModelError: the server refuses, the connection breaks, or the content is not what it should be.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
-        raise ModelError(f"{url} is not an https address; model files are fetched over https only")
-    part = target.with_name(target.name + ".part")
+    target = folder / file.path
+    if source == "modelscope" and file.repository in MODELSCOPE:
+        base = os.environ.get("MODELSCOPE_ENDPOINT", "https://modelscope.cn").rstrip("/")
+        url = f"{base}/models/{MODELSCOPE[file.repository]}/resolve/master/{file.name}"
+        with tqdm(desc=file.name, total=file.size, unit="B", unit_scale=True) as bar:
+            stated = fetch_file(url, target, file.sha256, lambda done, _: bar.update(done - bar.n) and None)
+    else:
+        stated = _from_hub(file, folder, target)
+    if stated is not None:
+        record_checksum(folder, file.path, stated)
+    return stated is not None
+
+
+def _from_hub(file: ModelFile, folder: Path, target: Path) -> str | None:
+    """Fetch through `huggingface_hub`; returns the sha256 that was checked, if the server stated one."""
+    from huggingface_hub import errors as hub
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    check_endpoint(endpoint)
+    token = os.environ.get("HF_TOKEN") or None
+    connection_errors: tuple[type[Exception], ...] = (hub.HfHubHTTPError, ConnectionError, TimeoutError)
+    if hasattr(hub, "HTTPError"):  # of the HTTP library, since huggingface_hub 1
+        connection_errors += (hub.HTTPError,)
+    staging = folder / STAGING / file.path.replace("/", "--")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        stated = _fetch(url, part, token, on_bytes)
-    except urllib.error.HTTPError as error:
-        raise ModelError(_refusal(url, error.code)) from error
-    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        etag = get_hf_file_metadata(hf_hub_url(file.repository, file.name, endpoint=endpoint), token=token).etag
+        came = Path(hf_hub_download(file.repository, file.name, local_dir=staging, endpoint=endpoint, token=token))
+    except (hub.GatedRepoError, hub.RepositoryNotFoundError) as error:
         raise ModelError(
-            f"{url} could not be fetched to its end ({error}); run the same command again to go on"
+            f"{file.repository} is not open to everybody: accept its licence at https://huggingface.co/"
+            f"{file.repository} and set HF_TOKEN to a token of yours"
         ) from error
+    except hub.LocalEntryNotFoundError as error:
+        raise ModelError(_broken(file, endpoint, error)) from error
+    except hub.EntryNotFoundError as error:
+        raise ModelError(
+            f"{file.name} is not in {file.repository} any more; look for its new place and put it into {target} by hand"
+        ) from error
+    except connection_errors as error:
+        raise ModelError(_broken(file, endpoint, error)) from error
     except OSError as error:
         raise ModelError(
-            f"{target} cannot be written ({error.strerror}); free space or choose another folder"
+            f"{target} cannot be written ({error.strerror or error}); free space or choose another folder"
         ) from error
-    expected = sha256 or stated
-    if expected is not None and (actual := file_sha256(part)) != expected:
-        part.unlink()
-        raise ModelError(f"{target.name} came with sha256 {actual} instead of {expected}; run the same command again")
-    os.replace(part, target)
-    return expected is not None
+    stated = file.sha256 or (etag if etag and re.fullmatch(r"[0-9a-f]{64}", etag) else None)
+    if stated is not None and (actual := file_sha256(came)) != stated:
+        shutil.rmtree(staging)
+        raise ModelError(f"{target.name} came with sha256 {actual} instead of {stated}; run the same command again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(came, target)
+    shutil.rmtree(staging)
+    if not any((folder / STAGING).iterdir()):
+        (folder / STAGING).rmdir()
+    return stated
 
 
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+def check_endpoint(endpoint: str) -> None:
+    """Raise ModelError for a mirror that is not https, except on this machine."""
+    parts = urlsplit(endpoint)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
+        raise ModelError(f"HF_ENDPOINT is {endpoint!r}; model files are fetched over https only")
 
 
-def _fetch(url: str, part: Path, token: str | None, on_bytes: OnBytes | None) -> str | None:
-    """Append to `part` until the end; returns the sha256 the server stated."""
-    have = part.stat().st_size if part.is_file() else 0
-    redirects = _Redirects()
-    opener = urllib.request.build_opener(redirects)
-    request = urllib.request.Request(url, headers={"User-Agent": "sonic-studio", "Accept-Encoding": "identity"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    if token:
-        request.add_unredirected_header("Authorization", f"Bearer {token}")
+def record_checksum(folder: Path, path: str, sha256: str) -> None:
+    """Keep the checksum of a file of the folder."""
+    sums = {**recorded_checksums(folder), path: sha256}
+    temporary = folder / f".{CHECKSUMS}.{secrets.token_hex(4)}"
+    temporary.write_text(json.dumps(sums, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / CHECKSUMS)
+
+
+def recorded_checksums(folder: Path) -> dict[str, str]:
+    """The checksums kept in the folder; none when there is no readable record."""
     try:
-        response = opener.open(request, timeout=TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing is left to send: the part is whole, or of another file
-            if _total(error.headers) == have:
-                return redirects.sha256 or _stated_sha256(error.headers)
-            part.unlink()
-            return _fetch(url, part, token, on_bytes)
-        raise
-    with response:
-        resumed = response.status == 206
-        if not resumed:
-            have = 0
-        total = _total(response.headers) or have + int(response.headers.get("Content-Length") or 0)
-        with part.open("ab" if resumed else "wb") as file:
-            while block := response.read(BLOCK):
-                file.write(block)
-                have += len(block)
-                if on_bytes is not None:
-                    on_bytes(have, total)
-        if total and have != total:
-            raise HTTPException(f"{have} of {total} bytes came")
-        return redirects.sha256 or _stated_sha256(response.headers)
+        sums = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(k): str(v) for k, v in sums.items()} if isinstance(sums, dict) else {}
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to https only, and remembers the sha256 that the first server stated."""
-
-    def __init__(self) -> None:
-        self.sha256: str | None = None
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> urllib.request.Request | None:
-        self.sha256 = self.sha256 or _stated_sha256(headers)
-        parts = urlsplit(newurl)
-        if parts.scheme != "https" and parts.hostname not in LOCAL:
-            raise urllib.error.URLError(f"redirected to {parts.scheme}")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _stated_sha256(headers: Message) -> str | None:
-    """The sha256 that Hugging Face gives as the entity tag of large files."""
-    tag = (headers.get("X-Linked-Etag") or "").strip('"')
-    return tag if re.fullmatch(r"[0-9a-f]{64}", tag) else None
-
-
-def _total(headers: Message) -> int:
-    """The full size after the slash of Content-Range, or 0."""
-    match = re.search(r"/(\d+)$", headers.get("Content-Range") or "")
-    return int(match[1]) if match else 0
-
-
-def _refusal(url: str, code: int) -> str:
-    if code in (401, 403):
-        page = url.split("/resolve/")[0]
-        return f"{url} is not open to everybody: accept the licence at {page} and set HF_TOKEN to a token of yours"
-    if code == 404:
-        return f"{url} is not there any more; look for the file's new place and put it into the folder by hand"
-    return f"{url} was refused by the server with status {code}; try again later"
+def _broken(file: ModelFile, endpoint: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return (
+        f"{file.name} could not be fetched from {endpoint} to its end ({reason}); run the same command again to go on"
+    )

@@ -37,13 +37,30 @@ def test_the_list_as_json(tmp_path, capsys):
 def test_download_fetches_only_what_is_missing(tmp_path, monkeypatch, words):
     from sonic_core.weights import download
 
+    folder = tmp_path / "models" / "sonic"
+    folder.mkdir(parents=True)
     fetched = []
-    monkeypatch.setattr(download, "download", lambda url, target, *rest: fetched.append(target) or True)
-    (tmp_path / "unet.pth").touch()
-    assert run(*(word.format(tmp_path) for word in words)) == 0
-    assert tmp_path / "unet.pth" not in fetched
-    assert tmp_path / "audio2token.pth" in fetched
+    monkeypatch.setattr(download, "download", lambda file, folder, source: fetched.append((file.path, source)) or True)
+    (folder / "unet.pth").touch()
+    assert run(*(word.format(folder) for word in words)) == 0
+    assert ("unet.pth", "huggingface") not in fetched
+    assert ("audio2token.pth", "huggingface") in fetched
     assert len(fetched) == 9
+    run("download", "--folder", str(folder), "--source", "modelscope")
+    assert fetched[-1][1] == "modelscope"
+
+
+def test_verify_reads_every_file(tmp_path, capsys):
+    folder = tmp_path / "models" / "sonic"
+    folder.mkdir(parents=True)
+    torch.save({"a": torch.randn(100, 100)}, folder / "unet.pth")
+    torch.save({"a": torch.zeros(100, 100)}, folder / "audio2token.pth")
+    assert run("verify", "--folder", str(folder)) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"ok       {folder / 'unet.pth'}"
+    assert lines[1].startswith(f"DAMAGED  {folder / 'audio2token.pth'}: ")
+    assert "'a' is zero throughout" in lines[1]
+    assert lines[2].startswith("MISSING")
 
 
 def test_convert_writes_twins(tmp_path, capsys):
