@@ -32,6 +32,8 @@ class Hub(BaseHTTPRequestHandler):
         self.answer(body=True)
 
     def answer(self, body):
+        if "/resolve/" not in self.path:  # what the library asks of the hub for itself
+            return self.refuse(404, "")
         Hub.seen.append((self.command, self.path, self.headers.get("Range"), self.headers.get("Authorization")))
         if Hub.fault == "gated" and self.headers.get("Authorization") is None:
             return self.refuse(401, "GatedRepo")
