@@ -28,6 +28,7 @@ COMMANDS = {
     "sonic_core.cli.storage": ("storage", "jobs"),
     "sonic_core.cli.submit": ("submit",),
     "sonic_core.cli.fleet": ("worker", "serve", "batch", "ingest"),
+    "sonic_core.cli.people": ("keys", "consents"),
 }
 
 

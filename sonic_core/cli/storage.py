@@ -1,4 +1,4 @@
-"""Commands `storage init|check` and `jobs list|show|cancel|retry`: arguments in, sentences or JSON out."""
+"""Commands `storage init|check` and `jobs list|show|cancel|retry|redeliver`: arguments in, sentences or JSON out."""
 
 import argparse
 import json
@@ -32,6 +32,7 @@ def add_parser(subparsers: Any) -> None:
         ("show", "a job with its events"),
         ("cancel", "stop a job"),
         ("retry", "queue a failed or cancelled job again"),
+        ("redeliver", "send a job's webhooks once more"),
     ):
         actions.add_parser(name, help=text).add_argument("id")
     for parser in actions.choices.values():
@@ -77,6 +78,12 @@ def run_jobs(args: argparse.Namespace) -> int:
         ledger.cancel(args.id)
     elif args.action == "retry":
         ledger.retry(args.id)
+    elif args.action == "redeliver":
+        from sonic_core.fleet.webhooks import redeliver
+
+        due = redeliver(ledger, ledger.get(args.id).id)
+        sys.stdout.write(f"{due} webhooks of job {args.id} are due; a service or a worker sends them.\n")
+        return 0
     job = ledger.get(args.id)
     if args.json:
         sys.stdout.write(json.dumps({**vars(job), "events": ledger.events(job.id)}) + "\n")

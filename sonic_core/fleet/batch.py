@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -188,13 +188,19 @@ class Batch:
         job_id = "b-" + sha(f"{self.user}\n{said}")[:40]
         known = self.ledger.find(job_id)
         if known is not None:
-            return self.ledger.retry(job_id) if known.state in ("failed", "cancelled") else known
+            return self._again(known, row) if known.state in ("failed", "cancelled") else known
         materials = store_files(self.stores, self.user, job_id, row.image, row.audio)
         job, _ = submit(
             self.ledger, job_id=job_id, user=self.user, materials=materials, consent_id=self._consent,
             settings=row.settings, batch=sanitize_name(self.source.stem),
         )  # fmt: skip
         return job
+
+    def _again(self, job: Job, row: Row) -> Job:
+        """Queues a job that came to nothing again, with its files once more where they have been deleted."""
+        if job.inputs_gone is None:
+            return self.ledger.retry(job.id)
+        return self.ledger.retry(job.id, asdict(store_files(self.stores, self.user, job.id, row.image, row.audio)))
 
     def _collect(self, row: Row, job: Job) -> dict[str, Any]:
         seconds = sum(job.timings.get(stage, 0.0) for stage in ("download", "generate", "upload"))

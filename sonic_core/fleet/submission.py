@@ -142,11 +142,15 @@ def submit(
     digest: str | None = None,
     consent: Consent | None = None,
     check: Callable[[Connection], None] | None = None,
+    priority: int = 0,
 ) -> tuple[Job, bool]:
     """Puts the job into the ledger, once: (job, whether it is new). See `Ledger.submit` for consent and check."""
     kept = parse_settings(settings)
     cost = cost_of(materials, kept).pixels
-    job = NewJob(job_id, user, asdict(materials), consent_id, kept, batch, webhook, name=name, digest=digest, cost=cost)
+    job = NewJob(
+        job_id, user, asdict(materials), consent_id, kept, batch, webhook,
+        name=name, digest=digest, cost=cost, priority=priority,
+    )  # fmt: skip
     return ledger.submit(job, consent, check)
 
 

@@ -116,9 +116,13 @@ class Worker:
         return self.ready() and self.run_one() is not None
 
     def run_announced(self, job_id: str) -> None:
-        """Carries out a job that a broker announced. While the engine is away it is left to the next announcement."""
+        """Carries out a job because a broker announced one: the one whose turn it is, which may be another.
+
+        There are as many messages as jobs, so that each gets its turn. While the engine is away the announced job is
+        left to the next announcement.
+        """
         if self.ready():
-            self.run_one(job_id)
+            self.run_one()
         else:
             logger.warning("job %s is left to others: the engine does not answer", job_id)
             time.sleep(_AWAY_SECONDS)  # else this worker would drain the whole queue

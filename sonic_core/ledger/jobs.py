@@ -29,6 +29,7 @@ class NewJob:
     name: str | None = None
     digest: str | None = None
     cost: float = 0.0
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Job:
     forgotten: float | None = None
     inputs_gone: float | None = None
     outputs_gone: float | None = None
+    priority: int = 0
 
 
 def new_job_id() -> str:

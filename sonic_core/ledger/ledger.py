@@ -18,6 +18,7 @@ from sonic_core.ledger.consents import Consent, check_consent, find_consent, ins
 from sonic_core.ledger.database import DatabaseClock, autocommit, one_at_a_time, open_database
 from sonic_core.ledger.jobs import DEFAULT_MAX_ATTEMPTS, FINAL, STATES, Job, NewJob, backoff
 from sonic_core.ledger.tables import consents, deliveries, events, jobs, workers
+from sonic_core.ledger.turns import in_turn, note_served
 from sonic_core.storage.keys import check_id
 
 Beat = Literal["held", "cancel", "lost"]
@@ -102,7 +103,7 @@ class Ledger:
     # The worker's side
 
     def claim(self, owner: str, lease_seconds: float, job_id: str | None = None) -> Job | None:
-        """Takes the oldest job that may run (or the given one, if it may) and raises its attempt."""
+        """Takes the job whose turn it is (or the given one, if it may run) and raises its attempt."""
         now = self.clock()
         may_run = or_(
             and_(jobs.c.state == "queued", jobs.c.not_before <= now),
@@ -113,7 +114,7 @@ class Ledger:
         query = select(jobs.c.id).where(may_run, jobs.c.attempt < jobs.c.max_attempts, ~jobs.c.cancel_requested, holds)
         if job_id is not None:
             query = query.where(jobs.c.id == job_id)
-        oldest = query.order_by(jobs.c.created, jobs.c.id).limit(1).with_for_update(skip_locked=True)
+        oldest = in_turn(query).limit(1).with_for_update(skip_locked=True, of=jobs)
         values = {
             "state": "running", "attempt": jobs.c.attempt + 1, "lease_owner": owner, "started": now,
             "lease_expires": now + lease_seconds, "progress": 0.0, "stage": "starting",
@@ -123,6 +124,7 @@ class Ledger:
             row = connection.execute(take).first()
             if row is None:
                 return None
+            note_served(connection, row.user, now)
             self._note(connection, row.id, row.attempt, "leased", owner=owner)
         return _job(row)
 

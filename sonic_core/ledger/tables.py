@@ -64,6 +64,7 @@ jobs = Table(
     Column("consent_id", String(80), ForeignKey("consents.id"), nullable=False),
     Column("webhook", Text),
     Column("swept", Boolean, nullable=False),  # whether objects of other attempts have been looked for
+    Column("priority", Integer, nullable=False, server_default="0"),  # among its user's own
     Column("name", String(200)),  # what its owner calls it
     Column("digest", String(64)),  # of the request, to know a repeated one from another one with its key
     Column("cost", Float, nullable=False, server_default="0"),  # pixels to draw: width x height x frames
@@ -138,6 +139,14 @@ deliveries = Table(
     Index("deliveries_due", "next_try"),
 )
 
+users = Table(  # only those of whom there is something to note
+    "users",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("served", Float, nullable=False, server_default="0"),  # when a worker last took a job of theirs
+)
+
 workers = Table(
     "workers",
     metadata,
@@ -154,4 +163,6 @@ api_keys = Table(
     Column("user", String(80), nullable=False),
     Column("created", Float, nullable=False),
     Column("revoked", Float),
+    Column("name", String(120)),
+    Column("expires", Float),
 )

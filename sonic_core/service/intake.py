@@ -50,7 +50,9 @@ from sonic_core.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
 
-FORM = Form(("image", "audio"), ("image", "audio", "consent", "settings"), ("consent_id", "webhook", "name"))
+FORM = Form(
+    ("image", "audio"), ("image", "audio", "consent", "settings", "priority"), ("consent_id", "webhook", "name")
+)
 _THUMBNAIL_SIZE = (240, 240)
 _THUMBNAIL_PIXELS = 25_000_000  # of a photo that is decoded for one
 _RENEW_SECONDS = 15.0
@@ -78,13 +80,13 @@ class Intake:
         reservation = await self._reserve(user, job_id)
         if reservation is None:
             async with receive(request, FORM) as received:
-                return await _thread(self._known, job_id, received), False
+                return await in_thread(self._known, job_id, received), False
         try:
             async with receive(request, FORM) as received:
                 return await _while_here(request, lambda: self._held(reservation, received))
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await self._give_up(reservation)
+                await self.give_up(reservation)
             raise
 
     async def _reserve(self, user: str, job_id: str) -> Reservation | None:
@@ -92,10 +94,10 @@ class Intake:
         with anyio.move_on_after(_SAME_KEY_SECONDS):
             while True:
                 try:
-                    return await _thread(reserve, self.service.ledger, user, job_id, self.service.limits)
+                    return await in_thread(reserve, self.service.ledger, user, job_id, self.service.limits)
                 except ReservedError:
                     await anyio.sleep(0.25)
-        return await _thread(reserve, self.service.ledger, user, job_id, self.service.limits)
+        return await in_thread(reserve, self.service.ledger, user, job_id, self.service.limits)
 
     def _known(self, job_id: str, received: Received) -> Job:
         job = self.service.ledger.get(job_id)
@@ -107,7 +109,7 @@ class Intake:
         """The work while a place is held, which is renewed meanwhile."""
 
         async def keep() -> None:
-            while await _thread(renew, self.service.ledger, reservation):
+            while await in_thread(renew, self.service.ledger, reservation):
                 await anyio.sleep(_RENEW_SECONDS)
             raise ReservedError("The upload took too long and lost its place; send it again.")
 
@@ -116,9 +118,9 @@ class Intake:
     async def _make(self, reservation: Reservation, received: Received) -> tuple[Job, bool]:
         service, user, job_id = self.service, reservation.user, reservation.job_id
         given = _read(received)
-        digest = await _thread(_digest_of, given, received)
+        digest = await in_thread(_digest_of, given, received)
         settings = parse_settings(given_settings(given.settings))
-        consent = _consent(given.consent, user, service.ledger.clock()) if given.consent is not None else None
+        consent = consent_of(given.consent, user, service.ledger.clock()) if given.consent is not None else None
         if given.webhook is not None:
             await _look_up(given.webhook)
         by_url = any(source is not None and source.url is not None for source in (given.image, given.audio))
@@ -137,11 +139,11 @@ class Intake:
             return submit(
                 service.ledger, job_id=job_id, user=user, materials=materials, settings=settings,
                 consent_id=consent.id if consent is not None else str(given.consent_id), consent=consent,
-                webhook=given.webhook, name=given.name, digest=digest,
+                webhook=given.webhook, name=given.name, digest=digest, priority=given.priority,
                 check=lambda connection: take_place(service.ledger, reservation, cost, service.limits, connection),
             )  # fmt: skip
 
-        return await _thread(make)
+        return await in_thread(make)
 
     async def _fetch(self, kind: str, source: Source | None, received: Received) -> None:
         if kind in received.files:
@@ -161,10 +163,10 @@ class Intake:
         service, user, source = self.service, reservation.user, getattr(given, kind)
         if kind in received.files:
             path = received.files[kind]
-            return await _storing_thread(store_upload, service.stores, user, reservation.job_id, kind, path)
+            return await storing_thread(store_upload, service.stores, user, reservation.job_id, kind, path)
         if source.asset is not None:
-            return await _thread(self._asset, user, kind, source.asset)
-        return await _storing_thread(find_object, service.stores, user, kind, source.key)
+            return await in_thread(self._asset, user, kind, source.asset)
+        return await storing_thread(find_object, service.stores, user, kind, source.key)
 
     def _asset(self, user: str, kind: str, asset_id: str) -> dict[str, Any]:
         with autocommit(self.service.ledger.engine) as connection:
@@ -173,9 +175,10 @@ class Intake:
             raise InputError(f"You have no {kind} {asset_id[:100]!r}; upload it to /assets first.")
         return asset.facts
 
-    async def _give_up(self, reservation: Reservation) -> None:
+    async def give_up(self, reservation: Reservation) -> None:
+        """Gives a place up, with what was stored for it."""
         try:
-            await _thread(discard_upload, self.service.ledger, self.service.stores, reservation)
+            await in_thread(discard_upload, self.service.ledger, self.service.stores, reservation)
         except Exception as error:  # the place lapses, and the sweeper deletes what lies there
             logger.warning("upload %s was not cleaned up at once: %s", reservation.job_id, type(error).__name__)
 
@@ -199,7 +202,7 @@ def _digest_of(given: JobGiven, received: Received) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _consent(given: ConsentGiven, user: str, now: float) -> Consent:
+def consent_of(given: ConsentGiven, user: str, now: float) -> Consent:
     about = {"subject": given.subject, "subject_is_user": given.subject_is_user, "purpose": given.purpose}
     return make_consent(user, **about, sources=[], expires=given.expires, now=now)  # type: ignore[arg-type]
 
@@ -274,11 +277,11 @@ async def _beside(work: Callable[[], Awaitable[T]], other: Callable[[], Awaitabl
     return made[0]
 
 
-async def _thread(work: Callable[..., T], *arguments: Any) -> T:
+async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
     return await anyio.to_thread.run_sync(partial(work, *arguments))
 
 
-async def _storing_thread(work: Callable[..., T], *arguments: Any) -> T:
+async def storing_thread(work: Callable[..., T], *arguments: Any) -> T:
     """On one of few threads for storing: a slow store must not use up those that answer everything else."""
     try:
         limiter = _storing.get()

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 import anyio
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -13,6 +14,7 @@ from sonic_core.fleet.forget import forget_job
 from sonic_core.ledger.consents import find_consent
 from sonic_core.ledger.database import autocommit
 from sonic_core.ledger.jobs import FINAL, Job
+from sonic_core.ledger.listing import Filter, list_jobs
 from sonic_core.service.answers import Answer
 from sonic_core.service.context import Service
 from sonic_core.service.intake import Gone, Intake
@@ -41,8 +43,27 @@ def router(service: Service) -> APIRouter:
         return Answer(view(job), 202 if new else 200, {"Location": f"/jobs/{job.id}"})
 
     @routes.get("/jobs")
-    def listing(who: User, limit: Annotated[int, Query(ge=1, le=10**9)] = 50) -> list[dict[str, Any]]:
-        return [view(job) for job in ledger.find_all(user=who, limit=min(limit, 200))]
+    def listing(
+        who: User,
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=10**9, description="at most 200")] = 50,
+        cursor: Annotated[str | None, Query(max_length=400, description="from X-Next-Cursor")] = None,
+        state: Literal["queued", "running", "done", "failed", "cancelled"] | None = None,
+        subject: Annotated[str | None, Query(max_length=200)] = None,
+        batch: Annotated[str | None, Query(max_length=80)] = None,
+        since: Annotated[float | None, Query(ge=0, le=1e12, description="seconds since 1970")] = None,
+        until: Annotated[float | None, Query(ge=0, le=1e12)] = None,
+    ) -> Response:
+        """Your jobs, newest first. X-Next-Cursor (and Link) lead to the next page; without it there is none."""
+        chosen = Filter(state, subject, batch, since, until)
+        found, after = list_jobs(ledger, who, chosen, min(limit, 200), cursor)
+        headers = {}
+        if after is not None:
+            query = urlencode(
+                [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"] + [("cursor", after)]
+            )
+            headers = {"X-Next-Cursor": after, "Link": f'</jobs?{query}>; rel="next"'}
+        return Answer([view(job) for job in found], 200, headers)
 
     @routes.get("/jobs/{job_id}")
     def show(job_id: str, who: User) -> dict[str, Any]:

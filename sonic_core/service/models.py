@@ -99,6 +99,7 @@ class _Job(Strict):
     settings: SettingsGiven = SettingsGiven()  # type: ignore[valid-type]
     webhook: Annotated[str | None, Field(max_length=MAX_URL, description="https; called when the job ends")] = None
     name: Annotated[Line | None, Field(max_length=120, description="what you call the video")] = None
+    priority: Annotated[int, Field(ge=-100, le=100, description="among your own jobs; higher is sooner")] = 0
 
     @model_validator(mode="after")
     def _agreed(self) -> "_Job":

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sonic_core.service.models import JobGiven, Strict
+from sonic_core.service.models import AssetGiven, JobGiven, Strict
 
 _FILE = {"type": "string", "format": "binary"}
 
@@ -31,3 +31,4 @@ def _inlined(value: Any, known: dict[str, Any]) -> Any:
 
 
 JOB_BODY = _body(JobGiven, ("image", "audio"))
+ASSET_BODY = _body(AssetGiven, ("image", "audio"), json_too=False)
