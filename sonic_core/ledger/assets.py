@@ -64,8 +64,8 @@ def keep_asset(connection: Connection, asset: Asset, consent: Consent, new_conse
 
 
 def find_asset(connection: Connection, asset_id: str, user: str) -> Asset | None:
-    """The user's asset, unless it has been let go."""
-    mine = (assets.c.id == asset_id, assets.c.user == user, assets.c.deleted.is_(None))
+    """The user's asset, while it is kept."""
+    mine = (assets.c.id == asset_id, assets.c.user == user, assets.c.kept, assets.c.deleted.is_(None))
     row = connection.execute(select(assets).where(*mine)).first()
     return Asset(**row._mapping) if row is not None else None
 

@@ -14,7 +14,7 @@ from sonic_core.ledger.assets import Asset, assets_of, find_asset, keep_asset, n
 from sonic_core.ledger.consents import check_consent, find_consent
 from sonic_core.ledger.database import autocommit
 from sonic_core.ledger.forgetting import delete_kept_asset
-from sonic_core.ledger.reservations import Reservation, pixels_today, reserve, take_place
+from sonic_core.ledger.reservations import Reservation, ReservedError, pixels_today, reserve, take_place
 from sonic_core.service.answers import Answer
 from sonic_core.service.context import Service
 from sonic_core.service.intake import Intake, consent_of, in_thread, storing_thread, suffix_of
@@ -35,6 +35,8 @@ def router(service: Service) -> APIRouter:
     async def create(request: Request, who: User) -> Response:
         """Keeps a photo (field image) or a voice (field audio) for later jobs, as long as its consent holds."""
         reservation = await in_thread(reserve, ledger, who, new_asset_id(), service.limits)
+        if reservation is None:
+            raise ReservedError("The asset's id is taken; send it again.")
         try:
             async with receive(request, FORM) as received:
                 asset = await storing_thread(keep, reservation, received)
@@ -100,7 +102,6 @@ def router(service: Service) -> APIRouter:
 
 def view(asset: Asset) -> dict[str, Any]:
     """What a caller sees of an asset."""
-    known = {
-        name: asset.facts[name] for name in ("size", "format", "width", "height", "seconds") if name in asset.facts
-    }
+    names = ("size", "format", "width", "height", "seconds")
+    known: dict[str, Any] = {name: asset.facts[name] for name in names if name in asset.facts}
     return {"id": asset.id, "kind": asset.kind, "created": asset.created, "consent_id": asset.consent_id, **known}
