@@ -24,8 +24,10 @@ from sonic_core.engines.base import (
     Engine,
     OnStep,
     ProgressiveEngine,
+    Talk,
     no_step,
 )
+from sonic_core.errors import SettingsError
 from sonic_core.face.crop import Box
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.framing import Portrait, face_in_photo, frame_portrait
@@ -185,6 +187,20 @@ class SonicPipeline:
         sounds = [load_audio(voice) for voice in voices]
         with self._timed("sample"):
             return dialogue(load_image(image), sounds, self.engine, self.detector, chosen, faces, on_step)
+
+    def talk(self, image: Any, settings: Settings | str | None = None, **changes: Any) -> Talk:
+        """The photo as a face that talks live, for `live.session.LiveSession`.
+
+        Raises SettingsError for an engine that cannot, or settings that only a finished clip can have.
+        """
+        if not isinstance(self.engine, ProgressiveEngine):
+            raise SettingsError(f"the engine {self.engine.name!r} is too slow to talk live; choose lite")
+        chosen = preset(settings) if isinstance(settings, str) else settings or Settings()
+        chosen = chosen.with_changes(**changes)
+        if chosen.framing == "photo" or chosen.fps != 25:
+            raise SettingsError("a live talk has 25 frames a second and the framing whole or face; change the settings")
+        _, portrait = frame_portrait(load_image(image), self.detector, chosen, self.engine.size_multiple)
+        return self.engine.talk(portrait, chosen)
 
     def prepare(self, image: Any, audio: Any, settings: Settings) -> Prepared:
         """Read, check, frame and cut the inputs."""

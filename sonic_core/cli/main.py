@@ -19,6 +19,7 @@ from sonic_core.errors import SonicError
 COMMANDS = {
     "sonic_core.cli.generate": ("generate",),
     "sonic_core.cli.stream": ("stream",),
+    "sonic_core.cli.live": ("live",),
     "sonic_core.cli.dub": ("dub",),
     "sonic_core.cli.dialogue": ("dialogue",),
     "sonic_core.cli.doctor": ("doctor",),

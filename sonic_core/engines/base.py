@@ -95,3 +95,26 @@ class ProgressiveEngine(Protocol):
     def stream(self, portrait: Portrait, speech: np.ndarray, settings: Settings) -> Clip:
         """All three stages at once: a lazy Clip without audio that samples as it is read."""
         ...
+
+    def talk(self, portrait: Portrait, settings: Settings) -> Talk:
+        """The portrait as a face that talks live."""
+        ...
+
+
+class Talk(Protocol):
+    """A face that turns speech into motion as it comes, and motion into pictures, 25 a second."""
+
+    look_ahead: int  # frames of speech that must be known after a frame before its row comes
+    size: tuple[int, int]  # of a picture: width, height
+
+    def push(self, speech: np.ndarray) -> np.ndarray:
+        """Whole frames of speech, float32 (k * 640,) at 16 kHz -> rows of motion (m, d), in order."""
+        ...
+
+    def draw(self, row: np.ndarray) -> np.ndarray:
+        """One row -> uint8 (height, width, 3)."""
+        ...
+
+    def interrupt(self) -> None:
+        """Close the mouth at once."""
+        ...

@@ -20,6 +20,7 @@ from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.motion import Heard, MotionModel
 from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
+from sonic_core.engines.lite.talk import LiteTalk
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.face.framing import Portrait
 from sonic_core.settings import Settings
@@ -121,6 +122,11 @@ class LiteEngine:
                 yield from renderer.chunks(rows)
 
         return Clip(width, height, count, fps, make)
+
+    def talk(self, portrait: Portrait, settings: Settings) -> LiteTalk:
+        """The portrait as a face that talks live; it has a renderer of its own."""
+        identity = torch.from_numpy(self.face.encode(portrait.image, portrait.face))
+        return LiteTalk(self.motion, Renderer(portrait), identity, settings)
 
     def _renderer(self, portrait: Portrait) -> Renderer:
         """The renderer of the portrait in hand: previews and frames share one."""

@@ -1,0 +1,82 @@
+"""Moments into a container as they come: H.264 without delay, AAC, a label in the picture, a record in the metadata.
+
+A file, a socket and a server that takes RTMP differ in their container only. A picture that was left out leaves a gap
+in the picture's time stamps; the sound has none.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+
+from sonic_core.disclosure.label import RECORD_KEY, VisibleLabel, draw, record
+from sonic_core.live.pace import Shown
+from sonic_core.live.sound import FPS, FRAME, RATE
+from sonic_core.media.video import BT709, LIMITED_RANGE
+
+KEY_SECONDS = 2  # between key frames: what who joins late waits at most
+X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "21", "maxrate": "3000k", "bufsize": "3000k"}
+
+
+class Label:
+    """The visible label, laid over uint8 pictures of one size. `seconds` as in `VisibleLabel`."""
+
+    def __init__(self, visible: VisibleLabel, size: tuple[int, int]):
+        colour, cover = draw(visible, *size)
+        rows, columns = (np.flatnonzero(cover[..., 0].any(axis)) for axis in (1, 0))
+        self.part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        self.kept, self.added = 1 - cover[self.part], colour[self.part] * cover[self.part] * 255
+        self.frames = math.inf if visible.seconds is None else math.ceil(visible.seconds * FPS)
+
+    def on(self, picture: np.ndarray) -> np.ndarray:
+        """A copy of the picture with the label on it."""
+        marked = picture.copy()
+        marked[self.part] = (picture[self.part] * self.kept + self.added + 0.5).astype(np.uint8)
+        return marked
+
+
+class LiveEncoder:
+    """Writes the moments of one talk into an open container. The first picture written is a key frame."""
+
+    def __init__(self, container: Any, size: tuple[int, int], label: VisibleLabel | None = None, job_id: str = ""):
+        self.container, self.size = container, (size[0] & ~1, size[1] & ~1)
+        self.label = Label(label, size) if label is not None else None
+        container.metadata[RECORD_KEY] = record(job_id)
+        self.video = container.add_stream("libx264", rate=FPS, options={**X264, "g": str(KEY_SECONDS * FPS)})
+        self.video.width, self.video.height, self.video.pix_fmt = *self.size, "yuv420p"
+        context = self.video.codec_context
+        context.time_base = Fraction(1, FPS)
+        context.color_primaries = context.color_trc = context.colorspace = BT709
+        context.color_range = LIMITED_RANGE
+        self.audio = container.add_stream("aac", rate=RATE, layout="mono")
+        self.audio.bit_rate = 96_000
+        self.first: int | None = None  # the moment that became second 0 of this container
+
+    def write(self, shown: Shown) -> None:
+        """Encode a moment and hand it to the muxer. Raises av.FFmpegError when the other side is gone."""
+        if self.first is None:
+            if shown.picture is None:
+                return
+            self.first = shown.moment.index
+        index = shown.moment.index - self.first
+        if shown.picture is not None:
+            picture = shown.picture
+            if self.label is not None and index < self.label.frames:
+                picture = self.label.on(picture)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[: self.size[1], : self.size[0]]))
+            frame = frame.reformat(format="yuv420p", dst_colorspace=BT709)
+            frame.pts, frame.time_base = index, Fraction(1, FPS)
+            self.container.mux(self.video.encode(frame))
+        sound = av.AudioFrame.from_ndarray(shown.moment.sound[None], format="fltp", layout="mono")
+        sound.rate, sound.pts, sound.time_base = RATE, index * FRAME, Fraction(1, RATE)
+        self.container.mux(self.audio.encode(sound))
+
+    def finish(self) -> None:
+        """What the encoders still hold."""
+        if self.first is not None:
+            self.container.mux(self.video.encode(None))
+            self.container.mux(self.audio.encode(None))

@@ -1,0 +1,56 @@
+"""A talk as pieces of one endless MP4 for Media Source Extensions: an init segment, then a fragment for each block."""
+
+from __future__ import annotations
+
+import av
+
+from sonic_core.disclosure.label import VisibleLabel
+from sonic_core.live.encoder import LiveEncoder
+from sonic_core.live.pace import BLOCK, Shown
+from sonic_core.live.sound import FPS
+
+MIME = 'video/mp4; codecs="avc1.64001f, mp4a.40.2"'
+
+
+class Sink:
+    """What the muxer wrote since it was asked last."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.written += data
+        return len(data)
+
+    def taken(self) -> bytes:
+        out, self.written = bytes(self.written), bytearray()
+        return out
+
+
+class Fragmenter:
+    """Moments in, bytes out; they make one MP4 when they are joined."""
+
+    def __init__(self, size: tuple[int, int], label: VisibleLabel | None, job_id: str = ""):
+        self.sink = Sink()
+        self.container = av.open(
+            self.sink,
+            "w",
+            format="mp4",
+            options={
+                "movflags": "empty_moov+default_base_moof+use_metadata_tags",
+                "frag_duration": str(BLOCK * 1_000_000 // FPS),
+                "flush_packets": "1",
+            },
+        )
+        self.encoder = LiveEncoder(self.container, size, label, job_id)
+
+    def write(self, shown: Shown) -> bytes:
+        """The bytes that a moment completed, perhaps none."""
+        self.encoder.write(shown)
+        return self.sink.taken()
+
+    def close(self) -> bytes:
+        """The last bytes."""
+        self.encoder.finish()
+        self.container.close()
+        return self.sink.taken()

@@ -1,0 +1,74 @@
+"""Moments at the pace of a clock: as many frames as time has passed, pictures left out rather than shown late.
+
+Sound is never left out and never shifted: frame n and its sound belong to second n / 25 of the talk, so they cannot
+drift apart. What can happen is that the whole is late; `Pace.behind` says by how much.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sonic_core.live.session import LiveSession, Moment
+from sonic_core.live.sound import FPS, FRAME, GATHERED
+
+BLOCK = 4  # frames that are heard at once
+LATE = 0.25  # seconds after its time at which a picture is not drawn any more
+LOST = 2.0  # seconds behind at which the clock starts again: the machine slept
+
+
+@dataclass
+class Shown:
+    """A moment with its picture: uint8 (height, width, 3), or None where it was left out."""
+
+    moment: Moment
+    picture: np.ndarray | None
+
+
+class Pace:
+    """The clock of one talk."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep):
+        self.clock, self.sleep = clock, sleep
+        self.started: float | None = None
+        self.behind = 0.0  # seconds that the last frame was made after its block had been heard
+        self.shown = self.left_out = self.restarts = 0
+
+    def frames(self, session: LiveSession, ended: Callable[[], bool]) -> Iterator[Shown]:
+        """Moments as they fall due, until `ended` says so."""
+        heard = 0
+        self.started = self.clock()
+        while not ended():
+            heard += BLOCK
+            due = self.started + heard / FPS
+            if (wait := due - self.clock()) > 0:
+                self.sleep(wait)
+            elif wait < -LOST:
+                self.started, self.restarts = self.clock() - heard / FPS, self.restarts + 1
+            for moment in session.advance(BLOCK):
+                yield self._shown(session, moment, self.started + heard / FPS)
+
+    def _shown(self, session: LiveSession, moment: Moment, due: float) -> Shown:
+        self.behind = max(0.0, self.clock() - due)
+        if self.behind > LATE and moment.index % FPS:  # one a second comes anyway
+            self.left_out += 1
+            return Shown(moment, None)
+        self.shown += 1
+        return Shown(moment, session.talk.draw(moment.row))
+
+
+def unpaced(session: LiveSession, pieces: Iterable[tuple[np.ndarray, int]]) -> Iterator[Shown]:
+    """All moments of pieces of sound (samples, rate), as fast as they can be made."""
+    for samples, rate in pieces:
+        session.push(samples, rate)
+        while session.queue.waiting >= BLOCK * FRAME + GATHERED:
+            yield from (Shown(moment, session.talk.draw(moment.row)) for moment in session.advance(BLOCK))
+    session.end()
+    left = session.pending()
+    while left > 0:
+        for moment in session.advance(BLOCK)[:left]:
+            yield Shown(moment, session.talk.draw(moment.row))
+            left -= 1

@@ -1,0 +1,139 @@
+"""Sound that comes in pieces of any size and rate, given out a frame at a time.
+
+Inside everything is mono at 48 kHz, what Opus and AAC like; the ears get 16 kHz. A queue that has run empty waits until
+a little has gathered, so that a network that stutters is heard as one short pause and not as a crackle.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import soxr
+from scipy.signal import firwin, lfilter
+
+from sonic_core.engines.base import SPEECH_RATE
+from sonic_core.errors import InputError
+
+RATE = 48_000
+FPS = 25
+FRAME = RATE // FPS  # samples of one frame
+GATHERED = RATE // 10  # samples that wait before a silent queue begins to speak
+FADE = RATE // 200  # samples of the ramp where sound begins or breaks off
+MAX_QUEUED = 300 * RATE
+LOWEST_RATE, HIGHEST_RATE = 8000, 192_000
+
+
+class SoundQueue:
+    """Pieces in, frames of FRAME samples out; silence where there is nothing."""
+
+    def __init__(self, backlog: float | None = None):
+        """`backlog`: seconds beyond which waiting sound is dropped, for a microphone; None keeps all, for speech."""
+        self.backlog = None if backlog is None else round(backlog * RATE)
+        self.speaking = False
+        self.dropped = 0  # samples
+        self._parts: deque[np.ndarray] = deque()
+        self._waiting = 0
+        self._ended = False
+        self._rate, self._resampler = RATE, None
+
+    @property
+    def waiting(self) -> int:
+        """Samples in the queue."""
+        return self._waiting
+
+    def push(self, samples: np.ndarray, rate: int) -> None:
+        """Mono float samples (n,) in [-1, 1] at `rate` Hz. Raises InputError for what is no sound or too much of it."""
+        part = self._resampled(checked(samples, rate), rate)
+        if self._waiting + len(part) > MAX_QUEUED:
+            raise InputError(f"more than {MAX_QUEUED // RATE} s of sound wait to be spoken; send it more slowly")
+        if len(part):
+            self._parts.append(part)
+            self._waiting += len(part)
+            self._ended = False
+
+    def end(self) -> None:
+        """Nothing follows what was pushed: it is given out without waiting for more."""
+        if self._resampler is not None:
+            rest = self._resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+            self._parts.append(rest)
+            self._waiting += len(rest)
+            self._resampler = None
+        self._ended = True
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._parts.clear()
+        self._waiting, self.speaking, self._resampler, self._rate = 0, False, None, RATE
+
+    def take(self) -> np.ndarray:
+        """The next frame: float32 (FRAME,)."""
+        if self.backlog is not None and self._waiting > self.backlog:
+            surplus = self._waiting - GATHERED - FRAME
+            self._cut(surplus)
+            self.dropped += surplus
+        if not self.speaking and self._waiting < (1 if self._ended else GATHERED + FRAME):
+            return np.zeros(FRAME, np.float32)
+        begins, self.speaking = not self.speaking, True
+        sound = np.zeros(FRAME, np.float32)
+        part = self._cut(FRAME)
+        sound[: len(part)] = part
+        if begins:
+            sound[:FADE] *= ramp()
+        if len(part) < FRAME:  # it has run dry
+            self.speaking = False
+            end = min(FADE, len(part))
+            sound[len(part) - end : len(part)] *= ramp()[::-1][FADE - end :]
+        return sound
+
+    def _cut(self, count: int) -> np.ndarray:
+        taken, missing = [], count
+        while missing and self._parts:
+            part = self._parts.popleft()
+            if len(part) > missing:
+                self._parts.appendleft(part[missing:])
+                part = part[:missing]
+            taken.append(part)
+            missing -= len(part)
+        self._waiting -= count - missing
+        return np.concatenate(taken) if taken else np.zeros(0, np.float32)
+
+    def _resampled(self, samples: np.ndarray, rate: int) -> np.ndarray:
+        if rate != self._rate:
+            self._rate = rate
+            self._resampler: Any = None
+            if rate != RATE:
+                self._resampler = soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="MQ")
+        return samples if self._resampler is None else self._resampler.resample_chunk(samples)
+
+
+def checked(samples: np.ndarray, rate: int) -> np.ndarray:
+    """float32 (n,), clipped. Raises InputError."""
+    if isinstance(rate, bool) or not isinstance(rate, int) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise InputError(f"the sound's rate is {rate!r}; give whole Hz from {LOWEST_RATE} to {HIGHEST_RATE}")
+    array = np.asarray(samples, np.float32)
+    if array.ndim != 1:
+        raise InputError(f"live sound has the shape {array.shape}; give mono samples (n,)")
+    if not np.isfinite(array).all():
+        raise InputError("live sound holds values that are not numbers; give samples in [-1, 1]")
+    return array.clip(-1, 1)
+
+
+def ramp() -> np.ndarray:
+    """(FADE,) from 0 to 1."""
+    return np.linspace(0, 1, FADE, dtype=np.float32)
+
+
+class ToSpeech:
+    """48 kHz to the 16 kHz of the ears, frame by frame: FRAME samples in, a third of them out, 0.6 ms later."""
+
+    STEP = RATE // SPEECH_RATE
+
+    def __init__(self) -> None:
+        self._taps = firwin(61, 7200, fs=RATE).astype(np.float32)
+        self._state = np.zeros(len(self._taps) - 1, np.float32)
+
+    def __call__(self, sound: np.ndarray) -> np.ndarray:
+        filtered, self._state = lfilter(self._taps, 1.0, sound, zi=self._state)
+        return filtered[:: self.STEP].astype(np.float32)

@@ -1,0 +1,85 @@
+"""Where live sound comes from: files one after another, standard input, a microphone. Pieces (samples, 48 kHz)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import av
+import numpy as np
+
+from sonic_core.errors import InputError
+from sonic_core.live.sound import RATE
+from sonic_core.media.container import open_media
+from sonic_core.media.files import existing_file
+
+Pieces = Iterator[tuple[np.ndarray, int]]
+
+MICROPHONES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "win32": ("dshow", "audio=default")}
+
+
+def playlist(paths: Sequence[str | os.PathLike[str]], loop: bool = False) -> Pieces:
+    """The sound of files one after another, for ever when `loop`. Raises InputError for one that cannot be read."""
+    files = [existing_file(path, "audio") for path in paths]
+    for file in files:  # an unreadable last file must not end a night's stream
+        next(decoded(file), None)
+
+    def pieces() -> Pieces:
+        while True:
+            for file in files:
+                yield from decoded(file)
+            if not loop:
+                return
+
+    return pieces()
+
+
+def decoded(path: str | os.PathLike[str]) -> Pieces:
+    """The sound of a file, read as it is needed. Raises InputError."""
+    name = repr(str(path))
+    try:
+        with open_media(path) as container:
+            yield from _sound_of(container, name)
+    except av.FFmpegError as error:
+        raise InputError(f"audio {name} cannot be read ({error.strerror}); give a file with sound") from error
+
+
+def standard_input() -> Pieces:
+    """What comes in on standard input: any container that can be read without seeking, such as WAV, Ogg or MP3."""
+    try:
+        with av.open(sys.stdin.buffer) as container:
+            yield from _sound_of(container, "standard input")
+    except av.FFmpegError as error:
+        raise InputError(f"no sound can be read from standard input ({error.strerror}); pipe in WAV or Ogg") from error
+
+
+def microphone(device: str | None = None) -> Pieces:
+    """What the microphone hears; `device` is FFmpeg's name for it. Raises InputError where there is none."""
+    kind, usual = MICROPHONES.get(sys.platform, MICROPHONES["linux"])
+    name = device or usual
+    if kind not in av.formats_available:
+        raise InputError(f"this PyAV cannot record: it lacks {kind}; pipe sound in with --audio-from - instead")
+    try:
+        with av.open(name, format=kind) as container:
+            yield from _sound_of(container, f"microphone {name!r}")
+    except (av.FFmpegError, OSError) as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"the microphone {name!r} cannot be opened ({reason}); name another one") from error
+
+
+def _sound_of(container: Any, name: str) -> Pieces:
+    if not container.streams.audio:
+        raise InputError(f"audio {name} holds no sound; give a file with speech")
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+    for packet in container.demux(container.streams.audio[0]):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            continue  # a damaged packet
+        for frame in frames:
+            for part in resampler.resample(frame):
+                yield part.to_ndarray()[0], RATE
+    for part in resampler.resample(None):
+        yield part.to_ndarray()[0], RATE
