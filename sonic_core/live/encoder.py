@@ -16,7 +16,7 @@ import numpy as np
 from sonic_core.disclosure.label import RECORD_KEY, VisibleLabel, draw, record
 from sonic_core.live.pace import Shown
 from sonic_core.live.sound import FPS, FRAME, RATE
-from sonic_core.media.video import BT709, LIMITED_RANGE
+from sonic_core.media.encoding import BT709, FULL_RANGE, LIMITED_RANGE
 
 KEY_SECONDS = 2  # between key frames: what who joins late waits at most
 X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "21", "maxrate": "3000k", "bufsize": "3000k"}
@@ -68,7 +68,9 @@ class LiveEncoder:
             if self.label is not None and index < self.label.frames:
                 picture = self.label.on(picture)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[: self.size[1], : self.size[0]]))
-            frame = frame.reformat(format="yuv420p", dst_colorspace=BT709)
+            frame = frame.reformat(
+                format="yuv420p", dst_colorspace=BT709, src_color_range=FULL_RANGE, dst_color_range=LIMITED_RANGE
+            )
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             self.container.mux(self.video.encode(frame))
         sound = av.AudioFrame.from_ndarray(shown.moment.sound[None], format="fltp", layout="mono")

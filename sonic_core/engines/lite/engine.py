@@ -74,7 +74,7 @@ class LiteEngine:
             seed=settings.seed,
             dynamic_scale=settings.dynamic_scale,
             motion_scale=settings.motion_scale,
-            guidance=AUDIO_GUIDANCE if settings.audio_guidance is None else settings.audio_guidance,
+            guidance=guidance_of(settings),
             on_step=self._previewing(conditions, on_step),
         )
         return Latents(self.name, motion, conditions.portrait, conditions.seconds)
@@ -115,8 +115,7 @@ class LiteEngine:
         renderer = self._renderer(portrait)
 
         def make() -> Iterator[np.ndarray]:
-            guidance = AUDIO_GUIDANCE if settings.audio_guidance is None else settings.audio_guidance
-            motion = MotionStream(self.motion, settings, guidance, KNOWN)
+            motion = MotionStream(self.motion, settings, guidance_of(settings), KNOWN)
             pieces = whole(Listener(self.motion, speech, frames), motion)
             for rows in pieces_at_rate((piece.numpy() for piece in pieces), count, fps):
                 yield from renderer.chunks(rows)
@@ -125,8 +124,7 @@ class LiteEngine:
 
     def talk(self, portrait: Portrait, settings: Settings) -> LiteTalk:
         """The portrait as a face that talks live; it has a renderer of its own."""
-        identity = torch.from_numpy(self.face.encode(portrait.image, portrait.face))
-        return LiteTalk(self.motion, Renderer(portrait), identity, settings)
+        return LiteTalk(self.motion, Renderer(portrait), guidance_of(settings), settings)
 
     def _renderer(self, portrait: Portrait) -> Renderer:
         """The renderer of the portrait in hand: previews and frames share one."""
@@ -147,6 +145,11 @@ class LiteEngine:
                 f"{free_bytes / 2**30:.1f} GB are free; lower min_resolution or make a shorter clip"
             )
         return MemoryPlan(peak, decode_chunk=CHUNK, window_batch=1)
+
+
+def guidance_of(settings: Settings) -> float:
+    """How hard the motion follows the audio."""
+    return AUDIO_GUIDANCE if settings.audio_guidance is None else settings.audio_guidance
 
 
 def at_rate(motion: np.ndarray, count: int, fps: Fraction) -> np.ndarray:

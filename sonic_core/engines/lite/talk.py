@@ -1,99 +1,62 @@
 """One face that talks live: speech comes in a few frames at a time, rows of motion come out, each is drawn when wanted.
 
-Lips follow the sound with a bounded look-ahead. The life of the face (head, eyes, brows) goes on whether anybody speaks
-or not; it is sampled about half a second at a time, each time carried on from what was shown. Every number depends on
-the seed and the sound only, never on the time of day.
+Lips follow the sound with the ears' bounded look-ahead. The life of the face (head, eyes, brows) goes on whether or not
+anybody speaks; it is sampled about half a second at a time, each time carried on from what was shown. Every number
+depends on the seed and the sound only, never on the time of day.
 """
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
-import torch
 
 from sonic_core.engines.lite import layout
+from sonic_core.engines.lite.ear_head import KINDS
+from sonic_core.engines.lite.ears import LOOK_AHEAD
 from sonic_core.engines.lite.motion import QUIET_NATS, QUIETEST_SPEECH, Heard, MotionModel
 from sonic_core.engines.lite.motion_stream import FRAME_SAMPLES, MotionStream
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.settings import Settings
 
-LOOK_AHEAD = 3  # frames of sound that are known before lips are final, 0.12 s
 CLOSING = 3  # frames in which an interrupted mouth closes
-GUIDANCE = 1.5
 
 
 class LiteTalk:
     """See `engines.base.Talk`."""
 
-    look_ahead = LOOK_AHEAD
+    look_ahead = round(LOOK_AHEAD * layout.FPS)
 
-    def __init__(self, model: MotionModel, renderer: Renderer, identity: torch.Tensor, settings: Settings):
+    def __init__(self, model: MotionModel, renderer: Renderer, guidance: float, settings: Settings):
         self.size = renderer.photo.shape[1], renderer.photo.shape[0]
-        self.mouth = Mouth(model, identity, settings)
-        self.life = Life(model, identity, settings)
         self.draw = renderer.frame
-        self.gate, self.closing, self.pending = CLOSING, False, 0  # the gate is open at CLOSING, shut at 0
+        self.scale = settings.dynamic_scale
+        self.ears = model.ears.stream(LOOK_AHEAD)
+        self.life = Life(model, guidance, settings)
+        self.level = Level()
+        self.loud: deque[float] = deque()  # of the frames whose rows are to come
+        self.gate = CLOSING  # how far lips may move: freely at CLOSING, not at 0
+        self.interrupted = 0  # rows to come that heard what was interrupted
 
     def push(self, speech: np.ndarray) -> np.ndarray:
-        """Whole frames of speech, float32 (k * 640,) at 16 kHz -> the rows (m, CHANNELS) that became final."""
-        return self._rows(self.mouth.push(speech))
+        """Whole frames of speech, float32 (k * 640,) at 16 kHz -> the rows (m, 27) that became final."""
+        self.loud += [self.level.of(part) for part in speech.reshape(-1, FRAME_SAMPLES)]
+        lips = self.ears.push(speech)
+        rows = self.life.next([self.loud.popleft() for _ in lips])
+        for row, lip in zip(rows, lips, strict=True):
+            lip *= self._gated()
+            row[layout.MOUTH] = self.scale * lip[: layout.MOUTH_CHANNELS]
+            row[layout.ARTICULATION] = lip[layout.MOUTH_CHANNELS :]
+        return rows
 
     def interrupt(self) -> None:
         """Close the mouth over the next CLOSING rows, whatever was heard before."""
-        self.closing, self.pending = True, LOOK_AHEAD + CLOSING
-
-    def _rows(self, mouths: np.ndarray) -> np.ndarray:
-        rows = self.life.next(self.mouth.loudness(len(mouths)))
-        for row, mouth in zip(rows, mouths, strict=True):
-            row[layout.MOUTH] = self._gated() * mouth
-        return rows
+        self.interrupted = self.look_ahead + CLOSING
 
     def _gated(self) -> float:
-        self.gate = max(0, self.gate - 1) if self.closing else min(CLOSING, self.gate + 1)
-        if self.closing:
-            self.pending -= 1
-            self.closing = self.pending > 0
+        self.gate = max(0, self.gate - 1) if self.interrupted else min(CLOSING, self.gate + 1)
+        self.interrupted = max(0, self.interrupted - 1)
         return self.gate / CLOSING
-
-
-class Mouth:
-    """Lips from sound with a window of the past and LOOK_AHEAD frames of the future."""
-
-    PAST, KNOWN = 50, 32  # frames that are heard again, and seen again, with every piece
-
-    def __init__(self, model: MotionModel, identity: torch.Tensor, settings: Settings):
-        self.model = model
-        self.face = identity.to(model.net.mean)
-        self.motion = MotionStream(model, settings, GUIDANCE, self.KNOWN)
-        self.speech = np.zeros(0, np.float32)  # from frame `start` on
-        self.start = self.done = self.told = 0
-        self.level = Level()
-        self.loud: list[float] = []  # of the frames from `told` on
-
-    def push(self, speech: np.ndarray) -> np.ndarray:
-        self.speech = np.concatenate([self.speech, speech])
-        self.loud += [self.level.of(part) for part in speech.reshape(-1, FRAME_SAMPLES)]
-        heard_until = self.start + len(self.speech) // FRAME_SAMPLES
-        new = heard_until - LOOK_AHEAD - self.done
-        if new <= 0:
-            return np.zeros((0, layout.MOUTH_CHANNELS), np.float32)
-        past = len(self.motion.past)
-        context = self._context(heard_until - self.start)[self.done - past - self.start :]
-        life = context.new_zeros(len(context), self.model.net.life.config.width)
-        rows = self.motion.extend(Heard(context, life, self.face), new)
-        self.done += new
-        drop = max(0, self.done - self.PAST - self.KNOWN - self.start)
-        self.speech, self.start = self.speech[drop * FRAME_SAMPLES :], self.start + drop
-        return rows[:, layout.MOUTH].numpy()
-
-    def loudness(self, frames: int) -> np.ndarray:
-        """How loud the next `frames` frames were whose lips are out."""
-        said, self.loud = self.loud[:frames], self.loud[frames:]
-        return np.array(said, np.float32)
-
-    @torch.inference_mode()
-    def _context(self, frames: int) -> torch.Tensor:
-        features = self.model.encoder.centred_features(self.speech, 2 * frames).to(self.model.net.mean)
-        return self.model.net.mouth.context(features.reshape(1, frames, -1))[0]
 
 
 class Level:
@@ -114,30 +77,27 @@ class Life:
     """Head, eyes and brows without an end. What is said after a piece began moves them in the next one."""
 
     KNOWN, NEW, AHEAD = 32, 12, 16
+    REMEMBERED = 64  # frames of loudness, more than the network's context reaches back beyond KNOWN
 
-    def __init__(self, model: MotionModel, identity: torch.Tensor, settings: Settings):
+    def __init__(self, model: MotionModel, guidance: float, settings: Settings):
         self.model = model
-        self.face = identity.to(model.net.mean)
-        self.motion = MotionStream(model, settings, GUIDANCE, self.KNOWN)
+        self.motion = MotionStream(model, settings, guidance, self.KNOWN)
         self.loud = np.zeros(0, np.float32)  # of the frames that went before, newest last
         self.ready = np.zeros((0, layout.CHANNELS), np.float32)
 
-    def next(self, loud: np.ndarray) -> np.ndarray:
-        """One row (n, CHANNELS) for each frame of loudness (n,)."""
-        out = np.zeros((0, layout.CHANNELS), np.float32)
-        while len(out) < len(loud):
+    def next(self, loud: list[float]) -> np.ndarray:
+        """One row (n, 27) with a mouth at rest for each of n frames of loudness."""
+        rows = np.zeros((len(loud), layout.CHANNELS), np.float32)
+        for row, now in zip(rows, loud, strict=True):
             if not len(self.ready):
-                self.ready = self._sample(loud[len(out)])
-            taken = self.ready[: len(loud) - len(out)]
-            self.loud = np.concatenate([self.loud, loud[len(out) : len(out) + len(taken)]])[-64:]
-            self.ready, out = self.ready[len(taken) :], np.concatenate([out, taken])
-        return out
+                self.ready = self._sample(now)
+            row[:], self.ready = self.ready[0], self.ready[1:]
+            self.loud = np.append(self.loud, np.float32(now))[-self.REMEMBERED :]
+        return rows
 
-    @torch.inference_mode()
     def _sample(self, now: float) -> np.ndarray:
-        past = len(self.motion.past)
-        coming = np.full(self.NEW + self.AHEAD, now, np.float32)
-        loud = torch.from_numpy(np.concatenate([self.loud, coming])).to(self.model.net.mean)
-        life = self.model.net.life.context(loud[None, :, None])[0, len(self.loud) - past :]
-        mouth = life.new_zeros(len(life), self.model.net.mouth.config.width)
-        return self.motion.extend(Heard(mouth, life, self.face), self.NEW).numpy()
+        past, frames = len(self.motion.past), self.NEW + self.AHEAD
+        coming = np.full(frames, now, np.float32)
+        life = self.model.life(np.concatenate([self.loud, coming]))[len(self.loud) - past :]
+        mouth, wanted = (np.zeros((len(life), n), np.float32) for n in (layout.MOUTH_CHANNELS, len(KINDS)))
+        return self.motion.extend(Heard(mouth, wanted, life), self.NEW).numpy()
