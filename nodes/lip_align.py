@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from sonic_core.finish.lip_align import shifted
+from sonic_core.finish.lip_align import lips_later, shifted
 from sonic_core.quality.lip_sync import Alignment
 from sonic_core.quality.lip_sync import measure as measured
 
@@ -57,9 +57,10 @@ class SonicLipAlign(SonicNode):
         found = Alignment(0.0, 0.0, 0.0, 0.0)
         if measure:
             found = measured(host.watched(made.clip, on_step))
-        late = (found.offset if found.trusted else 0.0) - lip_sync_offset
+        meant = 0.0 if made.origin is None else made.origin.prepared.settings.lip_sync_offset
+        late = found.offset - meant if found.trusted else 0.0
         aligned = shifted(made.clip, late, move) if late else made.clip  # type: ignore[arg-type]
-        return io.NodeOutput(made.then(aligned), found.offset, found.confidence)
+        return io.NodeOutput(made.then(lips_later(aligned, lip_sync_offset)), found.offset, found.confidence)
 
     @classmethod
     def validate_inputs(cls, move: str | None = None) -> bool | str:

@@ -46,7 +46,8 @@ class Finishing:
         None, None, f"put the video on a canvas: {', '.join(CANVAS_SIZES)}, or a size like 1080x1920"
     )
     canvas_mode: str = choice("blur", CANVAS_MODES, "what fills the canvas beside the video")
-    label: str | None = choice(None, None, f"write it into the picture: {', '.join(LABELS)}, or the text itself")
+    label: str | None = choice(None, tuple(LABELS), "write that AI made it into the picture, in this language")
+    label_text: str | None = choice(None, None, "write this into the picture in place of the usual words")
     label_seconds: float = number(
         MIN_LABEL_SECONDS,
         0.0,
@@ -62,12 +63,17 @@ class Finishing:
             check(setting, getattr(self, setting.name))
         if self.canvas is not None:
             parse_canvas(self.canvas)
-        if self.label is not None:
-            check_label(self.label)
+        if self.label_text is not None:
+            check_label(self.label_text)
         if 0 < self.label_seconds < MIN_LABEL_SECONDS:
             raise SettingsError(
                 f"label_seconds is {self.label_seconds:g}; a label stands for {MIN_LABEL_SECONDS:g} s at least"
             )
+
+    @property
+    def words(self) -> str | None:
+        """What is written into the picture, if anything."""
+        return self.label_text or (LABELS[self.label] if self.label is not None else None)
 
 
 def parse_canvas(text: str) -> tuple[int, int]:

@@ -16,15 +16,21 @@ from sonic_core.settings import DEFAULT_PRESET, Settings, preset
 
 NO_LABEL = "none"
 _FINISHING = {setting.name for setting in fields(Finishing)}
+FIELDS = {setting.name: setting for setting in (*fields(Settings), *fields(Finishing))}  # all names of the mapping form
 
 
 @dataclass(frozen=True)
 class Request:
-    """Settings of the engine, what is done to its frames, and the preset that the settings started from."""
+    """Settings of the engine, what is done to its frames, and the preset that the settings started from.
+
+    `named` holds the names that were given explicitly, also with their default values: where something else would
+    choose a value (a workflow on a ComfyUI server), they win.
+    """
 
     settings: Settings = field(default_factory=lambda: preset(DEFAULT_PRESET))
     finishing: Finishing = field(default_factory=Finishing)
     preset: str = DEFAULT_PRESET
+    named: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, given: Any) -> Request:
@@ -41,12 +47,13 @@ class Request:
             changes["label"] = None
         if isinstance(changes.get("face_box"), list):
             changes["face_box"] = tuple(changes["face_box"])
+        named = frozenset(name for name, value in changes.items() if value is not None)
         finishing = Finishing(**{name: changes.pop(name) for name in list(changes) if name in _FINISHING})
-        unknown = next((name for name in changes if name not in Settings.__dataclass_fields__), None)
+        unknown = next((name for name in changes if name not in FIELDS), None)
         if unknown is not None:
-            known = sorted({*Settings.__dataclass_fields__, *_FINISHING, "preset"})
+            known = sorted([*FIELDS, "preset"])
             raise SettingsError(f"there is no setting {unknown[:60]!r}; the settings are {', '.join(known)}")
-        return cls(preset(chosen).with_changes(**changes), finishing, chosen)
+        return cls(preset(chosen).with_changes(**changes), finishing, chosen, named)
 
     @classmethod
     def of(cls, asked: Request | Settings | str | None, **changes: Any) -> Request:
@@ -62,11 +69,12 @@ class Request:
         )
 
     def as_mapping(self) -> dict[str, Any]:
-        """The mapping form, ready for JSON: the preset, the label, and every value that differs from its default."""
+        """The mapping form, ready for JSON: preset, label, and whatever was named or differs from its default."""
         kept: dict[str, Any] = {"preset": self.preset, "label": self.finishing.label or NO_LABEL}
         for values, defaults in ((self.settings, preset(self.preset)), (self.finishing, Finishing())):
             for setting in fields(values):
                 value = getattr(values, setting.name)
-                if setting.name != "label" and value != getattr(defaults, setting.name):
+                said = setting.name in self.named or value != getattr(defaults, setting.name)
+                if said and setting.name != "label" and value is not None:
                     kept[setting.name] = list(value) if isinstance(value, tuple) else value
         return kept

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sonic_core.cli.options import add_field
 from sonic_core.errors import SettingsError
-from sonic_core.finishing import Finishing
+from sonic_core.finishing import LABELS, Finishing
 
 if TYPE_CHECKING:
     from sonic_core.clip import Clip
@@ -37,8 +37,11 @@ def add_finishing_options(parser: argparse.ArgumentParser) -> None:
     """Add --smooth, --canvas, --label, --sign and what belongs to them."""
     group = parser.add_argument_group("finishing")
     for setting in fields(Finishing):
-        if setting.name != "record":
+        if setting.name not in ("label", "label_text", "record"):
             add_field(group, setting)
+    group.add_argument(
+        "--label", metavar="TEXT", help=f"write it into the picture: {', '.join(LABELS)}, or the text itself"
+    )
     text = "add no AIGC record: for a video that AI did not make, or where you need not say so"
     group.add_argument("--no-record", dest="record", action="store_false", default=None, help=text)
     add_signing_options(group)
@@ -53,13 +56,20 @@ def add_signing_options(parser: argparse._ActionsContainer) -> None:
 
 def finishing_from(args: argparse.Namespace) -> Wanted:
     """What parsed options ask for. Raises SonicError subclasses for options and files that cannot be used."""
-    given = {setting.name: getattr(args, setting.name) for setting in fields(Finishing)}
+    given = {setting.name: getattr(args, setting.name, None) for setting in fields(Finishing)}
+    if args.label is not None and args.label not in LABELS:
+        given |= {"label": None, "label_text": args.label}
     wanted = Finishing(**{name: value for name, value in given.items() if value is not None})
-    if wanted.label is not None:
+    check_words(wanted)
+    return Wanted(wanted, credentials_from(args))
+
+
+def check_words(wanted: Finishing) -> None:
+    """Raise SettingsError for a label that the font cannot write."""
+    if wanted.words is not None:
         from sonic_core.disclosure.label import VisibleLabel, check_glyphs
 
-        check_glyphs(VisibleLabel(wanted.label))
-    return Wanted(wanted, credentials_from(args))
+        check_glyphs(VisibleLabel(wanted.words))
 
 
 def credentials_from(args: argparse.Namespace) -> Credentials | None:

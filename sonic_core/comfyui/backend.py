@@ -12,7 +12,7 @@ import uuid
 from sonic_core.comfyui.graph import (
     AUDIO_INPUTS,
     IMAGE_INPUTS,
-    apply_settings,
+    apply_request,
     fill,
     load_graph,
     main_video,
@@ -30,7 +30,7 @@ def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
         from sonic_core.comfyui.client import ComfyUI, ComfyUIUnreachable
 
         graph = without_copies(load_graph(workflow))
-        apply_settings(graph, task.settings)
+        apply_request(graph, task.request)
         try:
             with ComfyUI(server) as client:
                 task.on_step("uploading", 0.0)

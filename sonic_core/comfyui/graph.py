@@ -6,11 +6,13 @@ A graph is a dict of node id -> class_type and inputs. Nothing here talks to a s
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sonic_core.errors import InputError, SettingsError
-from sonic_core.request import NO_LABEL
+from sonic_core.finishing import MIN_LABEL_HEIGHT, Finishing
+from sonic_core.request import Request
 
 if TYPE_CHECKING:
     from sonic_core.comfyui.client import Graph, OutputFile
@@ -24,6 +26,8 @@ AUDIO_INPUTS = {"SonicLoadAudio": "audio", "LoadAudio": "audio"}
 # Whose widgets a job's settings set; a loader's `trim` and an aligner's `lip_sync_offset` mean something else.
 SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate")
 # Widgets that a workflow saved with 0.1.0 lacks and the server's node has.
+BEFORE_PASTING = ("SonicPasteBack", "SonicInterpolate", "SonicLabel", "SonicRenderVideo")
+OWN_TEXT = "own text"  # the language of SonicLabel that stands for another text
 NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps")}
 
 
@@ -116,18 +120,23 @@ def without_copies(graph: Graph) -> Graph:
     return {key: node for key, node in graph.items() if node["class_type"] != "SaveVideo"}
 
 
-def apply_settings(graph: Graph, settings: dict[str, Any]) -> None:
-    """Set the widgets that carry a setting's name. Raises InputError for a setting the workflow has no place for."""
-    changes = {name: value for name, value in settings.items() if value is not None}
-    label = changes.pop("label", None)
-    if label is not None:
-        _apply_label(graph, label)
-    if changes.get("framing") == "face":  # the square itself is wanted
+def apply_request(graph: Graph, request: Request) -> None:
+    """Set the widgets of what was asked for by name; the workflow decides the rest.
+
+    Raises InputError for what the workflow has no place for.
+    """
+    asked = {name: value for name, value in request.as_mapping().items() if value is not None}
+    if asked.get("framing") == "face":  # the square itself is wanted
         for key in [key for key, node in graph.items() if node["class_type"] == "SonicPasteBack"]:
             _bypass(graph, key)
-    if "face_box" in changes:
-        changes["face_box"] = " ".join(f"{side:g}" for side in changes["face_box"])  # a list would be a link
-    for name, value in changes.items():
+    if asked.get("framing") == "photo" and any(node["class_type"] == "SonicPasteBack" for node in graph.values()):
+        asked["framing"] = "face"  # pasted where the workflow has it
+    if "face_box" in asked:
+        asked["face_box"] = " ".join(f"{side:g}" for side in asked["face_box"])  # a list would be a link
+    _apply_finishing(graph, request.finishing, asked)
+    for name, value in asked.items():
+        if name in Finishing.__dataclass_fields__:
+            continue
         widgets = [
             node["inputs"]
             for node in graph.values()
@@ -140,14 +149,44 @@ def apply_settings(graph: Graph, settings: dict[str, Any]) -> None:
             inputs[name] = value
 
 
-def _apply_label(graph: Graph, label: str) -> None:
-    nodes = [node["inputs"] for node in graph.values() if node["class_type"] == "SonicLabel"]
-    if not nodes and label != NO_LABEL:
-        raise InputError("The workflow of this ComfyUI worker puts no label on; add Sonic: AI Label to it.")
-    for inputs in nodes:
-        inputs["visible"] = label != NO_LABEL
-        if label != NO_LABEL:
-            inputs["language"] = label
+def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) -> None:
+    """Set the widgets of the finishing nodes; put in those that are missing, in the order of `finish.chain`."""
+    if wanted.canvas is not None:
+        raise InputError("The workflow of a ComfyUI worker cannot put the video on a canvas; leave canvas out.")
+    if "smooth" in asked:
+        nodes = _nodes(graph, "SonicSmooth")
+        if not nodes and wanted.smooth > 0:
+            nodes = [_insert(graph, "SonicSmooth", BEFORE_PASTING)]
+        for inputs in nodes:
+            inputs["strength"] = wanted.smooth
+    shown = _nodes(graph, "SonicLabel")
+    if not shown and wanted.words is not None:
+        shown = [_insert(graph, "SonicLabel", ("SonicRenderVideo",))]
+    for inputs in shown:
+        inputs["visible"] = wanted.words is not None
+        if wanted.words is not None:
+            own = wanted.label_text
+            inputs |= {"language": OWN_TEXT if own else wanted.label, "text": own or "", "height": MIN_LABEL_HEIGHT}
+            inputs |= {"seconds": wanted.label_seconds, "corner": wanted.label_corner}
+    if not wanted.record:
+        for inputs in _nodes(graph, "SonicRenderVideo"):
+            inputs["ai_record"] = False
+
+
+def _nodes(graph: Graph, kind: str) -> list[dict[str, Any]]:
+    """The inputs of every node of a class."""
+    return [node["inputs"] for node in graph.values() if node["class_type"] == kind]
+
+
+def _insert(graph: Graph, kind: str, before: Collection[str]) -> dict[str, Any]:
+    """Put a node from clip to clip in front of the first node of the classes `before`; its inputs."""
+    place = next((node for node in graph.values() if node["class_type"] in before and "clip" in node["inputs"]), None)
+    if place is None:
+        raise InputError(f"The workflow of this ComfyUI worker has no place for {kind}; add Sonic: Render Video to it.")
+    inputs = {"clip": place["inputs"]["clip"]}
+    graph[f"added_{kind}"] = {"class_type": kind, "inputs": inputs}
+    place["inputs"]["clip"] = [f"added_{kind}", 0]
+    return inputs
 
 
 def _bypass(graph: Graph, key: str) -> None:

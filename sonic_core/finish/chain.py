@@ -64,15 +64,9 @@ def on_canvas(clip: Clip, wanted: Finishing) -> Clip:
 
 def labelled(clip: Clip, wanted: Finishing) -> Clip:
     """The clip with the visible label that was asked for."""
-    shown = visible_label(wanted)
-    return clip if shown is None else shown_on(clip, shown)
-
-
-def visible_label(wanted: Finishing) -> VisibleLabel | None:
-    """The label that is drawn, None when none was asked for."""
-    if wanted.label is None:
-        return None
-    return VisibleLabel(wanted.label, wanted.label_seconds or None, corner=wanted.label_corner)
+    if wanted.words is None:
+        return clip
+    return shown_on(clip, VisibleLabel(wanted.words, wanted.label_seconds or None, corner=wanted.label_corner))
 
 
 def recorded(clip: Clip, job_id: str) -> Clip:

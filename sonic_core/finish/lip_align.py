@@ -38,6 +38,18 @@ def shifted(clip: Clip, late: float, move: Move = "frames") -> Clip:
     return sampled(clip, lambda k: k + step, "auto", frame_count=count)
 
 
+def lips_later(clip: Clip, seconds: float) -> Clip:
+    """The clip with its lips `seconds` later (negative: earlier) against the same sound, exactly as long as before.
+
+    The first or last picture stands where there is none. This is what the setting `lip_sync_offset` means for frames
+    that are there already; the pipeline moves the speech that drives them instead.
+    """
+    if seconds == 0:
+        return clip
+    step = seconds * float(clip.fps)
+    return sampled(clip, lambda k: k - step, "auto", frame_count=clip.frame_count)
+
+
 def moved_sound(audio: Audio, late: float) -> Audio:
     """Sound that starts `late` seconds later, after silence, or earlier, its first part cut; its end is kept."""
     count = round(abs(late) * audio.rate)

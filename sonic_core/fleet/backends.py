@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sonic_core.errors import SonicError
-from sonic_core.fleet.submission import NO_LABEL, make_settings
+from sonic_core.request import Request
 
 if TYPE_CHECKING:
     from sonic_core.disclosure.c2pa import Credentials
@@ -30,12 +30,12 @@ class OnStage(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """One video to make: local inputs, the job's stored settings, where the MP4 goes."""
+    """One video to make: local inputs, what is asked for, where the MP4 goes."""
 
     job_id: str
     image: Path
     audio: Path
-    settings: dict[str, Any]
+    request: Request
     output: Path
     on_step: OnStage
 
@@ -48,7 +48,6 @@ def core_engine(model: str = "lite", device: str | None = None) -> Engine:
     loaded: list[Any] = []
 
     def make(task: Task) -> dict[str, float]:
-        from sonic_core.disclosure.label import VisibleLabel, label
         from sonic_core.pipeline import SonicPipeline
 
         if loaded:
@@ -61,10 +60,7 @@ def core_engine(model: str = "lite", device: str | None = None) -> Engine:
         def sampling(done: int, total: int, preview: object = None) -> None:
             task.on_step("sampling", 0.5 * done / max(total, 1))
 
-        clip = pipe(str(task.image), str(task.audio), make_settings(task.settings), on_step=sampling)
-        language = task.settings.get("label", NO_LABEL)
-        visible = VisibleLabel(text=language) if language != NO_LABEL else None
-        clip = label(clip, visible, job_id=task.job_id)
+        clip = pipe(str(task.image), str(task.audio), task.request, sampling, job_id=task.job_id)
         pipe.save_video(
             clip, task.output, on_frame=lambda done, total: task.on_step("rendering", 0.5 + 0.5 * done / max(total, 1))
         )

@@ -26,7 +26,7 @@ from sonic_core.ledger.consents import record_consent
 from sonic_core.ledger.jobs import FINAL, Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.media.file_type import PICTURE_SUFFIXES, SOUND_SUFFIXES
-from sonic_core.settings import Settings
+from sonic_core.request import FIELDS
 from sonic_core.storage.keys import sanitize_name
 from sonic_core.storage.store import StorageError
 from sonic_core.storage.stores import Stores
@@ -84,7 +84,7 @@ def _csv_rows(source: Path) -> Iterator[Row]:
 
 def typed(name: str, text: str) -> Any:
     """A setting's text as the setting's type."""
-    setting = Settings.__dataclass_fields__.get(name)
+    setting = FIELDS.get(name)
     if setting is None or "options" in setting.metadata:
         return text
     if isinstance(setting.default, bool):

@@ -12,14 +12,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from sonic_core.disclosure.label import LABELS
-from sonic_core.errors import InputError, SettingsError
+from sonic_core.disclosure.label import VisibleLabel, check_glyphs
+from sonic_core.errors import InputError
 from sonic_core.fleet.cost import Cost, estimate
 from sonic_core.ledger.consents import Consent
 from sonic_core.ledger.jobs import Job, NewJob
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.media.probe import probe
-from sonic_core.settings import Settings, preset
+from sonic_core.request import Request
 from sonic_core.storage.keys import check_key, input_key
 from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import ObjectInfo
@@ -29,7 +29,6 @@ MAX_IMAGE_BYTES = 32 << 20
 MAX_AUDIO_BYTES = 256 << 20
 MAX_BYTES = {"image": MAX_IMAGE_BYTES, "audio": MAX_AUDIO_BYTES}
 WORDS = {"image": "photo", "audio": "sound"}
-NO_LABEL = "none"
 
 
 @dataclass(frozen=True)
@@ -41,30 +40,11 @@ class Materials:
 
 
 def parse_settings(given: Any) -> dict[str, Any]:
-    """A job's settings as the ledger keeps them: names and values that differ from the preset, checked.
-
-    Besides the fields of Settings: `preset` and `label` (the language of the visible AI label, or none).
-    """
-    if not isinstance(given, dict):
-        raise SettingsError("The settings of a job must be an object of names and values.")
-    changes = dict(given)
-    label = changes.pop("label", NO_LABEL)
-    if label not in (NO_LABEL, *LABELS):
-        raise SettingsError(f"label is {label!r}; choose one of {', '.join((NO_LABEL, *LABELS))}")
-    kept = {"preset": changes.pop("preset", "high_quality"), "label": label, **changes}
-    make_settings(kept)
-    return kept
-
-
-def make_settings(kept: dict[str, Any]) -> Settings:
-    """The Settings of a job's stored settings. Raises SettingsError."""
-    changes = {name: value for name, value in kept.items() if name not in ("preset", "label")}
-    if isinstance(changes.get("face_box"), list):
-        changes["face_box"] = tuple(changes["face_box"])
-    chosen = kept.get("preset", "high_quality")
-    if not isinstance(chosen, str):
-        raise SettingsError("preset must be a name")
-    return preset(chosen).with_changes(**changes)
+    """A job's settings as the ledger keeps them, checked; see `Request`. Raises SettingsError."""
+    request = Request.parse(given)
+    if request.finishing.label_text is not None:
+        check_glyphs(VisibleLabel(request.finishing.label_text))
+    return request.as_mapping()
 
 
 def _check_size(path: Path, limit: int, what: str) -> None:
@@ -119,7 +99,7 @@ def find_object(stores: Stores, user: str, kind: str, key: str) -> dict[str, Any
 def cost_of(materials: Materials, settings: dict[str, Any]) -> Cost:
     """What a job with these materials and settings will draw."""
     image, audio = materials.image, materials.audio
-    return estimate(image["width"], image["height"], audio["seconds"], make_settings(settings))
+    return estimate(image["width"], image["height"], audio["seconds"], Request.parse(settings).settings)
 
 
 def record(info: ObjectInfo, sha256: str | None = None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from sonic_core.fleet.loops import Loop
 from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, facts_of, record
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
+from sonic_core.request import Request
 from sonic_core.storage.keys import output_key, sanitize_name, suffix_of
 from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import ObjectNotFound, StorageError
@@ -165,7 +166,7 @@ class Worker:
                 facts_of("image", image), facts_of("audio", audio)  # refused as at every other entrance
             output = folder / "video.mp4"
             with timed(timings, "generate"):
-                task = Task(job.id, image, audio, job.settings, output, lease.report)
+                task = Task(job.id, image, audio, Request.parse(job.settings), output, lease.report)
                 timings.update(self.engine(task))
             lease.report("uploading", 0.99)
             with timed(timings, "upload"):

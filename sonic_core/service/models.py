@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
-from sonic_core.disclosure.label import LABELS
 from sonic_core.errors import InputError
-from sonic_core.fleet.submission import NO_LABEL
-from sonic_core.settings import PRESETS, Settings
+from sonic_core.finishing import LABELS, Finishing
+from sonic_core.request import NO_LABEL
+from sonic_core.settings import DEFAULT_PRESET, PRESETS, Settings
 from sonic_core.storage.https import MAX_URL
 from sonic_core.storage.keys import MAX_KEY_BYTES
 
@@ -69,12 +69,17 @@ class Source(Strict):
 
 
 def _settings_model() -> type[Strict]:
-    """A model with a field for every setting, and preset and label."""
+    """A model with a field for every setting of the engine and of finishing, and the preset.
+
+    Not `record`: what a service makes says that AI made it.
+    """
     found: dict[str, Any] = {
-        "preset": (Literal[tuple(PRESETS)], "high_quality"),  # type: ignore[misc]
+        "preset": (Literal[tuple(PRESETS)], DEFAULT_PRESET),  # type: ignore[misc]
         "label": (Literal[(NO_LABEL, *LABELS)], NO_LABEL),  # type: ignore[misc]
     }
-    for setting in fields(Settings):
+    for setting in (*fields(Settings), *fields(Finishing)):
+        if setting.name in ("label", "record"):
+            continue
         about = setting.metadata
         kind: Any
         if "options" in about:

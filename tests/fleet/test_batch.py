@@ -36,7 +36,7 @@ def test_made_here_and_resumed(ledger, stores, source, tmp_path):
         if len(made) == 1:
             made.append("stumbled")
             raise NoFaceError("no face this time")
-        made.append(task.settings)
+        made.append(task.request.as_mapping())
         return stub_engine(task)
 
     out = tmp_path / "out"

@@ -7,11 +7,12 @@ import pytest
 from fake_comfyui import FakeComfyUI
 
 from sonic_core.comfyui import client
-from sonic_core.comfyui.backend import apply_settings, comfyui_engine, without_copies
+from sonic_core.comfyui.backend import comfyui_engine
 from sonic_core.comfyui.client import ComfyUI, ComfyUIError, ComfyUIUnreachable
-from sonic_core.comfyui.graph import load_graph
+from sonic_core.comfyui.graph import _bypass, apply_request, load_graph, without_copies
 from sonic_core.errors import InputError
 from sonic_core.fleet.worker import Worker
+from sonic_core.request import Request
 
 VIDEO = b"a video " * 5000
 
@@ -158,7 +159,8 @@ def test_a_server_that_was_started_anew_is_noticed(start):
 def test_settings_find_their_widgets():
     graph = load_graph("high_quality")
     settings = {"preset": "fast", "label": "none", "framing": "photo", "face_box": (1.0, 2.5, 30.0, 40.0)}
-    apply_settings(graph, {**settings, "trim": True, "duration": 2.0, "audio_guidance": None, "lip_sync_offset": 0.1})
+    settings |= {"trim": True, "duration": 2.0, "audio_guidance": None, "lip_sync_offset": 0.1}
+    apply_request(graph, Request.parse(settings))
     said = widgets(graph)
     assert said["SONIC_PreData", "face_box"] == "1 2.5 30 40", "a list would be a link"
     assert (said["SONIC_PreData", "trim"], said["SonicLoadAudio", "trim"]) == (True, 0.0)
@@ -173,7 +175,7 @@ def test_a_bare_face_is_not_pasted_back():
     label = next(node for node in graph.values() if node["class_type"] == "SonicLabel")
     graph["paste"] = {"class_type": "SonicPasteBack", "inputs": {"clip": label["inputs"]["clip"]}}
     label["inputs"]["clip"] = ["paste", 0]
-    apply_settings(graph, {"framing": "face"})
+    apply_request(graph, Request.parse({"framing": "face"}))
     kinds = {node["class_type"]: node for node in graph.values()}
     assert "SonicPasteBack" not in kinds
     assert graph[kinds["SonicLabel"]["inputs"]["clip"][0]]["class_type"] == "SonicSmooth"
@@ -188,22 +190,35 @@ def test_a_bare_face_is_not_pasted_back():
 )
 def test_a_setting_without_a_place_is_an_error(settings, said):
     with pytest.raises(InputError, match=said):
-        apply_settings({"1": {"class_type": "LoadImage", "inputs": {}}}, settings)
+        apply_request({"1": {"class_type": "SonicSampler", "inputs": {"preset": "fast"}}}, Request.parse(settings))
 
 
 def test_a_workflow_of_an_older_version_takes_every_setting():
     graph = load_graph("fast")
     prepare = next(node["inputs"] for node in graph.values() if node["class_type"] == "SONIC_PreData")
     del prepare["fps"], prepare["lip_sync_offset"]
-    apply_settings(graph, {"fps": 50.0, "lip_sync_offset": 0.1})
+    apply_request(graph, Request.parse({"fps": 50.0, "lip_sync_offset": 0.1}))
     assert (prepare["fps"], prepare["lip_sync_offset"]) == (50.0, 0.1)
 
 
-def test_a_label_without_a_place_is_an_error():
-    graph = {key: node for key, node in load_graph("fast").items() if node["class_type"] != "SonicLabel"}
-    apply_settings(graph, {"label": "none"})
-    with pytest.raises(InputError, match="puts no label on"):
-        apply_settings(graph, {"label": "zh"})
+def test_finishing_that_a_workflow_lacks_is_put_into_it_in_order():
+    graph = load_graph("fast")
+    for key in [key for key, node in graph.items() if node["class_type"] in ("SonicLabel", "SonicSmooth")]:
+        _bypass(graph, key)
+    apply_request(graph, Request.parse({"label": "none"}))
+    assert not {"SonicLabel", "SonicSmooth"} & {node["class_type"] for node in graph.values()}
+    apply_request(graph, Request.parse({"smooth": 0.5, "label_text": "made by us", "label_corner": "top-left"}))
+    render = next(node for node in graph.values() if node["class_type"] == "SonicRenderVideo")
+    label = graph[render["inputs"]["clip"][0]]
+    smooth = graph[label["inputs"]["clip"][0]]
+    assert (label["class_type"], smooth["class_type"]) == ("SonicLabel", "SonicSmooth")
+    assert smooth["inputs"]["strength"] == 0.5
+    said = {name: label["inputs"][name] for name in ("visible", "language", "text", "corner", "seconds")}
+    assert said == {"visible": True, "language": "own text", "text": "made by us", "corner": "top-left", "seconds": 2.0}
+    with pytest.raises(InputError, match="Render Video"):
+        apply_request(
+            {"1": {"class_type": "SonicSampler", "inputs": {"preset": "fast"}}}, Request.parse({"label": "zh"})
+        )
 
 
 def test_a_graph_that_only_saves_keeps_its_end():

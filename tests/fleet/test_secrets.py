@@ -21,8 +21,7 @@ from fleet_stubs import FakeQueue
 from oss_signature import Account
 
 from sonic_core.cli import storage
-from sonic_core.comfyui.backend import apply_settings
-from sonic_core.comfyui.graph import load_graph
+from sonic_core.comfyui.graph import apply_request, load_graph
 from sonic_core.disclosure.c2pa import read_manifest, self_made_credentials
 from sonic_core.disclosure.inspect import inspect
 from sonic_core.errors import SettingsError
@@ -33,6 +32,7 @@ from sonic_core.fleet.sweeper import QueueError, publish_waiting, sweep
 from sonic_core.fleet.worker import Worker
 from sonic_core.ledger.database import open_database
 from sonic_core.ledger.tables import metadata
+from sonic_core.request import Request
 from sonic_core.service import api_keys
 from sonic_core.service.app import Service
 from sonic_core.service.app import make_app as make_service
@@ -121,7 +121,7 @@ def test_a_whole_run_leaves_no_secret_behind(
         content.decode("latin-1") for bucket in oss.buckets.values() for content in bucket.visible().values()
     )
     graph = load_graph("fast")
-    apply_settings(graph, {"seed": 5, **{k: v for k, v in SETTINGS.items() if k in ("preset", "label")}})
+    apply_request(graph, Request.parse({"seed": 5, **{k: v for k, v in SETTINGS.items() if k in ("preset", "label")}}))
     found["the workflow for ComfyUI"] = json.dumps(graph)
     with ledger.engine.connect() as connection:
         rows = {t.name: connection.execute(sa.select(t)).all() for t in metadata.tables.values()}
