@@ -28,6 +28,8 @@ from sonic_core.speech.whisper_encoder import WhisperEncoder
 SAMPLES = SAMPLE_RATE // FPS  # a video frame's
 WINDOW, OVERLAP = 6 * FPS, 40  # frames; as long as the longest the head was trained on
 UNSURE = 10  # frames at a cut end of a window that are left to its neighbour
+# Frames of silence heard before the sound: a clip that begins with the burst of a p shows that its lips were shut.
+BEFORE = 5
 HISTORY = 4 * FPS  # frames that a live window looks back
 LOOK_AHEAD = 0.12  # seconds
 
@@ -55,15 +57,17 @@ class Ears:
 
     def predict(self, speech: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """Mouth (frames, 12) as regressed, and the probability (frames, kinds) of each kind of articulation."""
-        total = np.zeros((frames, MOUTH_CHANNELS + len(KINDS)), np.float32)
-        weight = np.zeros((frames, 1), np.float32)
-        for start in window_starts(frames):
-            stop = min(start + WINDOW, frames)
+        speech = np.concatenate([np.zeros(BEFORE * SAMPLES, np.float32), speech[: frames * SAMPLES]])
+        rows = BEFORE + frames
+        total = np.zeros((rows, MOUTH_CHANNELS + len(KINDS)), np.float32)
+        weight = np.zeros((rows, 1), np.float32)
+        for start in window_starts(rows):
+            stop = min(start + WINDOW, rows)
             piece = speech[start * SAMPLES : stop * SAMPLES]
-            share = window_weight(start, stop, frames)
+            share = window_weight(start, stop, rows)
             total[start:stop] += share * self._window(piece, stop - start)
             weight[start:stop] += share
-        total /= np.maximum(weight, 1e-6)
+        total = (total / weight)[BEFORE:]
         return total[:, :MOUTH_CHANNELS], total[:, MOUTH_CHANNELS:]
 
     @torch.inference_mode()
@@ -84,8 +88,8 @@ class EarStream:
 
     def __init__(self, ears: Ears, look_ahead: float):
         self.ears, self.wait = ears, round(look_ahead * SAMPLE_RATE)
-        self.sound = np.zeros(0, np.float32)  # the last HISTORY frames and what has no row yet
-        self.first = 0  # the frame with which `sound` begins
+        self.sound = np.zeros(BEFORE * SAMPLES, np.float32)  # the last HISTORY frames and what has no row yet
+        self.first = -BEFORE  # the frame with which `sound` begins
         self.done = 0  # frames whose rows were given
 
     def push(self, samples: np.ndarray) -> np.ndarray:
