@@ -1,11 +1,11 @@
 """Lip fidelity of the lite engine, as an outside tracker sees it, on people nobody trained on and on the one it knows.
 
-    python -m benchmarks.lite_lips --shared ../shared --tracker PYTHON [--speakers strangers] [--clips 60] [--portraits 5]
+    python -m benchmarks.lite_lips --shared ../shared --tracker PYTHON [--speakers strangers] [--portraits 5]
 
 Every clip's sound drives every portrait; the finished video is tracked by `tools/lip_fidelity.py` of the data folder
 (run with PYTHON, an environment with mediapipe) and compared with the real speaker's lips. `strangers` are the clips of
-`data/grid_other`, `trained` the held-out clips of GRID's speaker 1. Prints one line of JSON: mean correlation at lag 0, at
-the best lag and where that lies between frames, share of videos whose best lag is within a frame, opening and jitter.
+`data/grid_other`, `trained` the held-out clips of GRID's speaker 1. Prints one line of JSON: mean correlation at lag 0
+and at the best lag, the mean of that lag, share of videos where it is within a frame, opening and jitter.
 """
 
 from __future__ import annotations

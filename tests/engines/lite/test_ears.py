@@ -45,7 +45,7 @@ def test_a_long_clip_says_what_its_parts_say(ears, speech):
     assert whole.std() > 0.01
     part = slice(20, 20 + WINDOW)
     alone = opening(ears.articulate(speech[part.start * SAMPLES :], WINDOW))
-    inner = slice(10, None)  # the part begins in the middle of a word
+    inner = slice(10, -6)  # the part begins and ends in the middle of a word
     assert np.corrcoef(whole[part][inner], alone[inner])[0, 1] > 0.95
 
 
