@@ -14,14 +14,13 @@ import numpy as np
 from sonic_core.dub.faces import FaceState
 from sonic_core.dub.people import HeadView
 from sonic_core.dub.texture import grain, like_the_picture, softness
-from sonic_core.engines.lite.expression import RING_SHARE, dense_contour
+from sonic_core.engines.lite.expression import BOW, RING_SHARE, TEETH_SHOW, dense_contour, rolled_in
 from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
-from sonic_core.engines.lite.layout import MOUTH, TEETH, TONGUE, MouthBasis
-from sonic_core.engines.lite.lip_edges import LipEdges
+from sonic_core.engines.lite.layout import MOUTH, PRESS, TEETH, TONGUE, MouthBasis
 from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import FaceFit, fit_rigid
-from sonic_core.engines.lite.renderer import CREASE, TOUCH
+from sonic_core.engines.lite.renderer import TOUCH
 from sonic_core.engines.lite.warp import Grid, ThinPlate, look_up, smoothstep
 
 BOX = (-1.5, 0.55, 1.5, 3.05)  # canonical: x1, y1, x2, y2 of what may change
@@ -29,7 +28,8 @@ MOUTH_LEVEL = -0.1  # canonical depth at which the inside of the mouth is carrie
 DETAIL = 48  # samples of the fields in a face's height
 SMOOTHING = 1e-5  # of the fields, so that a noisy landmark makes no dent
 STAYS, MOVES = 0.006, 0.02  # movement of a landmark in speech (canonical) from which it is moved little, and fully
-TEETH_MARGIN = 0.011  # face heights round an open mouth in which a lip's pixels may be a tooth's
+CREASE = 0.3  # how dark the line is between closed lips that are apart in the frame
+TEETH_MARGIN = 0.018  # face heights round an open mouth in which a lip's pixels may be a tooth's
 
 
 class MouthPainter:
@@ -37,7 +37,7 @@ class MouthPainter:
 
     def __init__(self, rest: np.ndarray, view: HeadView):
         """`rest`: the person's canonical face at rest (478, 3); `view`: a head to take the mouth's colours from."""
-        self.basis, self.edges, self.rest = MouthBasis.load(), LipEdges.load(), rest
+        self.basis, self.rest = MouthBasis.load(), rest
         average = np.linalg.norm(self.basis.rest[FOREHEAD] - self.basis.rest[CHIN])
         self.height = float(np.linalg.norm(rest[FOREHEAD] - rest[CHIN]))  # canonical
         self.ratio = float(np.clip(self.height / average, 0.85, 1.15))  # movement grows with the face
@@ -45,7 +45,7 @@ class MouthPainter:
         self.follows = smoothstep(moves, STAYS, MOVES).astype(np.float32)[:, None]
         self.follows[np.unique(np.concatenate([UPPER_LIP, LOWER_LIP]))] = 1
         self.upper_controls, self.lower_controls = _controls(self.basis.rest)
-        points = self.edges.refine(view.picture, view.landmarks[:, :2])
+        points = view.landmarks[:, :2]
         self.view_fit = fit_rigid(view.landmarks, self.basis)
         height = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
         self.interior = make_interior(self.view_fit, self.basis.rest, view.picture, points, height)
@@ -63,7 +63,7 @@ class MouthPainter:
         part = frame[y1:y2, x1:x2]
         corner = np.array([x1, y1], np.float32)
         fit = FaceFit(state.fit.axes, state.fit.origin - np.array([x1, y1, 0], np.float32))
-        points = self.edges.refine(cv2.convertScaleAbs(part, alpha=255), state.landmarks[:, :2] - corner)
+        points = state.landmarks[:, :2] - corner
         painted = self._painted(part * np.float32(255), fit, points, row) / np.float32(255)
         result = frame.copy()
         strength = np.float32(state.strength)
@@ -73,7 +73,7 @@ class MouthPainter:
     def _painted(self, part: np.ndarray, fit: FaceFit, points: np.ndarray, row: np.ndarray) -> np.ndarray:
         face_height = self.height * fit.scale
         moved = self.ratio * self.basis.displacement(np.clip(row[None, MOUTH], -8, 8))[0]
-        goal = self._goal(fit, points, moved)
+        goal = self._goal(fit, points, moved, row)
         source = self._source(fit, points)
         grid = Grid.over((0, 0, part.shape[1], part.shape[0]), max(2, round(face_height / DETAIL)))
         window = _window(grid.points(), fit)
@@ -87,7 +87,8 @@ class MouthPainter:
         )
         lips = Lips(dense_contour(goal[UPPER_INNER]), dense_contour(goal[LOWER_INNER]), fit.down, TOUCH * face_height)
         above = lips.is_above(pixels)[..., None]
-        skin = look_up(part, from_lower + above * (from_upper - from_lower), cubic=True)
+        # Colours are mixed, not places: what lies between two places of parted lips is the dark of the mouth.
+        skin = look_up(part, from_upper, cubic=True) * above + look_up(part, from_lower, cubic=True) * (1 - above)
         over, under, gap, between = lips.distances(pixels)
         line = np.exp(-(((over - under) / (0.012 * face_height)) ** 2)) * between * self._crease(fit, points)
         skin *= (1 - line)[..., None].astype(np.float32)
@@ -97,16 +98,21 @@ class MouthPainter:
             inside = inside * (_skin(part, points) / self.view_skin)
             blur = self.blur * fit.scale / self.view_fit.scale
             inside = like_the_picture(inside, blur, self.noise, seed=abs(int(fit.origin[0] * 1000)))
+            opening = like_the_picture(opening, blur / 2, 0.0, seed=0).reshape(opening.shape)
             skin = skin * (1 - opening) + inside * opening
         # Only what moved is touched: a look-up at a pixel's own place gives the pixel back, but for rounding.
         still = (np.abs(from_upper - pixels).max(-1) + np.abs(from_lower - pixels).max(-1)) == 0
         return np.where(still[..., None], part, np.clip(skin, 0, 255))
 
-    def _goal(self, fit: FaceFit, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    def _goal(self, fit: FaceFit, points: np.ndarray, moved: np.ndarray, row: np.ndarray) -> np.ndarray:
         """(478, 2) px where every landmark should be; the lips are as far apart as the motion says, to the pixel."""
-        shape = fit.to_pixels(self.rest + moved)[:, :2]
-        goal = points + self.follows * (shape - points)
-        wanted = np.maximum(((moved @ fit.axes)[LOWER_INNER] - (moved @ fit.axes)[UPPER_INNER])[:, :2] @ fit.down, 0)
+        press, teeth = np.clip(row[PRESS], 0, 1), np.clip(row[TEETH], 0, 1)
+        goal = points + self.follows * (fit.to_pixels(self.rest + moved)[:, :2] - points)
+        upper_roll, lower_roll = rolled_in(goal, fit.down)
+        goal += press * upper_roll + max(press, teeth) * lower_roll
+        lips = (moved @ fit.axes)[:, :2]
+        wanted = np.maximum((lips[LOWER_INNER] - lips[UPPER_INNER]) @ fit.down, 0) * (1 - press)
+        wanted[1:-1] += teeth * np.maximum(TEETH_SHOW * self.height * fit.scale * BOW - wanted[1:-1], 0)
         missing = wanted - (goal[LOWER_INNER] - goal[UPPER_INNER]) @ fit.down
         missing[[0, -1]] = 0  # both are the same corner
         for share, upper, lower in zip(RING_SHARE, UPPER_LIP, LOWER_LIP, strict=True):
@@ -123,7 +129,7 @@ class MouthPainter:
         """(478, 2) px where the landmarks are, the lips' inner edges a little inside the lips where teeth are near."""
         source = points.copy()
         gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down
-        margin = np.minimum(np.maximum(gap, 0) / 3, TEETH_MARGIN * self.height * fit.scale)
+        margin = np.minimum(np.maximum(gap, 0) / 2, TEETH_MARGIN * self.height * fit.scale)
         source[UPPER_INNER] -= margin[:, None] * fit.down
         source[LOWER_INNER] += margin[:, None] * fit.down
         return source

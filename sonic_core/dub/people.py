@@ -21,14 +21,15 @@ from sonic_core.dub.shots import CutDetector
 from sonic_core.face.detect import PRESENT, Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
 from sonic_core.face.points import RIGID
-from sonic_core.face.tracker import WANDERING, face_height, one_thread, rescaled, shrunk
+from sonic_core.face.tracker import WANDERING, face_height, lip_gap, one_thread, rescaled, shrunk
 
 SEARCH_EVERY = 25  # frames between searches for people who came in
 SEARCH_LOST_EVERY = 4  # while somebody who was there is missing
 ALIKE = 0.55  # dot product of identity embeddings from which two faces are one person's
 SEEN_FOR = 0.4  # seconds; who is seen for less in all is a poster or a mistake
 MOST_PEOPLE = 16
-BETTER = 1.1  # times as large a face has to be to be the better view of a person
+BETTER = 1.05  # times as much a view has to be worth to take the place of an earlier one
+OPEN, OPEN_WORTH = 0.06, 0.5  # opening in face heights that shows a person's own teeth, and what it adds to a view
 VIEWS = 8  # embeddings kept of a person, the latest
 LANDMARKS = (478, 3)
 
@@ -62,10 +63,10 @@ class Person:
         self._file.write(np.ascontiguousarray(landmarks, np.float32).tobytes())
 
     def look(self, frame: np.ndarray, landmarks: np.ndarray) -> None:
-        """Keep the head out of a frame (h, w, 3) float32 when no earlier one showed it as well."""
-        size = face_height(landmarks)
-        if self.view is not None and size < BETTER * face_height(self.view.landmarks):
+        """Keep the head out of a frame (h, w, 3) float32 when no earlier frame was worth as much."""
+        if self.view is not None and _worth(landmarks) < BETTER * _worth(self.view.landmarks):
             return
+        size = face_height(landmarks)
         low = np.maximum(np.floor(landmarks[:, :2].min(0) - size), 0).astype(int)
         high = np.ceil(landmarks[:, :2].max(0) + size).astype(int)
         picture = cv2.convertScaleAbs(frame[low[1] : high[1], low[0] : high[0]], alpha=255)
@@ -186,6 +187,12 @@ def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: On
         person.close()
     people = [person for person in watcher.people if len(person.frames) >= SEEN_FOR * float(clip.fps)]
     return Cast(people, shots, clip.frame_count, folder)
+
+
+def _worth(landmarks: np.ndarray) -> float:
+    """How good a view of a person is: large, and with an open mouth, which shows their own teeth."""
+    size = face_height(landmarks)
+    return size * (1 + OPEN_WORTH * min(lip_gap(landmarks) / max(size * OPEN, 1.0), 1.0))
 
 
 def _same_place(a: Face, b: Face) -> bool:

@@ -238,18 +238,27 @@ def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: flo
     modes[-PAIRS - 4, :468] = -(BROW_RAISE * fit.scale * near * smoothstep(x, 0.9, 0.25))[:, None] * down
     modes[-PAIRS - 3, :468] = (BROW_LOWER * fit.scale * near)[:, None] * down
 
-    # Pressed lips roll in: their red narrows towards the line between them. For f and v the lower one alone does.
-    for rings, towards, lips in ((UPPER_LIP, 1, (1.0, 0.0)), (LOWER_LIP, -1, (1.0, 1.0))):
-        thickness = np.abs((points[rings[0]] - points[rings[3]]) @ down)
-        for k, ring in enumerate(rings[:3]):
-            for mode, share in zip((-PAIRS - 2, -PAIRS - 1), lips, strict=True):
-                modes[mode, ring] = (towards * share * ROLLED * (1 - k / 3) * thickness)[:, None] * down
+    # For f and v the lower lip alone rolls in.
+    upper_roll, lower_roll = rolled_in(points, down)
+    modes[-PAIRS - 2], modes[-PAIRS - 1] = upper_roll + lower_roll, lower_roll
 
     for pair in range(PAIRS):
         for share, upper, lower in zip(RING_SHARE, UPPER_LIP, LOWER_LIP, strict=True):
             modes[-PAIRS + pair, upper[pair + 1]] = -share / 2 * down
             modes[-PAIRS + pair, lower[pair + 1]] = share / 2 * down
     return modes
+
+
+def rolled_in(points: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(478, 2) px by which the upper and the lower lip roll in when pressed: their red narrows towards the line."""
+    rolls = []
+    for rings, towards in ((UPPER_LIP, 1), (LOWER_LIP, -1)):
+        thickness = np.abs((points[rings[0]] - points[rings[3]]) @ down)
+        roll = np.zeros((478, 2), np.float32)
+        for k, ring in enumerate(rings[:3]):
+            roll[ring] = (towards * ROLLED * (1 - k / 3) * thickness)[:, None] * down
+        rolls.append(roll)
+    return rolls[0], rolls[1]
 
 
 def _smile(fit: FaceFit, rest: np.ndarray, points: np.ndarray) -> np.ndarray:
