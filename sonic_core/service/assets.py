@@ -9,12 +9,13 @@ from starlette.responses import Response
 from sonic_core.errors import InputError
 from sonic_core.fleet.cost import estimate
 from sonic_core.fleet.forget import delete_assets
-from sonic_core.fleet.submission import facts_of, make_settings, parse_settings, store_file
+from sonic_core.fleet.submission import facts_of, store_file
 from sonic_core.ledger.assets import Asset, assets_of, find_asset, keep_asset, new_asset_id
 from sonic_core.ledger.consents import check_consent, find_consent
 from sonic_core.ledger.database import autocommit
 from sonic_core.ledger.forgetting import delete_kept_asset
 from sonic_core.ledger.reservations import Reservation, ReservedError, pixels_today, reserve, take_place
+from sonic_core.request import Request as JobRequest
 from sonic_core.service.answers import Answer
 from sonic_core.service.context import Service
 from sonic_core.service.intake import Intake, consent_of, in_thread, storing_thread, suffix_of
@@ -84,7 +85,7 @@ def router(service: Service) -> APIRouter:
         """What a video would cost, before anything is uploaded."""
         async with receive(request, Form((), (), ())) as received:
             given = read(EstimateGiven, received.fields)
-        settings = make_settings(parse_settings(given_settings(given.settings)))
+        settings = JobRequest.parse(given_settings(given.settings)).settings
         cost = estimate(given.width, given.height, given.seconds, settings)
         left = await in_thread(gigapixels_left, who)
         return {
