@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
 
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import OutputError
+from sonic_core.media.codecs import X264, Encoding, Plan, plan_for, playable_size
 from sonic_core.media.container import local_name
 from sonic_core.media.files import written_whole
+from sonic_core.media.palette import paletted
 from sonic_core.media.prefetch import ahead
 
-FORMATS = ("mp4", "mov")
+logger = logging.getLogger(__name__)
+
+FORMATS = ("mp4", "mov")  # those that every player takes
 QUALITIES = {"small": 28, "medium": 23, "high": 18, "best": 12}  # names for x264's constant quality
 BT709 = 1  # colour primaries, transfer and matrix alike
+AAC_RATES = (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 LIMITED_RANGE, FULL_RANGE = 1, 2
-# Half of what "veryfast" costs at the same quality, files a fifth larger. Most of a talking portrait stands still,
-# which the macroblock tree finds; "superfast" alone leaves it out, and its files are more than twice as large.
-X264 = {"preset": "superfast", "x264-params": "mbtree=1:rc-lookahead=10"}
 # Without these flags swscale is up to two levels off, the more the more often a video is read and written.
 ACCURATE = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
+
+__all__ = ["ACCURATE", "FORMATS", "QUALITIES", "X264", "SoundEncoder", "encode", "save_video"]
 
 
 def save_video(
@@ -36,43 +42,77 @@ def save_video(
     path: str | os.PathLike[str],
     crf: int = 18,
     on_frame: Callable[[int, int], None] | None = None,
+    encoding: Encoding | None = None,
 ) -> Path:
-    """Write `clip` as H.264 yuv420p and AAC in an MP4 whose index comes first (faststart).
+    """Write `clip` into a file: H.264 yuv420p and AAC in an MP4 whose index comes first, or as `encoding` says.
 
-    `crf` is x264's constant quality, 0 (lossless) to 51. `on_frame(done, total)` is called after each frame; raising
-    from it cancels. Odd sides are made even by repeating the last row or column. Raises OutputError; never leaves half
-    a file.
+    `crf` is x264's constant quality, 0 (lossless) to 51, where there is no `encoding`. `on_frame(done, total)` is
+    called after each frame; raising from it cancels. Odd sides are made even by repeating the last row or column;
+    pictures too large for common players are made smaller. Raises OutputError and SettingsError; never leaves half a
+    file.
     """
-    target = Path(path)
-    if target.suffix.lower() not in (".mp4", ".mov", ".m4v"):
-        raise OutputError(f"output {str(target)!r} must end in .mp4")
+    target, encoding = Path(path), encoding or Encoding(crf=crf)
+    plan = plan_for(target, encoding)
+    clip = clip if encoding.full_size else made_playable(clip)
+    if plan.container.sound is None and clip.audio is not None:
+        logger.warning("%s: the format %s has no sound; it is left out", target.name, plan.container.muxer)
     with written_whole(target) as temporary:
-        options = {"movflags": "use_metadata_tags+faststart"}
-        with av.open(local_name(temporary), "w", format="mp4", container_options=options) as container:
-            container.metadata.update(clip.metadata)
-            encode(container, clip, {"crf": str(crf), **X264}, on_frame)
+        try:
+            with av.open(
+                local_name(temporary), "w", format=plan.container.muxer, container_options=plan.container.options
+            ) as container:
+                container.metadata.update(clip.metadata)
+                encode(container, clip, plan.options, on_frame, plan)
+        except av.FFmpegError as error:
+            raise OutputError(
+                f"cannot write {str(target)!r}: {error.strerror}; free space or choose another"
+            ) from error
     return target
 
 
+def made_playable(clip: Clip) -> Clip:
+    """The clip at a size that common players take, with a line in the log when it was larger."""
+    size = playable_size(clip.width, clip.height, clip.fps)
+    if size == (clip.width, clip.height):
+        return clip
+    logger.warning(
+        "a video of %d x %d at %.4g frames a second plays on few devices; it is written as %d x %d",
+        clip.width, clip.height, float(clip.fps), *size,
+    )  # fmt: skip
+
+    def make() -> Iterator[np.ndarray]:
+        for chunk in clip.pixels():
+            yield np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in chunk])
+
+    return clip.replaced(make=make, width=size[0], height=size[1])
+
+
 def encode(
-    container: Any, clip: Clip, options: dict[str, str], on_frame: Callable[[int, int], None] | None = None
+    container: Any,
+    clip: Clip,
+    options: dict[str, str],
+    on_frame: Callable[[int, int], None] | None = None,
+    plan: Plan | None = None,
 ) -> None:
-    """Write the clip's frames and sound side by side into an open container; `options` are x264's."""
-    width, height = clip.width + clip.width % 2, clip.height + clip.height % 2
-    video = container.add_stream("libx264", rate=clip.fps, options=options)
-    video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+    """Write the clip's frames and sound side by side into an open container; `options` are the encoder's.
+
+    Without a `plan`: H.264 and AAC.
+    """
+    plan = plan or plan_for(Path("a.mp4"), Encoding())
+    video = container.add_stream(plan.encoder, rate=clip.fps, options=options)
+    video.width, video.height = clip.width + clip.width % 2, clip.height + clip.height % 2
+    video.pix_fmt = plan.pixels
     context = video.codec_context
     context.time_base = 1 / Fraction(clip.fps)
-    context.color_primaries = context.color_trc = context.colorspace = BT709
-    context.color_range = LIMITED_RANGE
-    sound = SoundEncoder(container, clip.audio) if clip.audio is not None else None
-    frames = (frame for chunk in ahead(clip.pixels()) for frame in chunk)
-    for index, frame in enumerate(frames):
-        picture = av.VideoFrame.from_ndarray(even(frame), format="rgb24")
-        picture = picture.reformat(
-            format="yuv420p", dst_colorspace=BT709, src_color_range=FULL_RANGE, dst_color_range=LIMITED_RANGE,
-            interpolation=ACCURATE,
-        )  # fmt: skip
+    if plan.tag is not None:
+        context.codec_tag = plan.tag
+    if plan.pixels == "yuv420p":
+        context.color_primaries = context.color_trc = context.colorspace = BT709
+        context.color_range = LIMITED_RANGE
+    sound = None
+    if clip.audio is not None and plan.container.sound is not None:
+        sound = SoundEncoder(container, clip.audio, plan.container.sound)
+    for index, picture in enumerate(_pictures(clip, plan)):
         picture.pts, picture.time_base = index, context.time_base
         container.mux(video.encode(picture))
         if sound is not None:  # side by side, so that the muxer holds little
@@ -84,6 +124,23 @@ def encode(
         sound.finish()
 
 
+def _pictures(clip: Clip, plan: Plan) -> Iterator[Any]:
+    """The clip's frames as the encoder takes them."""
+    frames = (frame for chunk in ahead(clip.pixels()) for frame in chunk)
+    pictures = (av.VideoFrame.from_ndarray(even(frame), format="rgb24") for frame in frames)
+    if plan.pixels == "pal8":
+        yield from paletted(pictures, clip.fps)
+        return
+    for picture in pictures:
+        if plan.pixels != "yuv420p":
+            yield picture.reformat(format=plan.pixels)
+            continue
+        yield picture.reformat(
+            format="yuv420p", dst_colorspace=BT709, src_color_range=FULL_RANGE, dst_color_range=LIMITED_RANGE,
+            interpolation=ACCURATE,
+        )  # fmt: skip
+
+
 def even(picture: np.ndarray) -> np.ndarray:
     """uint8 (h, w, 3) with even sides: the last row or column is repeated, nothing is cut."""
     height, width = picture.shape[:2]
@@ -93,15 +150,16 @@ def even(picture: np.ndarray) -> np.ndarray:
 
 
 class SoundEncoder:
-    """Feeds an `Audio` to an AAC stream piece by piece."""
+    """Feeds an `Audio` to a stream of AAC (or Opus) piece by piece."""
 
-    def __init__(self, container: Any, audio: Audio):
+    def __init__(self, container: Any, audio: Audio, codec: str = "aac"):
         self.container, self.audio, self.done = container, audio, 0
         channels = audio.samples.shape[0]
         self.layout = "mono" if channels == 1 else "stereo"
-        # AAC knows a fixed list of rates; PyAV resamples to the stream's.
-        rate = audio.rate if audio.rate in (8000, 16000, 22050, 24000, 32000, 44100, 48000) else 48000
-        self.stream = container.add_stream("aac", rate=rate, layout=self.layout)
+        # Codecs know a fixed list of rates; PyAV resamples to the stream's.
+        known = AAC_RATES if codec == "aac" else (48_000,)
+        rate = audio.rate if audio.rate in known else 48_000
+        self.stream = container.add_stream(codec, rate=rate, layout=self.layout)
         self.stream.bit_rate = 96_000 * channels
         self.resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=rate)
 

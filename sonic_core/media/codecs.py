@@ -1,0 +1,189 @@
+"""How a video is written: container, codec, quality, encoder; and how large a picture common players take."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import av
+
+from sonic_core.errors import OutputError, SettingsError
+
+CODECS = ("h264", "hevc", "av1", "vp9")
+HARDWARE = ("nvenc", "videotoolbox", "qsv")
+
+# Level 5.2 of H.264, the highest that phones decode: macroblocks a picture and a second, and pixels a side.
+MAX_SIDE, MAX_BLOCKS, MAX_BLOCKS_A_SECOND = 4096, 36_864, 2_073_600
+SMALLEST = 16
+
+# Half of what "veryfast" costs at the same quality, files a fifth larger. Most of a talking portrait stands still,
+# which the macroblock tree finds; "superfast" alone leaves it out, and its files are more than twice as large.
+X264 = {"preset": "superfast", "x264-params": "mbtree=1:rc-lookahead=10"}
+INDEX_FIRST = {"movflags": "use_metadata_tags+faststart"}
+
+
+@dataclass(frozen=True)
+class Container:
+    """A kind of file: FFmpeg's muxer, its suffixes, the codecs it takes, the usual one first, and that of its sound."""
+
+    muxer: str
+    suffixes: tuple[str, ...]
+    codecs: tuple[str, ...]
+    sound: str | None
+    options: dict[str, str]
+
+
+CONTAINERS = {
+    "mp4": Container("mp4", (".mp4", ".m4v"), ("h264", "hevc", "av1"), "aac", INDEX_FIRST),
+    "mov": Container("mov", (".mov",), ("h264", "hevc"), "aac", INDEX_FIRST),
+    "webm": Container("webm", (".webm",), ("vp9", "av1"), "libopus", {}),
+    "gif": Container("gif", (".gif",), ("gif",), None, {}),
+    "webp": Container("webp", (".webp",), ("webp",), None, {"loop": "0"}),
+}
+
+# Encoders of this FFmpeg that may be there, the best first.
+SOFTWARE = {
+    "h264": ("libx264",),
+    "hevc": ("libx265",),
+    "av1": ("libsvtav1", "libaom-av1"),
+    "vp9": ("libvpx-vp9",),
+    "gif": ("gif",),
+    "webp": ("libwebp_anim",),
+}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How to write a video. None: as the file's name says, and what suits it.
+
+    `crf` is x264's constant quality, 0 (lossless) to 51; other encoders get what looks alike. `full_size` writes
+    pictures that are too large for common players as they are.
+    """
+
+    crf: int = 18
+    codec: str | None = None
+    format: str | None = None
+    hardware: str | None = None
+    full_size: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("codec", self.codec, CODECS),
+            ("format", self.format, tuple(CONTAINERS)),
+            ("hardware", self.hardware, HARDWARE),
+        ):
+            if value is not None and value not in known:
+                raise SettingsError(f"{name} is {value!r}; choose one of {', '.join(known)}")
+        if isinstance(self.crf, bool) or not isinstance(self.crf, int) or not 0 <= self.crf <= 51:
+            raise SettingsError(f"crf is {self.crf!r}; give a whole number from 0 (lossless) to 51")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An encoding that this machine can carry out for a file of this name."""
+
+    container: Container
+    encoder: str
+    options: dict[str, str]
+    pixels: str  # FFmpeg's pixel format
+    tag: str | None  # four letters by which players know the codec
+
+
+def plan_for(path: Path, encoding: Encoding) -> Plan:
+    """How a file is written. Raises OutputError for a name, SettingsError for a choice that cannot be followed."""
+    container = _container(path, encoding)
+    codec = encoding.codec or container.codecs[0]
+    if codec not in container.codecs:
+        kind = next(name for name, known in CONTAINERS.items() if known is container)
+        if container.sound is None:
+            raise SettingsError(f"the format {kind} has one codec only; leave codec out")
+        raise SettingsError(
+            f"the format {kind} cannot hold {codec}; choose {' or '.join(container.codecs)}, or another format"
+        )
+    if encoding.hardware is not None:
+        encoder = f"{codec}_{encoding.hardware}"
+        if not opens(encoder):
+            raise SettingsError(
+                f"this machine has no encoder {encoder}; leave hardware out, or choose another codec or hardware"
+            )
+    else:
+        encoder = next((name for name in SOFTWARE[codec] if name in av.codecs_available), "")
+        if not encoder:
+            raise SettingsError(f"this PyAV was built without an encoder for {codec}; choose another codec or format")
+    pixels = "bgra" if codec == "webp" else "pal8" if codec == "gif" else "yuv420p"
+    return Plan(container, encoder, _quality(encoder, encoding.crf), pixels, "hvc1" if codec == "hevc" else None)
+
+
+def _container(path: Path, encoding: Encoding) -> Container:
+    suffix = path.suffix.lower()
+    named = next((known for known in CONTAINERS.values() if suffix in known.suffixes), None)
+    if encoding.format is None:
+        if named is None:
+            known = ", ".join(suffix for known in CONTAINERS.values() for suffix in known.suffixes)
+            raise OutputError(f"output {str(path)!r} must end in .mp4 (or {known})")
+        return named
+    chosen = CONTAINERS[encoding.format]
+    if named is not None and named is not chosen:
+        raise OutputError(
+            f"output {str(path)!r} does not end as a {encoding.format} does; name it {chosen.suffixes[0]}"
+        )
+    return chosen
+
+
+def _quality(encoder: str, crf: int) -> dict[str, str]:
+    """Options of an encoder for a quality that looks like x264's at `crf`."""
+    if encoder == "libx264":
+        return {"crf": str(crf), **X264}
+    if encoder == "libx265":
+        return {"crf": str(min(51, crf + 3)), "preset": "fast", "x265-params": "log-level=none"}
+    if encoder == "libsvtav1":
+        return {"crf": str(min(63, max(1, round(crf * 1.3) + 6))), "preset": "8"}
+    if encoder == "libaom-av1":
+        return {"crf": str(min(63, round(crf * 1.3) + 6)), "cpu-used": "6", "b": "0"}
+    if encoder == "libvpx-vp9":
+        return {"crf": str(min(63, round(crf * 1.3) + 6)), "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+    if encoder == "libwebp_anim":
+        return {"quality": str(max(1, 100 - crf)), "compression_level": "4"}
+    if encoder == "gif":
+        return {"gifflags": "0"}  # every frame has a palette of its own, so none can show through to the one before
+    if encoder.endswith("_nvenc"):
+        return {"rc": "vbr", "cq": str(crf + 3), "b": "0", "preset": "p5"}
+    if encoder.endswith("_qsv"):
+        return {"global_quality": str(crf + 3)}
+    if encoder.endswith("_videotoolbox"):
+        return {"q": str(max(1, 100 - 2 * crf)), "allow_sw": "0"}
+    return {}
+
+
+@lru_cache(maxsize=16)
+def opens(encoder: str) -> bool:
+    """Whether an encoder is there and its hardware too: it is opened for a small picture."""
+    try:
+        context = av.CodecContext.create(encoder, "w")
+        context.width = context.height = 256
+        context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, 25), Fraction(25)  # type: ignore[attr-defined]
+        context.open()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def playable_size(width: int, height: int, fps: Fraction) -> tuple[int, int]:
+    """The largest size of this shape that common players take, the size itself if it is."""
+    if _plays(width, height, fps):
+        return width, height
+    blocks = min(MAX_BLOCKS, MAX_BLOCKS_A_SECOND / float(fps))
+    scale = min(MAX_SIDE / max(width, height), math.sqrt(blocks * 256 / (width * height)))
+    while True:
+        size = tuple(max(SMALLEST, math.floor(side * scale / 2) * 2) for side in (width, height))
+        if _plays(*size, fps) or max(size) <= SMALLEST:
+            return size  # type: ignore[return-value]
+        scale *= 0.99
+
+
+def _plays(width: int, height: int, fps: Fraction) -> bool:
+    blocks = math.ceil(width / 16) * math.ceil(height / 16)
+    return max(width, height) <= MAX_SIDE and blocks <= MAX_BLOCKS and blocks * fps <= MAX_BLOCKS_A_SECOND
