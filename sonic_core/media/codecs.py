@@ -1,4 +1,7 @@
-"""How a video is written: container, codec, quality, encoder; and how large a picture common players take."""
+"""How a video is written: container, codec, quality, encoder; and how large a picture common players take.
+
+The command line reads its choices from here, so PyAV is imported when an encoder is looked for.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-
-import av
 
 from sonic_core.errors import OutputError, SettingsError
 
@@ -94,6 +95,8 @@ class Plan:
 
 def plan_for(path: Path, encoding: Encoding) -> Plan:
     """How a file is written. Raises OutputError for a name, SettingsError for a choice that cannot be followed."""
+    import av
+
     container = _container(path, encoding)
     codec = encoding.codec or container.codecs[0]
     if codec not in container.codecs:
@@ -161,6 +164,8 @@ def _quality(encoder: str, crf: int) -> dict[str, str]:
 @lru_cache(maxsize=16)
 def opens(encoder: str) -> bool:
     """Whether an encoder is there and its hardware too: it is opened for a small picture."""
+    import av
+
     try:
         context = av.CodecContext.create(encoder, "w")
         context.width = context.height = 256

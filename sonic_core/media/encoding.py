@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from sonic_core.media.container import local_name
 from sonic_core.media.files import written_whole
 from sonic_core.media.palette import paletted
 from sonic_core.media.prefetch import ahead
+from sonic_core.media.subtitles import Cue, SubtitleTrack
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +44,13 @@ def save_video(
     crf: int = 18,
     on_frame: Callable[[int, int], None] | None = None,
     encoding: Encoding | None = None,
+    subtitles: Sequence[Cue] = (),
 ) -> Path:
     """Write `clip` into a file: H.264 yuv420p and AAC in an MP4 whose index comes first, or as `encoding` says.
 
     `crf` is x264's constant quality, 0 (lossless) to 51, where there is no `encoding`. `on_frame(done, total)` is
     called after each frame; raising from it cancels. Odd sides are made even by repeating the last row or column;
-    pictures too large for common players are made smaller. Raises OutputError and SettingsError; never leaves half a
+    pictures too large for common players are made smaller. `subtitles` become a text track. Raises OutputError and SettingsError; never leaves half a
     file.
     """
     target, encoding = Path(path), encoding or Encoding(crf=crf)
@@ -62,7 +64,7 @@ def save_video(
                 local_name(temporary), "w", format=plan.container.muxer, container_options=plan.container.options
             ) as container:
                 container.metadata.update(clip.metadata)
-                encode(container, clip, plan.options, on_frame, plan)
+                encode(container, clip, plan.options, on_frame, plan, subtitles)
         except av.FFmpegError as error:
             raise OutputError(
                 f"cannot write {str(target)!r}: {error.strerror}; free space or choose another"
@@ -93,6 +95,7 @@ def encode(
     options: dict[str, str],
     on_frame: Callable[[int, int], None] | None = None,
     plan: Plan | None = None,
+    subtitles: Sequence[Cue] = (),
 ) -> None:
     """Write the clip's frames and sound side by side into an open container; `options` are the encoder's.
 
@@ -112,11 +115,14 @@ def encode(
     sound = None
     if clip.audio is not None and plan.container.sound is not None:
         sound = SoundEncoder(container, clip.audio, plan.container.sound)
+    text = SubtitleTrack(container, subtitles, plan.container.muxer) if subtitles else None
     for index, picture in enumerate(_pictures(clip, plan)):
         picture.pts, picture.time_base = index, context.time_base
         container.mux(video.encode(picture))
         if sound is not None:  # side by side, so that the muxer holds little
             sound.write_until((index + 1) / clip.fps)
+        if text is not None:
+            text.write_until(float((index + 1) / clip.fps))
         if on_frame is not None:
             on_frame(index + 1, clip.frame_count)
     container.mux(video.encode(None))
