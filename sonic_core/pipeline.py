@@ -237,10 +237,11 @@ class SonicPipeline:
         path: str | os.PathLike[str],
         crf: int = 18,
         on_frame: Callable[[int, int], None] | None = None,
+        **options: Any,
     ) -> Path:
-        """Make the frames and write them with the sound as an MP4; see `media.video.save_video`."""
+        """Make the frames and write them with the sound; `options` are those of `media.video.save_video`."""
         with self._timed("render"):
-            return save_video(clip, path, crf, on_frame)
+            return save_video(clip, path, crf, on_frame, **options)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed, without_record
-from sonic_core.cli.generate import Bar, check_output
+from sonic_core.cli.generate import Bar
 from sonic_core.cli.options import add_settings_options, settings_from
+from sonic_core.cli.output_options import check_output
 from sonic_core.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from sonic_core.cli.exam import table
 from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed
+from sonic_core.cli.output_options import add_output_options, check_output, output_from
 from sonic_core.errors import NoFaceError
 from sonic_core.finishing import INTERPOLATION_METHODS
 
 if TYPE_CHECKING:
-    from sonic_core.clip import Clip
+    from sonic_core.clip import Audio, Clip
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -37,6 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = _command(subparsers, "finish", run_finish, "smooth, resample, frame and label a video")
     parser.add_argument("--output", type=Path, required=True, help="the finished video, .mp4")
     add_finishing_options(parser)
+    add_output_options(parser)
     parser.add_argument("--fps", type=float, help="frames a second (as they are)")
     parser.add_argument(
         "--interpolation", choices=INTERPOLATION_METHODS, default="auto", help="how frames between are made (auto)"
@@ -53,10 +55,11 @@ def _command(subparsers: argparse._SubParsersAction, name: str, run, text: str) 
 
 def run_align(args: argparse.Namespace) -> int:
     from sonic_core.finish.lip_align import moved_sound, shifted
-    from sonic_core.media.remux import remux
     from sonic_core.media.video import open_video, save_video
     from sonic_core.quality.lip_sync import LEAST_FACES, measure
 
+    if args.output:
+        check_output(args.output)
     clip = open_video(args.video)
     found = measure(clip)
     if found.faces == 0:
@@ -64,11 +67,11 @@ def run_align(args: argparse.Namespace) -> int:
     late = found.offset - args.wanted
     if args.output and found.trusted:
         if args.move == "sound" and clip.audio is not None:
-            remux(args.video, args.output, moved_sound(clip.audio, late))
+            _with_sound(clip, args, moved_sound(clip.audio, late))
         else:
             save_video(_without_container_keys(shifted(clip, late, "frames")), args.output)
     elif args.output:
-        remux(args.video, args.output)
+        _with_sound(clip, args, None)
     values = {**asdict(found), "trusted": found.trusted, "corrected": bool(args.output and found.trusted)}
     if args.json:
         _print_json(values)
@@ -83,6 +86,17 @@ def run_align(args: argparse.Namespace) -> int:
     return 0
 
 
+def _with_sound(clip: Clip, args: argparse.Namespace, audio: Audio | None) -> None:
+    """The video with this sound (None: its own), its pictures copied where the output can hold them, else encoded."""
+    from sonic_core.media.remux import can_copy, remux
+    from sonic_core.media.video import save_video
+
+    if can_copy(args.video, args.output):
+        remux(args.video, args.output, audio)
+    else:
+        save_video(_without_container_keys(clip.replaced(audio=audio or clip.audio)), args.output)
+
+
 def run_inspect(args: argparse.Namespace) -> int:
     from sonic_core.disclosure.inspect import inspect
 
@@ -93,11 +107,14 @@ def run_inspect(args: argparse.Namespace) -> int:
 def run_evaluate(args: argparse.Namespace) -> int:
     import numpy as np
 
+    from sonic_core.media import files
     from sonic_core.media.image import load_image
     from sonic_core.media.video import open_video
     from sonic_core.quality.lip_sync import speech_opening
     from sonic_core.quality.report import evaluate
 
+    if args.plot:
+        files.check_output(args.plot)
     heard: list[np.ndarray] = []
 
     def listener(speech: np.ndarray, frames: int) -> np.ndarray:
@@ -133,14 +150,14 @@ def run_finish(args: argparse.Namespace) -> int:
     from sonic_core.media.video import open_video, save_video
     from sonic_core.video.interpolate import interpolate, load_rife
 
-    wanted = finishing_from(args)
+    wanted, output = finishing_from(args), output_from(args)
     network = load_rife(args.rife) if args.rife else None
 
     def resampled(clip: Clip) -> Clip:
         return clip if args.fps is None else interpolate(clip, args.fps, args.interpolation, network)
 
     clip = finished(_without_container_keys(open_video(args.video)), wanted, resampled)
-    save_video(clip, args.output)
+    save_video(output.subtitled(clip), output.path, encoding=output.encoding, subtitles=output.track)
     signed(args.output, wanted)
     return 0
 

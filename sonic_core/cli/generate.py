@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.options import add_settings_options, settings_from
-from sonic_core.errors import OutputError
+from sonic_core.cli.output_options import add_output_options, output_from
 from sonic_core.request import Request
 
 if TYPE_CHECKING:
@@ -20,28 +20,22 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("generate", help="make a talking video from a photo and a sound")
-    parser.add_argument("--image", required=True, type=Path, help="the portrait: JPEG, PNG, WebP")
+    parser.add_argument("--image", required=True, type=Path, help="the portrait: JPEG, PNG, WebP, HEIC and others")
     parser.add_argument("--audio", required=True, type=Path, help="the speech: any sound file, or a video with sound")
-    parser.add_argument("--output", required=True, type=Path, help="the video to write, .mp4")
+    parser.add_argument(
+        "--output", required=True, type=Path, help="the video to write, .mp4, .mov, .webm, .gif or .webp"
+    )
     parser.add_argument("--model", default="lite", help="'lite' (bundled) or a folder of Sonic model files")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: the GPU when there is one")
-    parser.add_argument(
-        "--crf",
-        type=int,
-        default=18,
-        choices=range(0, 52),
-        metavar="N",
-        help="x264 quality, 0 to 51, lower is better (18)",
-    )
     parser.add_argument("--json", action="store_true", help="print a report as the last line of standard output")
     add_settings_options(parser)
     add_finishing_options(parser)
+    add_output_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    settings, wanted = settings_from(args), finishing_from(args)
-    check_output(args.output)
+    settings, wanted, output = settings_from(args), finishing_from(args), output_from(args)
     from sonic_core.media.audio import fit_duration, load_audio
     from sonic_core.media.image import load_image
 
@@ -53,21 +47,15 @@ def run(args: argparse.Namespace) -> int:
     with Bar("sampling") as bar:
         clip = pipe(photo, audio, Request(settings, wanted.finishing), bar.update)
     with Bar("rendering") as bar:
-        pipe.save_video(clip, args.output, args.crf, on_frame=bar.update)
+        pipe.save_video(
+            output.subtitled(clip), output.path, on_frame=bar.update, encoding=output.encoding, subtitles=output.track
+        )
     signed(args.output, wanted)
     if args.json:
         sys.stdout.write(json.dumps(report(clip, pipe.seconds, time.perf_counter() - start)) + "\n")
     else:
         sys.stdout.write(f"{args.output}: {clip.frame_count} frames, {clip.seconds:.2f} s\n")
     return 0
-
-
-def check_output(path: Path) -> None:
-    """Refuse an output that cannot be written before an hour of work goes into it."""
-    if path.suffix.lower() not in (".mp4", ".mov", ".m4v"):
-        raise OutputError(f"output {str(path)!r} must end in .mp4")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder of output {str(path)!r} does not exist; make it first")
 
 
 def report(clip: Clip, seconds: dict[str, float], total: float) -> dict[str, Any]:

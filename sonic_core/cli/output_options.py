@@ -11,6 +11,7 @@ from sonic_core.media.codecs import CODECS, CONTAINERS, HARDWARE, Encoding
 
 if TYPE_CHECKING:
     from sonic_core.clip import Clip
+    from sonic_core.media.codecs import Plan
     from sonic_core.media.subtitles import Cue
 
 SUBTITLE_MODES = ("burn", "track")
@@ -45,7 +46,9 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--codec", choices=CODECS, help="how pictures are coded (h264; vp9 in WebM)")
     group.add_argument("--format", choices=tuple(CONTAINERS), help="kind of file (as the output's name ends)")
-    group.add_argument("--hardware", choices=HARDWARE, help="encode with the GPU (the CPU, which makes better pictures)")
+    group.add_argument(
+        "--hardware", choices=HARDWARE, help="encode with the GPU (the CPU, which makes better pictures)"
+    )
     group.add_argument(
         "--full-size", action="store_true", help="write pictures larger than common players take, over 4096 a side"
     )
@@ -59,17 +62,23 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--subtitles-font", type=Path, metavar="FILE", help="font for subtitles of rare scripts")
 
 
+def check_output(path: Path, encoding: Encoding | None = None) -> Plan:
+    """Refuse, before an hour of work, a video that cannot be written there; how it will be written."""
+    from sonic_core.media import files
+    from sonic_core.media.codecs import plan_for
+
+    plan = plan_for(path, encoding or Encoding())
+    files.check_output(path)
+    return plan
+
+
 def output_from(args: argparse.Namespace) -> Output:
     """Where and how to write, checked before the work: the encoder, the folder, the subtitles and their font.
 
     Raises SonicError subclasses.
     """
-    from sonic_core.media.codecs import plan_for
-    from sonic_core.media.files import check_output
-
     encoding = Encoding(args.crf, args.codec, args.format, args.hardware, args.full_size)
-    plan = plan_for(args.output, encoding)
-    check_output(args.output)
+    plan = check_output(args.output, encoding)
     if args.subtitles is None:
         return Output(args.output, encoding)
     from sonic_core.errors import SettingsError

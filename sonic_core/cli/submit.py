@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
         from sonic_core.comfyui.client import ComfyUI
     except ImportError as error:
         raise MissingExtraError(f"submit needs {error.name}; run pip install 'sonic-studio[fleet]'") from error
-    from sonic_core.cli.generate import Bar, check_output
+    from sonic_core.cli.generate import Bar
+    from sonic_core.cli.output_options import check_output
 
     check_output(args.output)
     with ComfyUI(args.server) as server, Bar("waiting") as bar:

@@ -71,7 +71,7 @@ def subtitled(clip: Clip, cues: Sequence[Cue], font: Path | None = None) -> Clip
 
 
 def draw(text: str, font: ImageFont.FreeTypeFont, width: int, height: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Colour (rows, width, 1) and cover (rows, width, 1) of lines of text, float32, and the first row of the picture."""
+    """Colour (rows, width, 1) and cover (rows, width, 1) of lines of text, float32, and their first row."""
     lines = [part for line in text.split("\n") for part in wrapped(line, font, WIDTH * width)]
     size = float(font.size)
     stroke = max(1, round(STROKE * size))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sonic_core.errors import OutputError, SettingsError
 
@@ -167,9 +168,9 @@ def opens(encoder: str) -> bool:
     import av
 
     try:
-        context = av.CodecContext.create(encoder, "w")
+        context: Any = av.CodecContext.create(encoder, "w")
         context.width = context.height = 256
-        context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, 25), Fraction(25)  # type: ignore[attr-defined]
+        context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, 25), Fraction(25)
         context.open()
     except (av.FFmpegError, ValueError):
         return False
@@ -183,9 +184,9 @@ def playable_size(width: int, height: int, fps: Fraction) -> tuple[int, int]:
     blocks = min(MAX_BLOCKS, MAX_BLOCKS_A_SECOND / float(fps))
     scale = min(MAX_SIDE / max(width, height), math.sqrt(blocks * 256 / (width * height)))
     while True:
-        size = tuple(max(SMALLEST, math.floor(side * scale / 2) * 2) for side in (width, height))
-        if _plays(*size, fps) or max(size) <= SMALLEST:
-            return size  # type: ignore[return-value]
+        wide, high = (max(SMALLEST, math.floor(side * scale / 2) * 2) for side in (width, height))
+        if _plays(wide, high, fps) or max(wide, high) <= SMALLEST:
+            return wide, high
         scale *= 0.99
 
 

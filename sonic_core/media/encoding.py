@@ -50,8 +50,8 @@ def save_video(
 
     `crf` is x264's constant quality, 0 (lossless) to 51, where there is no `encoding`. `on_frame(done, total)` is
     called after each frame; raising from it cancels. Odd sides are made even by repeating the last row or column;
-    pictures too large for common players are made smaller. `subtitles` become a text track. Raises OutputError and SettingsError; never leaves half a
-    file.
+    pictures too large for common players are made smaller. `subtitles` become a text track. Raises OutputError and
+    SettingsError; never leaves half a file.
     """
     target, encoding = Path(path), encoding or Encoding(crf=crf)
     plan = plan_for(target, encoding)

@@ -15,10 +15,23 @@ import av
 
 from sonic_core.clip import Audio
 from sonic_core.errors import InputError
+from sonic_core.media.audio import sound_of
 from sonic_core.media.container import CONTAINER_KEYS, local_name, open_media
 from sonic_core.media.encoding import SoundEncoder
 from sonic_core.media.files import written_whole
-from sonic_core.media.probe import MediaInfo, probe
+from sonic_core.media.probe import MAX_VIDEO_SECONDS, MediaInfo, probe
+
+MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
+# What players of MP4 know; FFmpeg's muxer takes more.
+PICTURES = frozenset({"h264", "hevc", "av1", "libdav1d", "vp9", "mpeg4"})
+SOUNDS = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "opus", "alac", "flac"})
+
+
+def can_copy(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
+    """Whether the pictures of `source` can go into a file named `target` as they are. Raises InputError."""
+    info = probe(source, "video")
+    assert info.picture is not None
+    return Path(target).suffix.lower() in MUXERS and info.picture.codec in PICTURES
 
 
 def remux(
@@ -27,18 +40,22 @@ def remux(
     audio: Audio | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Copy the streams of `source` into the MP4 `target`; `audio` replaces its sound, `metadata` adds keys.
+    """Copy the streams of `source` into the MP4 or MOV `target`; `audio` replaces its sound, `metadata` adds keys.
 
     `audio` starts with the first frame, as that of a Clip does; the copied streams keep their places to one another.
-    Both paths may be the same. Raises InputError for a file without video or a codec that MP4 cannot hold.
+    Sound that players of MP4 do not know is encoded anew. Both paths may be the same. Raises InputError for a file
+    without video or a codec that MP4 cannot hold.
     """
     info = probe(source, "video")
+    if audio is None and info.sound is not None and info.sound.codec not in SOUNDS:
+        audio = sound_of(info, MAX_VIDEO_SECONDS)
+    muxer = MUXERS.get(Path(target).suffix.lower(), "mp4")
     options = {"movflags": "use_metadata_tags+faststart"}
     try:
         with (
             written_whole(target) as temporary,
             open_media(info.path) as old,
-            av.open(local_name(temporary), "w", format="mp4", container_options=options) as new,
+            av.open(local_name(temporary), "w", format=muxer, container_options=options) as new,
         ):
             new.metadata.update({k: v for k, v in old.metadata.items() if k not in CONTAINER_KEYS})
             new.metadata.update(metadata or {})

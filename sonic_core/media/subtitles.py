@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sonic_core.media.files import existing_file
 
 MAX_BYTES = 4 << 20
 MAX_CUES = 20_000
+CHINESE = 0.6  # share of bytes above 127 among the letters of a text in a Chinese encoding
 MILLISECOND = Fraction(1, 1000)
 TRACKS = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}  # codec of a text track by muxer
 
@@ -70,13 +72,13 @@ def decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
+    # Chinese is hardly mixed with ASCII letters, the languages of western Europe are mostly made of them.
+    high = sum(byte > 127 for byte in data)
+    letters = high + sum(chr(byte).isalpha() for byte in data if byte < 128)
     try:
-        text = data.decode("gb18030")
+        return data.decode("gb18030" if high > CHINESE * letters else "cp1252")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
-    foreign = [letter for letter in text if ord(letter) > 127]
-    chinese = sum("\u4e00" <= letter <= "\u9fff" or "\u3000" <= letter <= "\u303f" for letter in foreign)
-    return text if chinese > 0.8 * len(foreign) else data.decode("cp1252", "replace")
 
 
 def shown_at(cues: Sequence[Cue], time: float) -> tuple[Cue, ...]:
@@ -109,7 +111,7 @@ def without_overlaps(cues: Sequence[Cue]) -> list[Cue]:
     """Cues of which one is shown at a time, as a text track of MP4 needs: those that overlap are shown together."""
     edges = sorted({edge for cue in cues for edge in (cue.start, cue.end)})
     parts: list[Cue] = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         text = "\n".join(cue.text for cue in cues if cue.start < end and cue.end > start)
         if parts and parts[-1].end == start and parts[-1].text == text:
             parts[-1] = Cue(parts[-1].start, end, text)
