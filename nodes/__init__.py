@@ -7,12 +7,15 @@ from comfy_api.latest import ComfyExtension, io
 from . import host, neighbours
 from .clip_to_images import SonicClipToImages
 from .decode import SonicDecode
+from .dialogue import SonicDialogue
+from .dub import SonicDub
 from .evaluate import SonicEvaluate
 from .interpolate import SonicInterpolate
 from .label import SonicLabel
 from .lip_align import SonicLipAlign
 from .load_audio import SonicLoadAudio
 from .load_model import SonicLoadModel
+from .load_photos import SonicLoadPhotos
 from .oss_load import SonicOSSLoad
 from .oss_upload import SonicOSSUpload
 from .paste_back import SonicPasteBack
@@ -25,8 +28,11 @@ from .video_to_clip import SonicVideoToClip
 NODES: list[type[io.ComfyNode]] = [
     SonicLoadModel,
     SonicLoadAudio,
+    SonicLoadPhotos,
     SonicPreData,
     SonicSampler,
+    SonicDub,
+    SonicDialogue,
     SonicLipAlign,
     SonicSmooth,
     SonicInterpolate,

@@ -125,6 +125,20 @@ def input_files(kinds: list[str]) -> list[str]:
     return sorted(folder_paths.filter_files_content_types(files, kinds))
 
 
+def input_folders() -> list[str]:
+    """The folders in the input folder, deeper ones too, by their paths in it."""
+    return sorted(folder_paths.get_input_subfolders())
+
+
+def input_folder(name: str) -> Path:
+    """The folder of that name in the input folder. Raises InputError for one that is not there, or outside of it."""
+    root = Path(os.path.realpath(folder_paths.get_input_directory()))
+    path = Path(os.path.realpath(root / name))
+    if not path.is_relative_to(root) or not path.is_dir():
+        raise InputError(f"folder {name!r} is not in ComfyUI's input folder; choose one from the list, or put it there")
+    return path
+
+
 def input_path(name: str) -> Path:
     """The file that a picker's value names. Raises InputError when it is gone or outside ComfyUI's folders."""
     path = Path(os.path.realpath(folder_paths.get_annotated_filepath(name)))

@@ -61,6 +61,15 @@ class SonicLoadAudio(SonicNode):
                     default=CHANNELS[0],
                     tooltip="Which channel to take: where two people speak on left and right, take the one to animate.",
                 ),
+                io.Float.Input(
+                    "delay",
+                    default=0.0,
+                    min=0.0,
+                    max=1800.0,
+                    step=0.01,
+                    optional=True,  # workflows of 0.1.0 do not have it
+                    tooltip="Seconds of silence before it, for whoever answers in a dialogue.",
+                ),
             ],
             outputs=[
                 io.Audio.Output("sound", display_name="audio", tooltip="The sound."),
@@ -70,15 +79,24 @@ class SonicLoadAudio(SonicNode):
 
     @classmethod
     def run(
-        cls, on_step: Any, audio: str, start: float, trim: float, normalise: bool, gain: float, channel: str
+        cls,
+        on_step: Any,
+        audio: str,
+        start: float,
+        trim: float,
+        normalise: bool,
+        gain: float,
+        channel: str,
+        delay: float = 0.0,
     ) -> io.NodeOutput:
         sound = trimmed(load_audio(host.input_path(audio)), start, trim or None)
         sound = pick_channel(sound, channel)
         if normalise:
             sound = normalised(sound)
         sound = amplified(sound, gain)
-        waveform = torch.from_numpy(sound.samples)[None]  # (1, channels, samples)
-        return io.NodeOutput({"waveform": waveform, "sample_rate": sound.rate}, sound.seconds)
+        silence = torch.zeros(len(sound.samples), round(delay * sound.rate))
+        waveform = torch.cat([silence, torch.from_numpy(sound.samples)], 1)[None]  # (1, channels, samples)
+        return io.NodeOutput({"waveform": waveform, "sample_rate": sound.rate}, delay + sound.seconds)
 
     @classmethod
     def validate_inputs(cls, audio: str | None = None, channel: str | None = None) -> bool | str:

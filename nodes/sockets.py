@@ -9,6 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from sonic_core.clip import Clip
+from sonic_core.disclosure.label import RECORD_KEY
 from sonic_core.engines.base import Latents
 from sonic_core.errors import InputError
 from sonic_core.pipeline import Prepared, SonicPipeline
@@ -86,6 +87,11 @@ def pasted_back(made: Made) -> Made:
     whole = made.origin.pipeline.paste_back(made.clip, made.origin.prepared)
     prepared = replace(made.origin.prepared, crop=None)
     return Made(whole, replace(made.origin, prepared=prepared))
+
+
+def without_record(clip: Clip) -> Clip:
+    """The clip without an AI record: Sonic: Render Video writes it, with the id of the run, unless it is turned off."""
+    return clip.replaced(metadata={key: value for key, value in clip.metadata.items() if key != RECORD_KEY})
 
 
 def audio_pair(audio: Any) -> tuple[Any, int]:

@@ -40,6 +40,11 @@ TIPS: dict[str, tuple[str, str]] = {
         "Upload with the button or drop a file on the node. Connect `duration` to nodes that need the length.",
         "用按钮上传，或把文件拖到节点上。需要时长的节点可连接“时长”输出。",
     ),
+    "SonicLoadPhotos": (
+        "Put a folder with photos into ComfyUI's `input`. One voice is spoken by all of them; Save Video numbers the "
+        "videos in the order of the names.",
+        "把照片文件夹放进 ComfyUI 的 `input`。所有照片说同一段语音；“保存视频”按文件名顺序编号。",
+    ),
     "SONIC_PreData": (
         "Look at `preview`: the yellow box is the face, the blue one the crop, the green dots the landmarks. "
         "For a drawing, a mask or a face from the side give the box by hand in `face_box`, or paint `face_mask` in the "
@@ -55,6 +60,19 @@ TIPS: dict[str, tuple[str, str]] = {
         "when its widgets change.",
         "试效果用 `fast`，出成品用 `high_quality`。口型太弱或太强：调“动态幅度”。头部太静或太动：调“动作幅度”。"
         "换一个版本：换“种子”。只改这里的参数时，只有本节点及其后的节点重新运行。",
+    ),
+    "SonicDub": (
+        "`people` shows who is in the video, with their numbers: give one in `person`. For two people connect the clip "
+        "of the first node as the video of the second. Where the face is turned away or covered the person is left as "
+        "they are; `left alone` says where.",
+        "“人物”显示视频中的人及其编号：在“人物编号”中填写。两个人配音时，把第一个节点的片段接到第二个节点的“视频”。"
+        "脸转开或被遮住的地方保持原样；“未改动”会列出这些时段。",
+    ),
+    "SonicDialogue": (
+        "Voices go from left to right. They run at the same time: a voice that answers needs silence before it, as in "
+        "a recording of both on two channels (Sonic: Load Audio takes one channel each).",
+        "声音按从左到右的顺序对应人物，并且同时播放：答话的声音前面要留出静音，例如两人分左右声道的录音"
+        "（“Sonic：加载音频”可分别取一个声道）。",
     ),
     "SonicDecode": (
         "Connect the sampler's `latents` to the next node and delete this one.",
@@ -146,7 +164,7 @@ def words_of(schema: Any) -> dict[str, Any]:
 
 def listed(part: Any) -> bool:
     """Whether an input's options are words of ours, and not files or models that happen to be there."""
-    return part.io_type == "COMBO" and not part.upload and part.id != "model"
+    return part.io_type == "COMBO" and not part.upload and part.id not in ("model", "folder")
 
 
 def page(schema: Any, words: dict[str, Any], language: str, tips: str) -> str:

@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import stand_in
 from schemas import CORE, info_of, inputs_of, is_widget
 from workflow_notes import chinese
-from workflow_plans import Node, Workflow, workflows
+from workflow_plans import Node, Workflow, photo_workflows
+from workflow_videos import video_workflows
 
 ROOT = stand_in.ROOT
 
@@ -170,7 +171,7 @@ def rendered() -> dict[Path, str]:
     """Every file and its text."""
     stand_in.start()
     files = {}
-    for name, workflow in workflows().items():
+    for name, workflow in (photo_workflows() | video_workflows()).items():
         for path, content in (
             (ROOT / "workflows" / f"{workflow.title}.json", canvas_format(workflow)),
             (ROOT / "workflows" / "api" / f"{name}.json", api_format(workflow)),

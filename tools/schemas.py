@@ -6,7 +6,7 @@ from typing import Any
 
 import stand_in
 
-FRONT_END_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN")
+FRONT_END_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "AUDIO_RECORD")
 
 # The core nodes in use, as /object_info tells of them; the front end knows the rest.
 CORE: dict[str, dict[str, Any]] = {
@@ -14,6 +14,16 @@ CORE: dict[str, dict[str, Any]] = {
         "input": {"required": {"image": ("COMBO", {})}},
         "output": ["IMAGE", "MASK"],
         "output_name": ["IMAGE", "MASK"],
+    },
+    "LoadVideo": {
+        "input": {"required": {"file": ("COMBO", {})}},
+        "output": ["VIDEO"],
+        "output_name": ["VIDEO"],
+    },
+    "RecordAudio": {
+        "input": {"required": {"audio": ("AUDIO_RECORD", {})}},
+        "output": ["AUDIO"],
+        "output_name": ["AUDIO"],
     },
     "PreviewImage": {"input": {"required": {"images": ("IMAGE", {})}}, "output": [], "output_name": []},
     "PreviewAny": {"input": {"required": {"source": ("*", {})}}, "output": [], "output_name": []},

@@ -169,34 +169,8 @@ APP = App(
 )
 
 
-def any_video() -> Workflow:
-    """A video of any pack, mended: nothing of it comes from our models."""
-    finish, save = WIDTHS["input"] + GAP, WIDTHS["input"] + WIDTHS["finish"] + 2 * GAP
-    stages = [
-        ("align", "SonicLipAlign", {}),
-        ("smooth", "SonicSmooth", {}),
-        ("resample", "SonicInterpolate", {"fps": 50.0}),
-    ]
-    nodes = {
-        "video": Node("LoadVideo", (0, 0), (WIDTHS["input"], 400), {"file": "sonic_sample.mp4"}),
-        "clip": Node("SonicVideoToClip", (0, 445), (WIDTHS["input"], 60), {}, {"video": ("video", 0)}),
-        **{
-            name: Node(n.kind, (finish, n.at[1]), n.size, n.set, n.links)
-            for name, n in finished(stages, "clip").items()
-        },
-        **rendered("resample", save),
-        **saved("finished", save),
-    }
-    groups = [
-        ("1  Video", COLOURS["input"], ["video", "clip"]),
-        ("2  Finish", COLOURS["finish"], [name for name, _, _ in stages]),
-        ("3  Result", COLOURS["save"], ["render", "save"]),
-    ]
-    return Workflow("Any video, lips aligned and smoothed", nodes, groups, [((0, 575), (590, 285), note("any_video"))])
-
-
-def workflows() -> dict[str, Workflow]:
-    """By their names for clients: `submit --workflow fast` takes sonic_fast."""
+def photo_workflows() -> dict[str, Workflow]:
+    """The workflows in which photos speak, by their names for clients: `submit --workflow fast` takes sonic_fast."""
     best = [("align", "SonicLipAlign", {}), ("smooth", "SonicSmooth", {}), LABEL]
     return {
         "sonic_fast": talking("Photo speaks, fast", "fast", [NO_LABEL], "fast"),
@@ -212,5 +186,19 @@ def workflows() -> dict[str, Workflow]:
             photo=stored(161, PHOTO, "Photo from storage"),
             sound=stored(337, SOUND, "Voice from storage"),
             keep=uploaded(),
+        ),
+        "sonic_batch": talking(
+            "Photos of a folder speak, a video each",
+            "fast",
+            [NO_LABEL],
+            "batch",
+            photo=Node("SonicLoadPhotos", (0, 161), (WIDTHS["input"], 130), {"folder": "sonic_photos"}),
+        ),
+        "sonic_record": talking(
+            "Photo speaks with a voice recorded here, or from text",
+            "fast",
+            [NO_LABEL],
+            "record",
+            sound=Node("RecordAudio", (0, 510), (WIDTHS["input"], 130), {"audio": SOUND}),
         ),
     }

@@ -83,7 +83,7 @@ def test_a_workflow_makes_the_video(server: Server, tmp_path: Path, name: str) -
         assert stream.average_rate == 25
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         assert len(container.streams.audio) == 1
-    assert len(frames) == SECONDS * 25
+    assert 0 <= len(frames) - SECONDS * 25 <= 2, "lips that are brought in time may take a frame or two more"
     assert json.loads(metadata["AIGC"])["Label"] == "1"
     height, width = frames[0].shape[:2]
     corner = (slice(height * 4 // 5, height), slice(width // 2, width))

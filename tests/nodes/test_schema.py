@@ -13,8 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 IDS = [
     "SonicLoadModel",
     "SonicLoadAudio",
+    "SonicLoadPhotos",
     "SONIC_PreData",
     "SonicSampler",
+    "SonicDub",
+    "SonicDialogue",
     "SonicLipAlign",
     "SonicSmooth",
     "SonicInterpolate",
@@ -65,7 +68,7 @@ def test_every_number_has_a_range_and_a_default_in_it(schema: Any) -> None:
 
 def test_every_choice_has_a_default_among_its_options(schema: Any) -> None:
     for widget in schema.inputs:
-        if widget.io_type == "COMBO" and not widget.upload:
+        if widget.io_type == "COMBO" and not widget.upload and widget.id != "folder":
             assert widget.default in widget.options, widget.id
 
 
@@ -86,7 +89,7 @@ def test_it_is_translated(schema: Any, language: str) -> None:
     for part in schema.inputs:
         said = words["inputs"][part.id]
         assert said["name"] and said["tooltip"], part.id
-        if part.io_type == "COMBO" and not part.upload and part.id != "model":
+        if part.io_type == "COMBO" and not part.upload and part.id not in ("model", "folder"):
             assert list(said["options"]) == list(part.options), part.id
     assert list(words["outputs"]) == [str(index) for index in range(len(schema.outputs))]
     if language == "zh":

@@ -1,0 +1,118 @@
+"""A video that is there already speaks with another voice: only the lower face changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from sonic_core.clip import Clip
+from sonic_core.dub.dub import DubOptions, dub, look_at
+from sonic_core.dub.length import LONGER, SHORTER
+from sonic_core.dub.preview import numbered
+from sonic_core.media.audio import load_audio
+from sonic_core.media.image import load_image
+from sonic_core.settings import PRESETS
+from sonic_core.settings import preset as settings_of_preset
+
+from . import host
+from .model import SonicModel
+from .node import SonicNode, checked, schema
+from .sockets import ClipSocket, Made, ModelSocket, audio_pair, without_record
+from .video_to_clip import clip_of_video
+from .widgets import LARGEST_SEED, setting
+
+WHOEVER = -1
+
+
+class SonicDub(SonicNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="SonicDub",
+            display_name="Sonic: Dub Video",
+            description="Gives a video another voice. Only the lower face changes; head, eyes, hands and light are the "
+            "video's. For several people connect one node behind the other, a person each. Lite model only.",
+            search_aliases=["dub", "lip sync video", "translate video", "voice over", "lipsync", "配音", "口型"],
+            inputs=[
+                ModelSocket.Input("model", tooltip="From Sonic: Load Model, with the model lite."),
+                io.MultiType.Input("video", types=[io.Video, ClipSocket], tooltip="The video, or a clip."),
+                io.Audio.Input("audio", tooltip="The new speech."),
+                io.Int.Input(
+                    "person",
+                    default=WHOEVER,
+                    min=WHOEVER,
+                    max=63,
+                    tooltip="Who speaks it, by the number that people shows. -1: whoever fills most of the video.",
+                ),
+                io.Combo.Input(
+                    "preset",
+                    options=list(PRESETS),
+                    default="high_quality",
+                    tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
+                ),
+                setting("dynamic_scale", slider=True),
+                setting("lip_sync_offset"),
+                io.Combo.Input(
+                    "longer",
+                    options=list(LONGER),
+                    default=LONGER[0],
+                    tooltip="What fills the video when the speech is longer: its last seconds back and forth, "
+                    "all of it again, or its last frame.",
+                ),
+                io.Combo.Input(
+                    "shorter",
+                    options=list(SHORTER),
+                    default=SHORTER[0],
+                    tooltip="What becomes of the video when the speech is shorter: it goes on with the lips shut, "
+                    "or it is cut.",
+                ),
+                io.Float.Input(
+                    "own_sound",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    display_mode=io.NumberDisplay.slider,
+                    tooltip="How loud the video's own sound stays under the new speech. 0: not at all.",
+                ),
+                setting("seed", max=LARGEST_SEED, control_after_generate=True),
+            ],
+            outputs=[
+                ClipSocket.Output("clip", display_name="clip", tooltip="The dubbed video, with the new speech."),
+                io.Image.Output("people", display_name="people", tooltip="Everybody in the video with their numbers."),
+                io.String.Output(
+                    "left_alone", display_name="left alone", tooltip="Where the person was left as they are, and why."
+                ),
+            ],
+        )
+
+    @classmethod
+    def run(
+        cls,
+        on_step: Any,
+        model: SonicModel,
+        video: Any,
+        audio: Any,
+        person: int,
+        preset: str,
+        longer: str,
+        shorter: str,
+        own_sound: float,
+        **widgets: Any,
+    ) -> io.NodeOutput:
+        clip: Clip = video.clip if isinstance(video, Made) else clip_of_video(video)
+        voice = load_audio(audio_pair(audio))
+        settings = settings_of_preset(preset).with_changes(**widgets)
+        options = DubOptions(None if person == WHOEVER else person, longer, shorter, own_sound)  # type: ignore[arg-type]
+        cast = look_at(clip, model.pipeline.detector, on_step)
+        made = dub(clip, voice, model.pipeline.engine, cast, settings, options)
+        people = host.image_tensor(load_image(numbered(cast, host.temporary_file("people", ".png"))))
+        left = "\n".join(f"{p.start:.1f} to {p.end:.1f} s: {p.reason}" for p in made.passed_through())
+        return io.NodeOutput(Made(without_record(made.clip)), people, left)
+
+    @classmethod
+    def validate_inputs(
+        cls, preset: str | None = None, longer: str | None = None, shorter: str | None = None
+    ) -> bool | str:
+        return checked(cls, preset=preset, longer=longer, shorter=shorter)
