@@ -19,7 +19,7 @@ from sonic_core.comfyui.client import ComfyUI
 ROOT = Path(__file__).resolve().parents[2]
 PACK = "sonic-studio"
 # What a registry install holds; `examples`, which `make demo` makes, would hide the templates.
-INSTALLED = ("__init__.py", "nodes", "sonic_core", "workflows", "locales", "web", "pyproject.toml")
+INSTALLED = ("__init__.py", "nodes", "sonic_core", "workflows", "subgraphs", "locales", "web", "pyproject.toml")
 START_SECONDS = 300
 
 
@@ -49,9 +49,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     pack.mkdir(parents=True)
     for name in INSTALLED:
         (pack / name).symlink_to(ROOT / name)
-    for name in ("sonic_portrait.jpg", "sonic_speech.flac"):
-        (base / "input").mkdir(exist_ok=True)
-        (base / "input" / name).write_bytes((ROOT / "web" / "samples" / name).read_bytes())
+    (base / "input" / "sonic_photos").mkdir(parents=True)
+    for name in ("sonic_portrait.jpg", "sonic_speech.flac", "sonic_video.mp4", "sonic_photos/sonic_portrait.jpg"):
+        sample = ROOT / "web" / "samples" / name.rpartition("/")[2]
+        (base / "input" / name).write_bytes(sample.read_bytes())
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
