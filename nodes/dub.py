@@ -7,9 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from sonic_core.clip import Clip
-from sonic_core.dub.dub import DubOptions, dub, look_at
 from sonic_core.dub.length import LONGER, SHORTER
-from sonic_core.dub.preview import numbered
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
 from sonic_core.settings import PRESETS
@@ -101,6 +99,9 @@ class SonicDub(SonicNode):
         own_sound: float,
         **widgets: Any,
     ) -> io.NodeOutput:
+        from sonic_core.dub.dub import DubOptions, dub, look_at  # they need SciPy's signal package, which loads slowly
+        from sonic_core.dub.preview import numbered
+
         clip: Clip = video.clip if isinstance(video, Made) else clip_of_video(video)
         voice = load_audio(audio_pair(audio))
         settings = settings_of_preset(preset).with_changes(**widgets)

@@ -6,7 +6,7 @@ A graph is a dict of node id -> class_type and inputs. Nothing here talks to a s
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows" / "api"
 MAX_BYTES = 10 * 2**20
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv")
-# Which widget takes the photo and the sound, by node class.
+# Which widget takes the photo, the sound and the video, by node class.
 IMAGE_INPUTS = {"LoadImage": "image"}
-AUDIO_INPUTS = {"SonicLoadAudio": "audio", "LoadAudio": "audio"}
+AUDIO_INPUTS = {"SonicLoadAudio": "audio", "LoadAudio": "audio", "RecordAudio": "audio"}
+VIDEO_INPUTS = {"LoadVideo": "file"}
 # Whose widgets a job's settings set; a loader's `trim` and an aligner's `lip_sync_offset` mean something else.
 SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate")
 # Widgets that a workflow saved with 0.1.0 lacks and the server's node has.
@@ -45,7 +46,7 @@ def load_graph(workflow: str) -> Graph:
     if not path.is_file():
         path = Path(workflow)
     if not path.is_file():
-        known = ", ".join(sorted(file.stem.removeprefix("sonic_") for file in WORKFLOWS.glob("sonic_*.json")))
+        known = ", ".join(known_workflows())
         raise InputError(f"there is no workflow {workflow!r}; give {known + ' or ' if known else ''}the path of a file")
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"workflow {workflow!r} is larger than {MAX_BYTES // 2**20} MB; give a workflow in API format")
@@ -59,22 +60,56 @@ def load_graph(workflow: str) -> Graph:
     return dict(graph)
 
 
-def fill(graph: Graph, places: dict[str, str], name: str, what: str) -> None:
-    """Put an uploaded file's name into every loader of its kind. Raises InputError when the graph has none."""
-    loaders = [node for node in graph.values() if node["class_type"] in places]
+def known_workflows() -> list[str]:
+    """The names of the bundled workflows, as `load_graph` takes them."""
+    return sorted(file.stem.removeprefix("sonic_") for file in WORKFLOWS.glob("sonic_*.json"))
+
+
+def loaders_of(graph: Graph, places: dict[str, str]) -> list[dict[str, Any]]:
+    """The nodes that load a file of a kind, in their order in the graph."""
+    return [node for node in graph.values() if node["class_type"] in places]
+
+
+def fill(graph: Graph, places: dict[str, str], names: Sequence[str], what: str) -> None:
+    """Put the names of uploaded files into the loaders of their kind: a single one into all, else one each.
+
+    Raises InputError when the graph has no such loader.
+    """
+    loaders = loaders_of(graph, places)
     if not loaders:
         raise InputError(f"the workflow has no place for the {what}; add one of {', '.join(places)}")
-    for node in loaders:
-        node["inputs"][places[node["class_type"]]] = name
+    for index, node in enumerate(loaders):
+        node["inputs"][places[node["class_type"]]] = names[index if len(names) > 1 else 0]
 
 
-def check_given(graph: Graph, places: dict[str, str], file: Path | None, option: str) -> None:
-    """Raise InputError unless a file is given exactly where the workflow loads one."""
-    wanted = any(node["class_type"] in places for node in graph.values())
-    if wanted and file is None:
+def check_given(graph: Graph, places: dict[str, str], files: Sequence[Path], option: str) -> None:
+    """Raise InputError unless files are given exactly where the workflow loads some: one for all, or one each."""
+    wanted = len(loaders_of(graph, places))
+    if wanted and not files:
         raise InputError(f"the workflow loads a file of yours; name it with {option}")
-    if file is not None and not wanted:
+    if files and not wanted:
         raise InputError(f"the workflow has no place for {option}; add one of {', '.join(places)}")
+    if len(files) not in (0, 1, wanted):
+        raise InputError(f"{option} was given {len(files)} times; the workflow loads {wanted}: give one, or {wanted}")
+
+
+def described(graph: Graph) -> list[str]:
+    """What a workflow takes, a line each: files by their options, then every widget as `set_input` names it."""
+    options = {"--image": IMAGE_INPUTS, "--audio": AUDIO_INPUTS, "--video": VIDEO_INPUTS}
+    lines = [
+        f"{option}{f' (1 or {count})' if count > 1 else ''}"
+        for option, places in options.items()
+        if (count := len(loaders_of(graph, places)))
+    ]
+    files = {(kind, name) for places in options.values() for kind, name in places.items()}
+    for key, node in graph.items():
+        title = node.get("_meta", {}).get("title", node["class_type"])
+        lines += [
+            f"{key}.{name}={value}  ({title})"
+            for name, value in node["inputs"].items()
+            if not isinstance(value, list) and (node["class_type"], name) not in files
+        ]
+    return lines
 
 
 def set_input(graph: Graph, assignment: str) -> None:

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from sonic_core.comfyui.graph import AUDIO_INPUTS, IMAGE_INPUTS, check_given, fill, load_graph, set_input
+from sonic_core.comfyui.graph import (
+    AUDIO_INPUTS,
+    IMAGE_INPUTS,
+    VIDEO_INPUTS,
+    check_given,
+    described,
+    fill,
+    known_workflows,
+    load_graph,
+    set_input,
+)
 from sonic_core.errors import InputError, SettingsError
 
 
@@ -18,8 +28,8 @@ def graph() -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["fast", "high_quality"])
 def test_the_bundled_workflows_take_a_photo_and_a_sound(name: str) -> None:
     graph = load_graph(name)
-    fill(graph, IMAGE_INPUTS, "me.png", "photo")
-    fill(graph, AUDIO_INPUTS, "me.wav", "sound")
+    fill(graph, IMAGE_INPUTS, ["me.png"], "photo")
+    fill(graph, AUDIO_INPUTS, ["me.wav"], "sound")
     assert {"me.png", "me.wav"} <= {value for node in graph.values() for value in map(str, node["inputs"].values())}
 
 
@@ -46,12 +56,40 @@ def test_one_node_can_be_named() -> None:
 
 
 def test_files_are_asked_for_where_the_workflow_loads_them(graph: dict[str, Any]) -> None:
-    check_given(graph, IMAGE_INPUTS, Path("me.jpg"), "--image")
-    check_given(load_graph("oss"), IMAGE_INPUTS, None, "--image")
+    photo, voice = Path("me.jpg"), Path("me.wav")
+    check_given(graph, IMAGE_INPUTS, [photo], "--image")
+    check_given(load_graph("oss"), IMAGE_INPUTS, [], "--image")
+    check_given(load_graph("dialogue"), AUDIO_INPUTS, [voice, voice], "--audio")
+    check_given(load_graph("dub"), VIDEO_INPUTS, [Path("me.mp4")], "--video")
     with pytest.raises(InputError, match="name it with --image"):
-        check_given(graph, IMAGE_INPUTS, None, "--image")
+        check_given(graph, IMAGE_INPUTS, [], "--image")
     with pytest.raises(InputError, match="no place for --audio"):
-        check_given(load_graph("oss"), AUDIO_INPUTS, Path("me.wav"), "--audio")
+        check_given(load_graph("oss"), AUDIO_INPUTS, [voice], "--audio")
+    with pytest.raises(InputError, match="--audio was given 3 times; the workflow loads 2: give one, or 2"):
+        check_given(load_graph("dialogue"), AUDIO_INPUTS, [voice] * 3, "--audio")
+
+
+def test_several_files_go_to_several_loaders() -> None:
+    graph = load_graph("dialogue")
+    fill(graph, AUDIO_INPUTS, ["left.wav", "right.wav"], "sound")
+    fill(graph, IMAGE_INPUTS, ["both.jpg"], "photo")
+    assert [node["inputs"]["audio"] for node in graph.values() if node["class_type"] == "SonicLoadAudio"] == [
+        "left.wav",
+        "right.wav",
+    ]
+    assert {node["inputs"]["image"] for node in graph.values() if node["class_type"] == "LoadImage"} == {"both.jpg"}
+
+
+@pytest.mark.parametrize("name", known_workflows())
+def test_what_is_described_can_be_set(name: str) -> None:
+    graph = load_graph(name)
+    lines = described(graph)
+    settings = [line.partition("  (")[0] for line in lines if not line.startswith("--")]
+    assert settings
+    before = json.dumps(graph)
+    for setting in settings:
+        set_input(graph, setting.replace("=True", "=true").replace("=False", "=false"))
+    assert json.dumps(graph) == before, "each is set to what it was"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +109,7 @@ def test_a_file_in_another_format_is_refused(tmp_path: Path, content: str) -> No
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="fast, high_quality, oss or the path"):
+    with pytest.raises(InputError, match="fast, high_quality, oss, record or the path"):
         load_graph("slow")
 
 
@@ -79,4 +117,4 @@ def test_a_workflow_without_a_loader_is_said(tmp_path: Path) -> None:
     path = tmp_path / "workflow.json"
     path.write_text(json.dumps({"1": {"class_type": "SaveVideo", "inputs": {}}}))
     with pytest.raises(InputError, match="no place for the photo"):
-        fill(load_graph(str(path)), IMAGE_INPUTS, "me.png", "photo")
+        fill(load_graph(str(path)), IMAGE_INPUTS, ["me.png"], "photo")
