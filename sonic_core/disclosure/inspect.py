@@ -1,4 +1,4 @@
-"""What a video file says of itself: streams, metadata, the `AIGC` record, content credentials. Decodes nothing."""
+"""What a video file says of itself: streams, metadata, the `AIGC` record, content credentials."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import av
-
 from sonic_core.disclosure.c2pa import read_manifest
 from sonic_core.disclosure.label import RECORD_KEY
-from sonic_core.errors import InputError, MissingExtraError
+from sonic_core.errors import MissingExtraError
 from sonic_core.media.container import CONTAINER_KEYS, open_media
-from sonic_core.media.files import existing_file
+from sonic_core.media.cropping import Cropping
+from sonic_core.media.probe import PictureInfo, probe
 
 C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the uuid box that holds a manifest in MP4
 MAX_BOXES = 1000
@@ -21,23 +20,21 @@ MAX_BOXES = 1000
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     """A report of plain values, ready for JSON. Raises InputError for a file that is no video."""
-    file = existing_file(path, "video")
-    try:
-        with open_media(file) as container:
-            if not container.streams.video:
-                raise InputError(f"{str(file)!r} holds no video; give a video file")
-            report: dict[str, Any] = {
-                "format": container.format.name,
-                "seconds": None if container.duration is None else container.duration / av.time_base,
-                "video": _video(container.streams.video[0]),
-                "audio": [_audio(stream) for stream in container.streams.audio],
-                "metadata": {k: v for k, v in container.metadata.items() if k not in CONTAINER_KEYS},
-            }
-    except av.FFmpegError as error:
-        message = f"video {str(file)!r} cannot be read ({error.strerror}); give an MP4, MOV, MKV or WebM"
-        raise InputError(message) from error
+    info = probe(path, "video")
+    assert info.picture is not None
+    with open_media(info.path) as container:
+        report: dict[str, Any] = {
+            "format": container.format.name,
+            "seconds": info.seconds,
+            "video": _video(info.picture),
+            "stored": _stored(info.picture),
+            "audio": [_audio(stream) for stream in container.streams.audio],
+            "metadata": {k: v for k, v in info.metadata.items() if k not in CONTAINER_KEYS},
+        }
+    if info.sound is not None:
+        report["sound_starts"] = round(info.sound.span.start - info.picture.clock.origin, 4)
     report["aigc"] = parse_record(report["metadata"].get(RECORD_KEY))
-    report["content_credentials"] = _credentials(file)
+    report["content_credentials"] = _credentials(info.path)
     return report
 
 
@@ -85,16 +82,29 @@ def _credentials(path: Path) -> dict[str, Any] | None:
         return {"state": "not checked", "reason": str(error)}
 
 
-def _video(stream: Any) -> dict[str, Any]:
-    rate = stream.average_rate
+def _video(picture: PictureInfo) -> dict[str, Any]:
+    """The stream as it is read: upright, with square pixels, at a constant rate."""
+    width, height = picture.view.size
+    clock = picture.clock
     return {
-        "codec": stream.codec_context.name,
-        "width": stream.width,
-        "height": stream.height,
-        "fps": None if rate is None else float(rate),
-        "frames": stream.frames or None,
+        "codec": picture.codec, "width": width, "height": height, "fps": float(clock.fps), "frames": clock.frame_count
+    }  # fmt: skip
+
+
+def _stored(picture: PictureInfo) -> dict[str, Any]:
+    """What is seen to when the stored frames are read."""
+    view = picture.view
+    return {
+        "size": list(view.stored),
+        "rotation": view.orientation.degrees,
+        "mirrored": view.orientation.mirrored,
+        "square_pixels": view.square == view.stored,
+        "cropped": view.crop != Cropping(),
+        "interlaced": picture.interlaced,
+        "constant_rate": picture.clock.constant,
+        "colour": picture.colour,
     }
 
 
 def _audio(stream: Any) -> dict[str, Any]:
-    return {"codec": stream.codec_context.name, "rate": stream.rate, "channels": stream.channels}
+    return {"codec": stream.codec_context.codec.canonical_name, "rate": stream.rate, "channels": stream.channels}

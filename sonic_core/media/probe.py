@@ -214,7 +214,9 @@ def _sound_info(container: Any, stream: Any, found: dict[int, Span], file: Path)
     if frame.time is not None:  # the encoder's priming, which the decoder leaves out, is no sound
         span = replace(span, start=max(span.start, frame.time))
     context = stream.codec_context
-    return SoundInfo(stream.index, context.name, frame.rate, len(frame.layout.channels), frame.layout.name, span)
+    return SoundInfo(
+        stream.index, context.codec.canonical_name, frame.rate, len(frame.layout.channels), frame.layout.name, span
+    )
 
 
 def _picture_info(
@@ -231,7 +233,12 @@ def _picture_info(
     rate = constant_rate(span.times, [stream.average_rate, stream.guessed_rate], frame.width * frame.height)
     clock = make_clock(span, sound.span if sound is not None else None, rate)
     return PictureInfo(
-        stream.index, stream.codec_context.name, view, clock, bool(frame.interlaced_frame), colour_name(frame)
+        stream.index,
+        stream.codec_context.codec.canonical_name,
+        view,
+        clock,
+        bool(frame.interlaced_frame),
+        colour_name(frame),
     )
 
 

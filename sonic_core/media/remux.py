@@ -23,8 +23,8 @@ from sonic_core.media.probe import MAX_VIDEO_SECONDS, MediaInfo, probe
 
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
 # What players of MP4 know; FFmpeg's muxer takes more.
-PICTURES = frozenset({"h264", "hevc", "av1", "libdav1d", "vp9", "mpeg4"})
-SOUNDS = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "opus", "alac", "flac"})
+PICTURES = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
+SOUNDS = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac", "flac"})
 
 
 def can_copy(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
