@@ -35,6 +35,7 @@ from sonic_core.finish.chain import finished
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.finishing import Finishing
 from sonic_core.media.audio import fit_duration, load_audio, shifted, speech_waveform
+from sonic_core.media.hls import save_stream
 from sonic_core.media.image import load_image
 from sonic_core.media.video import open_video, save_video
 from sonic_core.request import Request
@@ -242,6 +243,17 @@ class SonicPipeline:
         """Make the frames and write them with the sound; `options` are those of `media.video.save_video`."""
         with self._timed("render"):
             return save_video(clip, path, crf, on_frame, **options)
+
+    def save_stream(
+        self,
+        clip: Clip,
+        folder: str | os.PathLike[str],
+        crf: int = 18,
+        on_frame: Callable[[int, int], None] | None = None,
+    ) -> Path:
+        """Make the frames and write them as a stream that plays meanwhile; see `media.hls.save_stream`."""
+        with self._timed("render"):
+            return save_stream(clip, folder, crf, on_frame)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

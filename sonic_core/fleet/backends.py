@@ -16,6 +16,7 @@ from sonic_core.request import Request
 
 if TYPE_CHECKING:
     from sonic_core.disclosure.c2pa import Credentials
+    from sonic_core.fleet.segments import SegmentUpload
 
 
 class EngineUnavailable(SonicError):
@@ -38,6 +39,7 @@ class Task:
     request: Request
     output: Path
     on_step: OnStage
+    stream: SegmentUpload | None = None  # where the video goes while it is being made, too
 
 
 Engine = Callable[[Task], dict[str, float]]  # returns seconds per stage
@@ -48,6 +50,7 @@ def core_engine(model: str = "lite", device: str | None = None) -> Engine:
     loaded: list[Any] = []
 
     def make(task: Task) -> dict[str, float]:
+        from sonic_core.media.hls import save_plain
         from sonic_core.pipeline import SonicPipeline
 
         if loaded:
@@ -57,13 +60,27 @@ def core_engine(model: str = "lite", device: str | None = None) -> Engine:
             loaded.append(SonicPipeline.from_pretrained(model, device=device))
         pipe = loaded[0]
 
+        before = 0.0  # the share of the job that sampling the whole clip is
+
         def sampling(done: int, total: int, preview: object = None) -> None:
+            nonlocal before
+            before = 0.5
             task.on_step("sampling", 0.5 * done / max(total, 1))
 
-        clip = pipe(str(task.image), str(task.audio), task.request, sampling, job_id=task.job_id)
-        pipe.save_video(
-            clip, task.output, on_frame=lambda done, total: task.on_step("rendering", 0.5 + 0.5 * done / max(total, 1))
-        )
+        def rendering(done: int, total: int) -> None:
+            task.on_step("rendering", before + (1 - before) * done / max(total, 1))
+            if task.stream is not None:
+                task.stream.update(folder)
+
+        folder = task.output.with_suffix("")
+        make_clip = pipe if task.stream is None else pipe.stream
+        clip = make_clip(str(task.image), str(task.audio), task.request, sampling, job_id=task.job_id)
+        if task.stream is None:
+            pipe.save_video(clip, task.output, on_frame=rendering)
+        else:
+            pipe.save_stream(clip, folder, on_frame=rendering)
+            task.stream.finish(folder)
+            save_plain(folder, task.output)
         return {name: round(seconds, 3) for name, seconds in pipe.seconds.items()}
 
     return make

@@ -15,7 +15,7 @@ from sonic_core.ledger.forgetting import Retention
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.storage.folder import FolderStore
-from sonic_core.storage.keys import output_prefix, thumbnail_key
+from sonic_core.storage.keys import attempt_prefix, output_prefix, thumbnail_key
 from sonic_core.storage.scratch import clear_abandoned
 from sonic_core.storage.stores import Stores
 
@@ -116,8 +116,8 @@ def delete_leftovers(ledger: Ledger, stores: Stores, grace_seconds: float) -> in
 
 def _delete_others(job: Job, stores: Stores) -> int:
     prefix = output_prefix(job.user, job.id)
-    kept = {job.output["key"]} if job.output else set()
-    others = [found.key for found in stores.outputs.list(prefix) if found.key not in kept]
+    won = attempt_prefix(job.output["key"]) if job.output else None  # the video and its stream
+    others = [found.key for found in stores.outputs.list(prefix) if won is None or not found.key.startswith(won)]
     for key in others:
         stores.outputs.delete(key)
     stores.outputs.abort_uploads(prefix)

@@ -17,13 +17,15 @@ from typing import Any
 
 from sonic_core.errors import SonicError
 from sonic_core.fleet.backends import Engine, EngineUnavailable, Task
+from sonic_core.fleet.forget import delete_below
 from sonic_core.fleet.lease import JobStopped, Lease
 from sonic_core.fleet.loops import Loop
+from sonic_core.fleet.segments import SegmentUpload
 from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, facts_of, record
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.request import Request
-from sonic_core.storage.keys import output_key, sanitize_name, suffix_of
+from sonic_core.storage.keys import attempt_prefix, output_key, sanitize_name, suffix_of
 from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import ObjectNotFound, StorageError
 from sonic_core.storage.stores import Stores
@@ -165,8 +167,8 @@ class Worker:
                 image, audio = self._download(job, folder, lease)
                 facts_of("image", image), facts_of("audio", audio)  # refused as at every other entrance
             output = folder / "video.mp4"
-            with timed(timings, "generate"):
-                task = Task(job.id, image, audio, Request.parse(job.settings), output, lease.report)
+            with timed(timings, "generate"), self._stream(job) as stream:
+                task = Task(job.id, image, audio, Request.parse(job.settings), output, lease.report, stream)
                 timings.update(self.engine(task))
             lease.report("uploading", 0.99)
             with timed(timings, "upload"):
@@ -180,6 +182,9 @@ class Worker:
             if not self.ledger.finish(job.id, job.attempt, record(made), timings):
                 raise JobStopped("overtaken at the end")
 
+    def _stream(self, job: Job) -> SegmentUpload:
+        return SegmentUpload(self.stores.outputs, lambda name: output_key(job.user, job.id, job.attempt, name))
+
     def _download(self, job: Job, folder: Path, lease: Lease) -> tuple[Path, Path]:
         paths = []
         for name, limit in (("image", MAX_IMAGE_BYTES), ("audio", MAX_AUDIO_BYTES)):
@@ -192,7 +197,7 @@ class Worker:
         return paths[0], paths[1]
 
     def _discard_unless_won(self, job: Job) -> None:
-        """Deletes this attempt's object unless the ledger names it as the result.
+        """Deletes this attempt's video and stream unless the ledger names it as the result.
 
         Asked of the ledger and not remembered: the answer to our own `finish` may have been lost.
         """
@@ -201,7 +206,7 @@ class Worker:
         if output is not None and output["key"] == key:
             return
         try:
-            self.stores.outputs.delete(key)
+            delete_below(self.stores.outputs, attempt_prefix(key))
         except StorageError as error:
             logger.warning("job %s: an unwanted result was not deleted (%s); the sweeper will", job.id, error)
 

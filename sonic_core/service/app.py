@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import JSONResponse, Response
 
 from sonic_core.errors import InputError
-from sonic_core.service import answers, assets, consents, jobs, metrics, storage_events
+from sonic_core.service import answers, assets, consents, jobs, metrics, storage_events, stream
 from sonic_core.service.context import Service
 from sonic_core.service.middleware import BodyLimit, SecurityHeaders, WellFormed
 from sonic_core.service.upload import MAX_FORM
@@ -30,6 +30,7 @@ def make_app(service: Service) -> FastAPI:
     answers.add_handlers(app)
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
     app.include_router(jobs.router(service))
+    app.include_router(stream.router(service))
     app.include_router(assets.router(service))
     app.include_router(consents.router(service))
     app.include_router(storage_events.router(service.ledger, service.stores, service.announce))

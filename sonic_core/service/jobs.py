@@ -115,22 +115,28 @@ def router(service: Service) -> APIRouter:
     def link(job: Job, filename: str | None) -> str:
         if job.output is None:
             raise HTTPException(409, f"The job is {job.state}; there is no video yet.")
-        with autocommit(ledger.engine) as connection:
-            consent = find_consent(connection, job.consent_id)
-        if consent is not None and consent.expires is not None and consent.expires <= ledger.clock():
-            raise HTTPException(410, "The consent has expired, and the video with it.")
-        if job.forgotten is not None or consent is None or consent.revoked is not None:
-            raise HTTPException(410, "The video has been deleted.")
+        seconds = link_seconds(service, job)
         try:
             stores.outputs.head(job.output["key"])
         except ObjectNotFound:
             raise HTTPException(410, "The video has been deleted.") from None
-        seconds = stores.link_seconds
-        if consent.expires is not None:  # a link must not outlive the consent
-            seconds = max(1, min(seconds, int(consent.expires - ledger.clock())))
         return stores.outputs.sign(job.output["key"], seconds=seconds, filename=filename)
 
     return routes
+
+
+def link_seconds(service: Service, job: Job) -> int:
+    """How long a link to what a job made may hold. Raises 410 where nobody may see it any more."""
+    ledger = service.ledger
+    with autocommit(ledger.engine) as connection:
+        consent = find_consent(connection, job.consent_id)
+    if consent is not None and consent.expires is not None and consent.expires <= ledger.clock():
+        raise HTTPException(410, "The consent has expired, and the video with it.")
+    if job.forgotten is not None or consent is None or consent.revoked is not None:
+        raise HTTPException(410, "The video has been deleted.")
+    if consent.expires is None:
+        return service.stores.link_seconds
+    return max(1, min(service.stores.link_seconds, int(consent.expires - ledger.clock())))
 
 
 def view(job: Job) -> dict[str, Any]:

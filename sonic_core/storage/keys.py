@@ -99,3 +99,8 @@ def output_key(user: str, job: str, attempt: int, name: str) -> str:
     if attempt < 1:
         raise InputError(f"The attempt number {attempt} is not a counting number.")
     return check_key(f"{output_prefix(user, job)}attempt-{attempt}/{sanitize_name(name)}")
+
+
+def attempt_prefix(key: str) -> str:
+    """Where everything lies that the attempt has made whose object has this key."""
+    return key.rpartition("/")[0] + "/"

@@ -22,7 +22,7 @@ def test_a_real_video_comes_out(lite, ledger, stores, consent, portrait_path, a_
         )  # fmt: skip
     first, second = worker.run_one(), worker.run_one()
     assert (first.state, first.error, second.state) == ("done", None, "done")
-    stages = {"download", "generate", "upload", "prepare", "condition", "sample", "render"}
+    stages = {"download", "generate", "upload", "prepare", "render"}
     assert set(first.timings) - {"load"} == stages == set(second.timings), "the model is loaded once, and said so once"
 
     video = stores.outputs.path_of(first.output["key"])

@@ -91,6 +91,7 @@ form.addEventListener("submit", async (event) => {
 
 function open(job) {
   if (watching) watching.abort();
+  stopStream();
   find("video").hidden = true;
   find("video").removeAttribute("src");
   show(job);
@@ -109,6 +110,7 @@ function show(job) {
   find("progress").hidden = ended;
   find("cancel").hidden = ended;
   find("actions").hidden = job.state !== "done";
+  playStream(job);
 }
 
 // Server-sent events, read with fetch so that the API key can be sent along.
@@ -142,7 +144,7 @@ async function watch(id) {
 
 async function play() {
   const links = await (await call(`/jobs/${current.id}/link`)).json();
-  find("video").src = links.play;
+  if (streaming?.id !== current.id) find("video").src = links.play; // a stream goes on where it is
   find("video").hidden = false;
   find("download").href = links.download;
 }
@@ -150,6 +152,7 @@ async function play() {
 find("cancel").addEventListener("click", () => call(`/jobs/${current.id}`, { method: "DELETE" }));
 find("revoke").addEventListener("click", async () => {
   if (!window.confirm(text("confirm"))) return;
+  stopStream();
   await call(`/consents/${current.consent_id}`, { method: "DELETE" });
   find("video").hidden = true;
   find("video").removeAttribute("src");
