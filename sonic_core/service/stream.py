@@ -17,7 +17,7 @@ from sonic_core.storage.store import ChecksumError, ObjectNotFound
 from sonic_core.storage.stores import Stores
 
 MAX_PLAYLIST = 1 << 20
-STEADY = 600  # seconds for which a segment's link stays the same, so that players and caches know it again
+STEADY = 300  # seconds for which a segment's link stays the same, so that players and caches know it again
 TYPE = "application/vnd.apple.mpegurl"
 
 
@@ -56,7 +56,7 @@ def playlist(stores: Stores, job: Job) -> str:
 
 def signed(text: str, stores: Stores, job: Job, seconds: int) -> str:
     """The playlist with its relative names replaced by signed links."""
-    if seconds > 2 * STEADY:
+    if seconds >= 2 * STEADY:
         seconds -= int(time.time()) % STEADY
 
     def link(name: str) -> str:

@@ -1,6 +1,7 @@
 """Watching a video that is being made: what the playlist holds at every moment, who may see it, when it is gone."""
 
 import threading
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -13,6 +14,7 @@ from sonic_core.fleet.segments import SegmentUpload
 from sonic_core.fleet.sweeper import sweep
 from sonic_core.fleet.worker import Worker
 from sonic_core.media.hls import PLAYLIST, save_plain, save_stream, segments
+from sonic_core.service import stream
 from sonic_core.service.api_keys import create_key
 from sonic_core.storage.store import StorageError
 
@@ -105,7 +107,8 @@ def test_it_plays_while_it_is_made_and_after(client, post, run, ledger, stores, 
     assert client.get(f"/jobs/{job['id']}").json()["state"] == "done"
     whole = client.get(address).text
     assert whole.rstrip().endswith("#EXT-X-ENDLIST") and pictures(joined(client, whole), tmp_path) == 80
-    assert links(whole)[: len(links(growing))] == links(growing), "a segment keeps its link"
+    names = [link.split("?")[0] for link in links(whole)]
+    assert [link.split("?")[0] for link in links(growing)] == names[: len(links(growing))]
     ledger.clock.now += 3600
     sweep(ledger, stores)
     assert pictures(joined(client, client.get(address).text), tmp_path) == 80, "the sweeper keeps what won"
@@ -183,3 +186,22 @@ def test_segments_go_up_once_and_before_the_playlist_that_names_them(tmp_path):
         upload.finish(tmp_path / "s")
     once = [name for name in store.names if name != PLAYLIST]
     assert len(once) == len(set(once)) == 5 and store.names.count(PLAYLIST) >= 2
+
+
+def test_a_link_stays_the_same_for_minutes_and_never_outlives_its_time(monkeypatch, ledger, post):
+    job = ledger.get(post().json()["id"])
+    job = replace(job, attempt=1)
+
+    class Signer:
+        outputs = property(lambda self: self)
+
+        def sign(self, key, seconds):
+            return f"{key}?until={now + seconds}"
+
+    found = []
+    for now in (6000, 6001, 6299, 6300, 6599):
+        monkeypatch.setattr(stream.time, "time", lambda now=now: now)
+        found.append(stream.signed('#EXT-X-MAP:URI="init.mp4"\nsegment-00000.m4s\n', Signer(), job, 3600))
+        until = int(found[-1].split("?until=")[-1])
+        assert now + 3600 - stream.STEADY < until <= now + 3600
+    assert found[0] == found[1] == found[2] != found[3] == found[4]
