@@ -20,9 +20,11 @@ from sonic_core.service.context import Service
 from sonic_core.service.intake import Gone, Intake
 from sonic_core.service.openapi import JOB_BODY
 from sonic_core.storage.keys import thumbnail_key
+from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import ObjectNotFound
 
 _EVENT_SECONDS = 0.5
+_MAX_THUMBNAIL = 1 << 20
 _EVENT_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # proxies must not hold events back
 
 
@@ -102,15 +104,14 @@ def router(service: Service) -> APIRouter:
         job = service.own(job_id, who)
         return {"play": link(job, None), "download": link(job, f"{job.id}.mp4")}
 
-    @routes.get("/jobs/{job_id}/thumbnail")
-    def thumbnail(job_id: str, who: User) -> RedirectResponse:
-        """Redirects to a small picture of the photo."""
+    @routes.get("/jobs/{job_id}/thumbnail", response_class=Response)
+    def thumbnail(job_id: str, who: User) -> Response:
+        """A small JPEG of the photo. 404 where the photo was not uploaded with the job, or is gone."""
         job = service.own(job_id, who)
-        key = thumbnail_key(job.user, job.id)
-        if job.forgotten is not None:
-            raise HTTPException(410, "The picture has been deleted.")
-        stores.inputs.head(key)
-        return RedirectResponse(stores.inputs.sign(key, seconds=600), 307)
+        with scratch_folder() as folder:
+            stores.inputs.get(thumbnail_key(job.user, job.id), folder / "thumbnail", max_bytes=_MAX_THUMBNAIL)
+            picture = (folder / "thumbnail").read_bytes()
+        return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
     def link(job: Job, filename: str | None) -> str:
         if job.output is None:

@@ -26,10 +26,10 @@ def executable() -> str | None:
 class Chromium:
     """One tab. `with Chromium() as tab: tab.open(url)`."""
 
-    def __init__(self, width: int = 900, height: int = 1000):
+    def __init__(self, *flags: str, width: int = 900, height: int = 1000):
         self._folder = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
-            [executable(), *FLAGS, f"--user-data-dir={self._folder.name}", "--remote-debugging-port=0",
+            [executable(), *FLAGS, *flags, f"--user-data-dir={self._folder.name}", "--remote-debugging-port=0",
              f"--window-size={width},{height}", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -41,6 +41,9 @@ class Chromium:
         self._stack = contextlib.ExitStack()
         self._socket = self._stack.enter_context(connect(address, max_size=1 << 26))
         self._ids = itertools.count(1)
+        self._events: list[dict] = []
+        self.call("Log.enable")
+        self.call("Runtime.enable")
 
     def __enter__(self) -> "Chromium":
         return self
@@ -56,10 +59,18 @@ class Chromium:
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
             answer = json.loads(self._socket.recv(timeout=60))
+            if "method" in answer:
+                self._events.append(answer)
             if answer.get("id") == number:
                 if "error" in answer:
                     raise RuntimeError(answer["error"]["message"])
                 return answer["result"]
+
+    def errors(self) -> list[str]:
+        """What the page's scripts threw, and what its own security policy blocked."""
+        thrown = [json.dumps(e["params"])[:300] for e in self._events if e["method"] == "Runtime.exceptionThrown"]
+        entries = [e["params"]["entry"] for e in self._events if e["method"] == "Log.entryAdded"]
+        return thrown + [entry["text"] for entry in entries if entry["source"] in ("security", "violation")]
 
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)

@@ -54,18 +54,46 @@ def address(tmp_path):
         thread.join(20)
 
 
+STATE = "document.getElementById('work').dataset.state"
+DROP = """
+(async (selector, url, name, type) => {
+  const file = new File([await (await fetch(url)).blob()], name, {type});
+  const data = new DataTransfer();
+  data.items.add(file);
+  const place = document.querySelector(selector);
+  for (const kind of ["dragenter", "dragover", "drop"])
+    place.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+})(%s)
+"""
+
+
+def fill(tab, portrait, speech):
+    tab.choose_file("[name=image]", Path(os.environ.get("SONIC_TEST_PORTRAIT") or portrait))
+    tab.choose_file("[name=audio]", speech)
+    tab.wait("!document.getElementById('image-preview').hidden")
+    tab.run("form.purpose.value = '问候'; form.subject.value = '小安'; form.title.value = '生日 1'")
+    tab.run("form.consent.click()")
+
+
+def text_of(tab, name):
+    return tab.run(f"document.getElementById('{name}').textContent")
+
+
 def test_from_drop_to_download(address, portrait, speech, tmp_path):
     pictures = Path(os.environ.get("SONIC_TEST_PICTURES") or tmp_path)
     with Chromium() as tab:
         tab.open(address)
         tab.wait("document.querySelector('[data-text=make]').textContent === 'Make the video'")
+        assert "token" not in tab.run("location.href"), "the secret leaves the address bar"
+        assert tab.run("form.label.value") == "en", "the label speaks the page's language"
         tab.screenshot(pictures / "page-en.png")
         tab.run("document.querySelector('[data-language=zh]').click()")
         assert tab.run("document.querySelector('[data-text=make]').textContent") == "生成视频"
-        tab.choose_file("[name=image]", Path(os.environ.get("SONIC_TEST_PORTRAIT") or portrait))
-        tab.choose_file("[name=audio]", speech)
-        tab.wait("!document.getElementById('image-preview').hidden")
-        tab.run("document.querySelector('details').open = true; form.purpose.value = '问候'")
+        assert tab.run("form.label.value") == "zh"
+        fill(tab, portrait, speech)
+        tab.run("form.consent.click()")
+        tab.wait("document.getElementById('estimate').textContent.includes('帧')")
+        tab.run("document.querySelector('details').open = true")
         submit = "document.querySelector('[type=submit]').click()"
         tab.run(submit)
         assert tab.run("document.getElementById('work').hidden"), "no job without the consent tick"
@@ -75,15 +103,85 @@ def test_from_drop_to_download(address, portrait, speech, tmp_path):
         tab.wait("document.getElementById('stage').textContent === '绘制画面'")
         tab.wait("document.getElementById('progress').value > 0.1")
         tab.screenshot(pictures / "page-working.png")
-        tab.wait("current && current.state === 'done' && document.getElementById('video').readyState >= 2")
+        tab.wait(f"{STATE} === 'done' && document.getElementById('video').readyState >= 2")
         assert abs(tab.run("document.getElementById('video').duration") - 2.0) < 0.1
         tab.run("document.getElementById('video').muted = true; document.getElementById('video').play()")
         tab.wait("document.getElementById('video').currentTime > 0.5")
+        tab.wait("document.querySelector('#jobs img')?.naturalWidth > 0")
+        assert "生日 1" in text_of(tab, "jobs") and "秒" in text_of(tab, "jobs")
         tab.screenshot(pictures / "page-done.png")
         size = tab.run("fetch(document.getElementById('download').href).then(r => r.blob()).then(b => b.size)")
-        assert size == tab.run("current.bytes") > 1000
+        jobs = "fetch('/jobs').then(r => r.json())"
+        assert size == tab.run(f"{jobs}.then(jobs => jobs[0].bytes)") > 1000
+        assert tab.run("fetch('/consents').then(r => r.json()).then(c => c[0].subject)") == "小安"
         tab.run("window.confirm = () => true; document.getElementById('revoke').click()")
         tab.wait("document.getElementById('stage').textContent.includes('已撤回同意')")
-        assert tab.run("fetch('/jobs/' + current.id + '/link').then(r => r.status)") == 410
-        tab.choose_file("[name=image]", speech)
-        assert tab.run("document.getElementById('problem').textContent") == "文件类型不对。"
+        assert tab.run(f"{jobs}.then(jobs => fetch('/jobs/' + jobs[0].id + '/link')).then(r => r.status)") == 410
+
+        # A click on a video that was withdrawn: 0.1.0 said "Done", then tried to reconnect for ever.
+        tab.wait("document.querySelector('#jobs .deleted')")
+        tab.run("document.querySelector('#jobs button').click()")
+        tab.wait(f"{STATE} === 'deleted'")
+        time.sleep(2.5)
+        assert text_of(tab, "stage") == "已删除" and tab.run("document.getElementById('actions').hidden")
+        tab.screenshot(pictures / "page-withdrawn.png")
+
+        # Files dropped beside the zones are taken by what they are; the page is not left.
+        tab.run(DROP % "'header', '/static/icon.svg', 'me.png', 'image/png'")
+        tab.wait("form.image.files[0].name === 'me.png'")
+        tab.run(DROP % "'#audio-drop', '/static/icon.svg', 'x.png', 'image/png'")
+        assert text_of(tab, "problem") == "文件类型不对。"
+
+        # The service's sentences in the page's language.
+        tab.run("form.subject.value = form.purpose.value = 'x'")
+        tab.choose_file("[name=audio]", speech)
+        tab.run("form.consent.click()")
+        tab.run(submit)
+        tab.wait("document.getElementById('problem').textContent")
+        assert text_of(tab, "problem").startswith("无法读取照片")
+        assert not tab.errors(), "nothing was blocked by the page's own policy"
+
+
+def test_the_history_page_by_page_and_a_failed_job_again(address, portrait, speech):
+    with Chromium() as tab:
+        tab.open(address)
+        fill(tab, portrait, speech)
+        tab.wait("form.checkValidity()")
+        make = """
+        (async () => {
+          for (let number = 0; number < 10; number++) {
+            const body = new FormData();
+            body.set("image", form.image.files[0]); body.set("audio", form.audio.files[0]);
+            body.set("name", "video " + number);
+            body.set("consent", JSON.stringify({agreed: true, subject: "s", purpose: "p"}));
+            const job = await (await fetch("/jobs", {method: "POST", body})).json();
+            if (number < 9) await fetch("/jobs/" + job.id, {method: "DELETE"});
+          }
+        })()
+        """
+        tab.run(make)
+        tab.run("document.querySelector('[data-language=en]').click()")
+        tab.wait("document.querySelectorAll('#jobs li').length === 8")
+        tab.run("document.getElementById('more').click()")
+        tab.wait("document.querySelectorAll('#jobs li').length === 10 && document.getElementById('more').hidden")
+
+
+def test_a_voice_recorded_in_the_page(address, portrait, speech):
+    """Chromium's own test microphone beeps; the recording becomes the job's voice."""
+    with Chromium("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream") as tab:
+        tab.open(address)
+        fill(tab, portrait, speech)
+        tab.run("document.getElementById('record').click()")
+        tab.wait("!document.getElementById('level').hidden && document.getElementById('level').value > 0.01")
+        time.sleep(1.5)
+        tab.run("document.getElementById('record').click()")
+        tab.wait("form.audio.files[0].name.startsWith('recording')")
+        tab.run("document.querySelector('[type=submit]').click()")
+        tab.wait(f"{STATE} === 'done'")
+        assert tab.run("fetch('/jobs').then(r => r.json()).then(jobs => jobs[0].seconds)") > 1
+
+
+def test_without_the_secret_the_page_says_what_to_do(address):
+    with Chromium() as tab:
+        tab.open(address.partition("/?")[0])
+        tab.wait("!document.getElementById('door').hidden && !document.getElementById('key-field').hidden")

@@ -221,7 +221,7 @@ def test_page_headers_and_openapi(client):
     assert (
         "<title>Sonic Studio</title>" in page.text and "default-src 'self'" in page.headers["content-security-policy"]
     )
-    for name in ("app.js", "texts.js", "style.css"):
+    for name in ("app.js", "texts.js", "style.css", "icon.svg", "api.js", "work.js", "history.js", "material.js"):
         assert client.get(f"/static/{name}").status_code == 200
     for path in (
         "/static/../service.py",
@@ -237,13 +237,13 @@ def test_page_headers_and_openapi(client):
 def test_every_word_of_the_page_is_in_both_languages():
     from sonic_core.service.app import PAGE
 
-    texts = (PAGE / "texts.js").read_text(encoding="utf-8")
+    texts = (PAGE / "texts.js").read_text(encoding="utf-8").split("const SENTENCES_ZH")[0]
     english, chinese = texts.split("  zh: {")
     names = [set(re.findall(r"(?:^|[ ,])(\w+): \"", half)) for half in (english, chinese)]
-    used = set(re.findall(r'data-text="(\w+)"', (PAGE / "index.html").read_text())) | set(
-        re.findall(r'text\("(\w+)"\)', (PAGE / "app.js").read_text())
-    )
-    assert names[0] == names[1] and used <= names[0]
+    used = set(re.findall(r'data-text="(\w+)"', (PAGE / "index.html").read_text()))
+    for script in PAGE.glob("*.js"):
+        used |= set(re.findall(r'\btext\("(\w+)"\)', script.read_text()))
+    assert names[0] == names[1] and used <= names[0] and len(used) > 40
 
 
 def test_storage_events(client, ledger, stores, portrait, speech, consent, monkeypatch):

@@ -1,197 +1,96 @@
-"use strict";
-const find = (id) => document.getElementById(id);
-const form = find("form");
-let language = localStorage.getItem("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
-let current = null; // the job on the screen
-let watching = null; // AbortController of its events
+// The page: its language, the form, and what happens when it is sent.
+import { call, find, send } from "./api.js";
+import { listJobs } from "./history.js";
+import { material, onMaterial } from "./material.js";
+import { language, setLanguage, text } from "./texts.js";
+import { onJobs, open, refresh } from "./work.js";
 
-const text = (name) => TEXTS[language][name] || name;
+const form = find("form");
+const NUMBERS = ["min_resolution", "dynamic_scale", "motion_scale", "seed"];
+let labelChosen = false; // by hand; until then the label speaks the page's language
 
 function translate() {
-  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+  document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
   for (const button of document.querySelectorAll("[data-language]"))
-    button.setAttribute("aria-pressed", String(button.dataset.language === language));
-  if (current) show(current);
+    button.setAttribute("aria-pressed", String(button.dataset.language === language()));
+  if (!labelChosen) form.label.value = language();
+  refresh();
+  estimate();
 }
 
 for (const button of document.querySelectorAll("[data-language]"))
   button.addEventListener("click", () => {
-    language = button.dataset.language;
-    localStorage.setItem("language", language);
+    setLanguage(button.dataset.language);
     translate();
     listJobs();
   });
+form.label.addEventListener("change", () => (labelChosen = true));
 
-async function call(path, options = {}) {
-  const headers = { ...options.headers };
-  if (find("key").value) headers.Authorization = `Bearer ${find("key").value}`;
-  const answer = await fetch(path, { ...options, headers });
-  if (!answer.ok) {
-    const body = await answer.json().catch(() => ({}));
-    throw new Error(typeof body.detail === "string" ? body.detail : `${answer.status} ${answer.statusText}`);
-  }
-  return answer;
+function settings() {
+  const chosen = { preset: form.preset.value, framing: form.framing.value, label: form.label.value };
+  for (const name of NUMBERS) chosen[name] = Number(form[name].value);
+  return chosen;
 }
 
-// Files: chosen or dropped, shown at once.
-function chosen(input, kind, preview) {
-  const file = input.files[0];
-  find("problem").textContent = "";
-  if (!file) return;
-  if (file.type && !kind.some((start) => file.type.startsWith(start))) {
-    input.value = "";
-    find("problem").textContent = text("wrongType");
-    return;
+// What it will cost, as soon as both files are there.
+async function estimate() {
+  find("estimate").textContent = "";
+  if (!(material.width && material.seconds)) return;
+  const ask = { width: material.width, height: material.height, seconds: material.seconds, settings: settings() };
+  try {
+    const options = { method: "POST", body: JSON.stringify(ask), headers: { "Content-Type": "application/json" } };
+    const cost = await (await call("/estimate", options)).json();
+    const size = `${cost.width} × ${cost.height}, ${cost.frames} ${text("frames")}`;
+    find("estimate").textContent = cost.accepted ? size : `${size}: ${text("tooMuch")}`;
+  } catch {
+    return; // it is said when the form is sent
   }
-  preview.src = URL.createObjectURL(file);
-  preview.hidden = false;
-  input.closest(".drop").classList.add("filled");
 }
-form.image.addEventListener("change", () => chosen(form.image, ["image/"], find("image-preview")));
-form.audio.addEventListener("change", () => {
-  chosen(form.audio, ["audio/", "video/"], find("audio-preview"));
-  find("audio-name").textContent = form.audio.files[0] ? form.audio.files[0].name : "";
-});
-for (const drop of document.querySelectorAll(".drop")) {
-  for (const kind of ["dragover", "dragenter"])
-    drop.addEventListener(kind, (event) => {
-      event.preventDefault();
-      drop.classList.add("over");
-    });
-  for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    const input = drop.querySelector("input");
-    input.files = event.dataTransfer.files;
-    input.dispatchEvent(new Event("change"));
-  });
-}
+onMaterial(estimate);
+for (const name of ["preset", "framing", ...NUMBERS]) form[name].addEventListener("change", estimate);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   find("problem").textContent = "";
   const button = form.querySelector("[type=submit]");
-  button.disabled = true;
-  const settings = { preset: form.preset.value, framing: form.framing.value, label: form.label.value };
-  for (const name of ["min_resolution", "dynamic_scale", "motion_scale", "seed"]) settings[name] = Number(form[name].value);
+  const sending = new AbortController();
   const body = new FormData();
   body.set("image", form.image.files[0]);
   body.set("audio", form.audio.files[0]);
-  body.set("settings", JSON.stringify(settings));
-  body.set("consent", JSON.stringify({ agreed: form.consent.checked, subject: "shown-person", purpose: form.purpose.value }));
+  body.set("settings", JSON.stringify(settings()));
+  if (form.title.value.trim()) body.set("name", form.title.value.trim());
+  const consent = { agreed: form.consent.checked, subject: form.subject.value, purpose: form.purpose.value };
+  body.set("consent", JSON.stringify({ ...consent, subject_is_user: form.myself.checked }));
+  find("stop").onclick = () => sending.abort();
+  button.disabled = true;
+  find("sending").hidden = false;
   try {
-    const job = await (await call("/jobs", { method: "POST", body })).json();
-    open(job);
+    open(await send("/jobs", body, showSent, sending.signal));
+    form.consent.checked = false; // each video is agreed to by itself
   } catch (error) {
-    find("problem").textContent = error.message;
+    if (error.name !== "AbortError") find("problem").textContent = error.message;
   }
   button.disabled = false;
-});
-
-function open(job) {
-  if (watching) watching.abort();
-  stopStream();
-  find("video").hidden = true;
-  find("video").removeAttribute("src");
-  show(job);
-  watch(job.id);
-  find("work").scrollIntoView({ behavior: "smooth", block: "nearest" });
-}
-
-function show(job) {
-  current = job;
-  const ended = ["done", "failed", "cancelled"].includes(job.state);
-  find("work").hidden = false;
-  find("stage").textContent = job.state === "running" ? text(job.stage) : text(job.state);
-  if (job.state === "failed" && job.error) find("stage").textContent += `: ${job.error}`;
-  find("percent").textContent = ended ? "" : `${Math.round(job.progress * 100)} %`;
-  find("progress").value = job.progress;
-  find("progress").hidden = ended;
-  find("cancel").hidden = ended;
-  find("actions").hidden = job.state !== "done";
-  playStream(job);
-}
-
-// Server-sent events, read with fetch so that the API key can be sent along.
-async function watch(id) {
-  watching = new AbortController();
-  const { signal } = watching;
-  while (!signal.aborted) {
-    try {
-      const answer = await call(`/jobs/${id}/events`, { signal });
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (let waiting = ""; ; ) {
-        const { value, done } = await reader.read();
-        if (done) break;
-        waiting += value;
-        const parts = waiting.split("\n\n");
-        waiting = parts.pop();
-        for (const part of parts) {
-          const line = part.split("\n").find((l) => l.startsWith("data: "));
-          if (line) show(JSON.parse(line.slice(6)));
-        }
-      }
-      if (current.state === "done") await play();
-      if (["done", "failed", "cancelled"].includes(current.state)) return listJobs();
-    } catch (error) {
-      if (signal.aborted) return;
-      find("stage").textContent = text("lost");
-    }
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-  }
-}
-
-async function play() {
-  const links = await (await call(`/jobs/${current.id}/link`)).json();
-  if (streaming?.id !== current.id) find("video").src = links.play; // a stream goes on where it is
-  find("video").hidden = false;
-  find("download").href = links.download;
-}
-
-find("cancel").addEventListener("click", () => call(`/jobs/${current.id}`, { method: "DELETE" }));
-find("revoke").addEventListener("click", async () => {
-  if (!window.confirm(text("confirm"))) return;
-  stopStream();
-  await call(`/consents/${current.consent_id}`, { method: "DELETE" });
-  find("video").hidden = true;
-  find("video").removeAttribute("src");
-  find("actions").hidden = true;
-  find("stage").textContent = text("revoked");
+  find("sending").hidden = true;
   listJobs();
 });
 
-async function listJobs() {
-  let jobs;
-  try {
-    jobs = await (await call("/jobs?limit=8")).json();
-  } catch {
-    return; // no key yet
-  }
-  find("history").hidden = jobs.length === 0;
-  find("jobs").replaceChildren(
-    ...jobs.map((job) => {
-      const item = document.createElement("li");
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = `${new Date(job.created * 1000).toLocaleString(language)}  ${text(job.state)}`;
-      button.className = job.state;
-      button.addEventListener("click", () => open(job));
-      item.append(button);
-      return item;
-    }),
-  );
+function showSent(share) {
+  find("sent").value = share;
+  find("sending-text").textContent = share < 1 ? `${text("sending")} ${Math.round(share * 100)} %` : text("checking");
 }
 
-(async () => {
-  const { key_needed } = await (await fetch("/session")).json();
-  find("key-field").hidden = !key_needed;
-  find("key").required = key_needed;
-  find("key").value = sessionStorage.getItem("key") || "";
-  find("key").addEventListener("change", () => {
-    sessionStorage.setItem("key", find("key").value);
-    listJobs();
-  });
-  translate();
+onJobs(() => listJobs());
+
+const { key_needed: keyNeeded, local } = await (await fetch("/session")).json();
+find("key-field").hidden = !keyNeeded;
+find("door").hidden = !(keyNeeded && local);
+find("key").required = keyNeeded;
+find("key").value = sessionStorage.getItem("key") || "";
+find("key").addEventListener("change", () => {
+  sessionStorage.setItem("key", find("key").value);
   listJobs();
-})();
+});
+translate();
+listJobs();

@@ -1,16 +1,17 @@
-"use strict";
-// Plays a job's video while it is being made. Uses what app.js has: find, call, current.
+// Plays a job's video while it is being made.
+import { call, find, headers } from "./api.js";
+
 let streaming = null; // { id, hls } of the job whose stream plays
 let askedFor = null; // id of the job whose stream is being asked for
 
 // Begins to play as soon as the job has a stream; called whenever the job is heard of.
-async function playStream(job) {
+export async function playStream(job, isCurrent) {
   if (job.state !== "running" || job.stage !== "rendering" || askedFor === job.id || streaming?.id === job.id) return;
   if (!window.Hls || !Hls.isSupported()) return; // the finished video will play
   askedFor = job.id;
   const address = `/jobs/${job.id}/stream.m3u8`;
   const there = await call(address).then(() => true, () => false);
-  if (there && current.id === job.id) attachStream(job.id, address);
+  if (there && isCurrent(job.id)) attachStream(job.id, address);
   askedFor = null;
 }
 
@@ -31,13 +32,15 @@ function attachStream(id, address) {
 
 // The key goes to our own addresses only, never to those of a bucket.
 function sendKey(request, url) {
-  const key = find("key").value;
   const { origin, pathname } = new URL(url, location.href);
-  if (key && origin === location.origin && pathname.startsWith("/jobs/")) request.setRequestHeader("Authorization", `Bearer ${key}`);
+  if (origin !== location.origin || !pathname.startsWith("/jobs/")) return;
+  for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
 }
 
-function stopStream() {
+export function stopStream() {
   if (!streaming) return;
   streaming.hls.destroy();
   streaming = null;
 }
+
+export const streams = (id) => streaming?.id === id;

@@ -1,9 +1,8 @@
-"use strict";
-// Every word of the page, in both languages.
+// Every word of the page, in both languages; the sentences of the service, too.
 const TEXTS = {
   en: {
     tagline: "One photo, one voice: a talking video.",
-    photo: "Photo", photoHint: "Drop a portrait here, or click (JPEG, PNG, WebP)",
+    photo: "Photo", photoHint: "Drop a portrait here, or click (JPEG, PNG, WebP, HEIC)",
     sound: "Voice", soundHint: "Drop a recording here, or click (MP3, WAV, M4A …)",
     settings: "Settings", preset: "Quality", high: "High quality", fast: "Fast", framing: "Framing",
     whole: "Whole photo", face: "Square around the face", pasted: "Face, pasted back into the photo",
@@ -18,10 +17,18 @@ const TEXTS = {
     queued: "Waiting for a worker", starting: "Starting", downloading: "Fetching photo and voice", loading: "Loading the model",
     sampling: "Finding the movement", rendering: "Drawing the frames", generating: "Generating", signing: "Signing the video", uploading: "Saving the video",
     fetching: "Fetching the video", done: "Done", failed: "Failed", cancelled: "Cancelled", running: "Working",
+    noAnswer: "The service does not answer.", problem: "Something went wrong",
+    deleted: "Deleted", retry: "Try again", more: "Show more", seconds: "s", frames: "frames",
+    sending: "Sending", checking: "Checking photo and voice …", name: "Name of the video (optional)",
+    subject: "Whose face is it? (a name or pseudonym)", myself: "It is me",
+    record: "Record your voice", stopRecording: "Stop recording",
+    noMicrophone: "The microphone cannot be used; allow it in the browser.",
+    tooMuch: "more than you have left today",
+    door: "Open the address that the terminal shows (it ends in ?token=…), or enter an API key.",
   },
   zh: {
     tagline: "一张照片，一段声音，生成说话的视频。",
-    photo: "照片", photoHint: "把人像拖到这里，或点击选择（JPEG、PNG、WebP）",
+    photo: "照片", photoHint: "把人像拖到这里，或点击选择（JPEG、PNG、WebP、HEIC）",
     sound: "声音", soundHint: "把录音拖到这里，或点击选择（MP3、WAV、M4A 等）",
     settings: "设置", preset: "质量", high: "高质量", fast: "快速", framing: "取景",
     whole: "整张照片", face: "以脸为中心的方形", pasted: "只动脸部，再贴回照片",
@@ -36,5 +43,71 @@ const TEXTS = {
     queued: "等待处理", starting: "开始", downloading: "读取照片和声音", loading: "加载模型",
     sampling: "计算动作", rendering: "绘制画面", generating: "生成中", signing: "为视频签名", uploading: "保存视频",
     fetching: "取回视频", done: "完成", failed: "失败", cancelled: "已取消", running: "处理中",
+    noAnswer: "服务没有响应。", problem: "出错了",
+    deleted: "已删除", retry: "重试", more: "显示更多", seconds: "秒", frames: "帧",
+    sending: "正在上传", checking: "正在检查照片和声音……", name: "视频名称（可不填）",
+    subject: "照片中的人是谁？（姓名或代号）", myself: "就是我本人",
+    record: "用麦克风录音", stopRecording: "停止录音",
+    noMicrophone: "无法使用麦克风，请在浏览器中允许。",
+    tooMuch: "超出今天剩余的额度",
+    door: "请打开终端里显示的地址（以 ?token=… 结尾），或填写 API 密钥。",
   },
 };
+
+// The service speaks English. Its sentences in Chinese: the first that fits, with what it names ($1, $2).
+const SENTENCES_ZH = [
+  [/^You have (\d+) jobs under way; at most (\d+)/, "您有 $1 个任务正在进行，最多允许 $2 个，请稍后再试。"],
+  [/^You started (\d+) jobs in the last day; at most (\d+)/, "过去一天您已提交 $1 个任务，每天最多 $2 个。"],
+  [/^The queue is full/, "队列已满，请几分钟后再试。"],
+  [/^This video has ([\d.]+) gigapixels.*?you have ([\d.]+) of ([\d.]+) left/s,
+   "这段视频需要 $1 千兆像素，您今天还剩 $2（每天 $3）。请选择更小的分辨率、更低的帧率或更短的声音。"],
+  [/under way; more are not allowed|as many .* under way as it can bear/, "同时进行的操作太多，请稍后再试。"],
+  [/API key/, "API 密钥缺失或无效。"],
+  [/^consent\.(subject|purpose)/, "请填写照片中的人和视频用途（一行文字）。"],
+  [/^The consent .* has expired|consent has expired/, "同意书已过期。"],
+  [/^The consent .* has been revoked/, "同意已被撤回。"],
+  [/consent/, "需要照片中的人同意，请勾选并填写完整。"],
+  [/^The photo has (\d+) bytes; 1 to (\d+)/, "照片有 $1 字节，允许 1 到 $2 字节。"],
+  [/^The sound has (\d+) bytes; 1 to (\d+)/, "声音有 $1 字节，允许 1 到 $2 字节。"],
+  [/animated/, "照片是动图，请使用静态图片。"],
+  [/^(The photo|image) .*(pixels|too small|too large|side)/i, "照片的尺寸不合适，请换一张。"],
+  [/^(The photo|image)/i, "无法读取照片，请使用 JPEG、PNG、WebP 或 HEIC 图片。"],
+  [/^The sound is ([\d.]+) s long/, "声音长 $1 秒，太长了，请剪短。"],
+  [/^(The sound|audio)/i, "无法读取声音，请使用 WAV、MP3、M4A、FLAC 或 OGG 文件。"],
+  [/no (usable )?face|face .*(not|no)/i, "照片里没有找到可用的人脸，请换一张正面清晰的照片。"],
+  [/room/, "服务器磁盘空间不足，请稍后再试。"],
+  [/too long to arrive|lost its place/, "上传时间太长，请重新提交。"],
+  [/^settings\.|^there is no setting|is .*; (give|choose)/, "某项设置的值不合适，请检查设置。"],
+  [/have been deleted|has been deleted/, "内容已被删除。"],
+  [/^There is no job/, "没有这个任务。"],
+  [/ledger does not answer|store|OSS/i, "服务器的存储暂时没有响应，请稍后再试。"],
+  [/lost in each of (\d+) attempts/, "处理进程在 $1 次尝试中都意外退出。"],
+  [/in the worker; see its log/, "处理时出错，请重试；若仍失败请联系管理员。"],
+  [/longer than the ([\d.]+) h/, "处理时间超过了 $1 小时的上限。"],
+];
+const STATUS_ZH = { 401: "API 密钥缺失或无效。", 404: "找不到。", 408: "上传时间太长，请重试。", 410: "内容已被删除。",
+  413: "文件太大。", 429: "请求太多，请稍后再试。", 503: "服务暂时不可用，请稍后再试。", 507: "服务器磁盘空间不足。" };
+const STATUS_EN = { 413: "The files are too large.", 503: "The service is not available now; try again in a moment." };
+
+const stored = localStorage.getItem("language");
+let chosen = stored || (navigator.language.startsWith("zh") ? "zh" : "en");
+
+export const language = () => chosen;
+export const text = (name) => TEXTS[chosen][name] || name;
+
+export function setLanguage(name) {
+  chosen = name;
+  localStorage.setItem("language", name);
+}
+
+// An error of the service, said in the page's language. status 0: there was no answer.
+export function errorText(status, detail) {
+  if (status === 0) return text("noAnswer");
+  if (chosen !== "zh") return detail || STATUS_EN[status] || `${text("problem")} (${status})`;
+  const known = SENTENCES_ZH.find(([pattern]) => pattern.test(detail));
+  if (known) {
+    const found = detail.match(known[0]);
+    return known[1].replace(/\$(\d)/g, (_, number) => found[Number(number)] ?? "");
+  }
+  return STATUS_ZH[status] || `${text("problem")}（${status}）`;
+}
