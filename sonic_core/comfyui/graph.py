@@ -27,7 +27,7 @@ VIDEO_INPUTS = {"LoadVideo": "file"}
 # Whose widgets a job's settings set; a loader's `trim` and an aligner's `lip_sync_offset` mean something else.
 SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate")
 # Widgets that a workflow saved with 0.1.0 lacks and the server's node has.
-BEFORE_PASTING = ("SonicPasteBack", "SonicInterpolate", "SonicLabel", "SonicRenderVideo")
+AFTER_PASTING = ("SonicInterpolate", "SonicLabel", "SonicRenderVideo")
 OWN_TEXT = "own text"  # the language of SonicLabel that stands for another text
 NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps")}
 
@@ -164,8 +164,10 @@ def apply_request(graph: Graph, request: Request) -> None:
     if asked.get("framing") == "face":  # the square itself is wanted
         for key in [key for key, node in graph.items() if node["class_type"] == "SonicPasteBack"]:
             _bypass(graph, key)
-    if asked.get("framing") == "photo" and any(node["class_type"] == "SonicPasteBack" for node in graph.values()):
-        asked["framing"] = "face"  # pasted where the workflow has it
+    if asked.get("framing") == "photo":
+        if not _nodes(graph, "SonicPasteBack"):
+            _insert(graph, "SonicPasteBack", AFTER_PASTING)
+        asked["framing"] = "face"  # pasted back by the node, after smoothing
     if "face_box" in asked:
         asked["face_box"] = " ".join(f"{side:g}" for side in asked["face_box"])  # a list would be a link
     _apply_finishing(graph, request.finishing, asked)
@@ -191,7 +193,7 @@ def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) ->
     if "smooth" in asked:
         nodes = _nodes(graph, "SonicSmooth")
         if not nodes and wanted.smooth > 0:
-            nodes = [_insert(graph, "SonicSmooth", BEFORE_PASTING)]
+            nodes = [_insert(graph, "SonicSmooth", ("SonicPasteBack", *AFTER_PASTING))]
         for inputs in nodes:
             inputs["strength"] = wanted.smooth
     shown = _nodes(graph, "SonicLabel")
@@ -213,14 +215,14 @@ def _nodes(graph: Graph, kind: str) -> list[dict[str, Any]]:
     return [node["inputs"] for node in graph.values() if node["class_type"] == kind]
 
 
-def _insert(graph: Graph, kind: str, before: Collection[str]) -> dict[str, Any]:
-    """Put a node from clip to clip in front of the first node of the classes `before`; its inputs."""
-    place = next((node for node in graph.values() if node["class_type"] in before and "clip" in node["inputs"]), None)
+def _insert(graph: Graph, kind: str, before: Sequence[str]) -> dict[str, Any]:
+    """Put a node from clip to clip in front of a node of the first class in `before` that is there; its inputs."""
+    place = next((inputs for other in before for inputs in _nodes(graph, other) if "clip" in inputs), None)
     if place is None:
         raise InputError(f"The workflow of this ComfyUI worker has no place for {kind}; add Sonic: Render Video to it.")
-    inputs = {"clip": place["inputs"]["clip"]}
+    inputs = {"clip": place["clip"]}
     graph[f"added_{kind}"] = {"class_type": kind, "inputs": inputs}
-    place["inputs"]["clip"] = [f"added_{kind}", 0]
+    place["clip"] = [f"added_{kind}", 0]
     return inputs
 
 

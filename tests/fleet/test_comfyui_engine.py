@@ -165,7 +165,10 @@ def test_settings_find_their_widgets():
     assert said["SONIC_PreData", "face_box"] == "1 2.5 30 40", "a list would be a link"
     assert (said["SONIC_PreData", "trim"], said["SonicLoadAudio", "trim"]) == (True, 0.0)
     assert (said["SonicSampler", "preset"], said["SonicSampler", "audio_guidance"]) == ("fast", 0.0)
-    assert said["SonicLabel", "visible"] is False and said["SONIC_PreData", "framing"] == "photo"
+    assert said["SonicLabel", "visible"] is False
+    pasting = next(node for node in graph.values() if node["class_type"] == "SonicPasteBack")
+    assert said["SONIC_PreData", "framing"] == "face", "the square, which is pasted back after smoothing"
+    assert graph[pasting["inputs"]["clip"][0]]["class_type"] == "SonicSmooth"
     assert said["SONIC_PreData", "lip_sync_offset"] == 0.1, "the speech that drives the lips is moved"
     assert said["SonicLipAlign", "lip_sync_offset"] == 0.0, "and not the sound"
 
