@@ -38,6 +38,7 @@ from sonic_core.media.audio import fit_duration, load_audio, shifted, speech_wav
 from sonic_core.media.hls import save_stream
 from sonic_core.media.image import load_image
 from sonic_core.media.video import open_video, save_video
+from sonic_core.media.voices import by_channel
 from sonic_core.request import Request
 from sonic_core.settings import Settings, preset
 
@@ -118,6 +119,9 @@ class SonicPipeline:
         saved. Raises SonicError subclasses for anything the caller can mend.
         """
         request = Request.of(settings, **changes)
+        if request.settings.voices == "channels":
+            voices = by_channel(fit_duration(load_audio(audio), request.settings))
+            return self.dialogue(image, voices, None, request, on_step, job_id=job_id, duration=None)
         with self._timed("prepare"):
             prepared = self.prepare(image, audio, request.settings)
         with self._timed("condition"):
@@ -140,9 +144,9 @@ class SonicPipeline:
 
         Arguments and errors are those of calling the pipeline. Engines that sample a clip as a whole do so first.
         """
-        if not isinstance(self.engine, ProgressiveEngine):
-            return self(image, audio, settings, on_step, job_id=job_id, **changes)
         request = Request.of(settings, **changes)
+        if not isinstance(self.engine, ProgressiveEngine) or request.settings.voices == "channels":
+            return self(image, audio, request, on_step, job_id=job_id)
         with self._timed("prepare"):
             prepared = self.prepare(image, audio, request.settings)
         clip = self.engine.stream(prepared.portrait, prepared.speech, prepared.settings)
@@ -152,42 +156,48 @@ class SonicPipeline:
         self,
         video: Any,
         audio: Any,
-        settings: Settings | str | None = None,
+        settings: Request | Settings | str | None = None,
         on_step: OnStep = no_step,
         options: DubOptions | None = None,
+        *,
+        job_id: str = "",
         **changes: Any,
     ) -> Clip:
-        """Give a video another voice; only the lower faces change. Lite engine only.
+        """Give a video another voice, finished; only the lower faces change. Lite engine only.
 
         `video`: a path or a Clip; `audio`: one sound for one person, or {number: sound} for several, each as for
         calling the pipeline. See `dub.dub` for the options, and for who was seen and what was left untouched.
         """
         from sonic_core.dub.dub import dub, look_at
 
-        chosen = (preset(settings) if isinstance(settings, str) else settings or Settings()).with_changes(**changes)
+        request = Request.of(settings, **changes)
         clip = video if isinstance(video, Clip) else open_video(video)
         voices = {n: load_audio(one) for n, one in audio.items()} if isinstance(audio, dict) else load_audio(audio)
         with self._timed("prepare"):
             cast = look_at(clip, self.detector, on_step)
         with self._timed("sample"):
-            return dub(clip, voices, self.engine, cast, chosen, options).clip
+            made = dub(clip, voices, self.engine, cast, request.settings, options)
+        return finished(made.clip, request.finishing, job_id=job_id)
 
     def dialogue(
         self,
         image: Any,
         voices: Sequence[Any],
         faces: Sequence[int] | None = None,
-        settings: Settings | str | None = None,
+        settings: Request | Settings | str | None = None,
         on_step: OnStep = no_step,
+        *,
+        job_id: str = "",
         **changes: Any,
     ) -> Clip:
-        """Let several people in one picture speak, a voice each; see `dialogue.dialogue`."""
+        """Let several people in one picture speak, a voice each, finished; see `dialogue.dialogue`."""
         from sonic_core.dialogue.dialogue import dialogue
 
-        chosen = (preset(settings) if isinstance(settings, str) else settings or Settings()).with_changes(**changes)
+        request = Request.of(settings, **changes)
         sounds = [load_audio(voice) for voice in voices]
         with self._timed("sample"):
-            return dialogue(load_image(image), sounds, self.engine, self.detector, chosen, faces, on_step)
+            clip = dialogue(load_image(image), sounds, self.engine, self.detector, request.settings, faces, on_step)
+        return finished(clip, request.finishing, job_id=job_id)
 
     def talk(self, image: Any, settings: Settings | str | None = None, **changes: Any) -> Talk:
         """The photo as a face that talks live, for `live.session.LiveSession`.

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from sonic_core.errors import SettingsError
 
 Framing = Literal["whole", "face", "photo"]
+Voices = Literal["one", "channels"]
 
 
 def number(default: float | int | None, low: float, high: float, step: float, text: str) -> Any:
@@ -47,6 +48,11 @@ class Settings:
     face_index: int = number(0, 0, 63, 1, "which face, counted from the largest")
     face_box: tuple[float, float, float, float] | None = field(
         default=None, metadata={"text": "the face by hand: x1 y1 x2 y2 in pixels of the photo"}
+    )
+    voices: Voices = choice(
+        "one",
+        ("one", "channels"),
+        "one: the sound is one person's; channels: each channel is a person's, for a photo of several, left to right",
     )
     inference_steps: int = number(25, 1, 100, 1, "denoising steps")
     dynamic_scale: float = number(1.0, 0.0, 2.0, 0.01, "strength of mouth and expression")

@@ -8,11 +8,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed, without_record
+from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.generate import Bar
 from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.cli.output_options import check_output
 from sonic_core.errors import SettingsError
+from sonic_core.request import Request
 from sonic_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from sonic_core.clip import Audio
 
-NOT_HERE = {"duration", "trim", "framing", "expand_ratio", "face_index", "face_box"}  # they mean one face
+NOT_HERE = {"duration", "trim", "framing", "expand_ratio", "face_index", "face_box", "voices"}  # they mean one face
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,8 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
     with Bar("listening") as bar:
-        clip = pipe.dialogue(photo, voices, args.face, settings, bar.update)
-    clip = finished(clip if wanted.record else without_record(clip), wanted)
+        clip = pipe.dialogue(photo, voices, args.face, Request(settings, wanted.finishing), bar.update)
     with Bar("rendering") as bar:
         pipe.save_video(clip, args.output, args.crf, on_frame=bar.update)
     signed(args.output, wanted)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed, without_record
+from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.generate import Bar
 from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.cli.output_options import check_output
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.output)
     from sonic_core.dub.dub import DubOptions, dub, look_at
     from sonic_core.dub.preview import numbered
+    from sonic_core.finish.chain import finished
     from sonic_core.media.video import open_video, save_video
     from sonic_core.pipeline import SonicPipeline
 
@@ -75,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
     with Bar("listening") as bar:
         made = dub(clip, sounds, pipe.engine, cast, settings, options, bar.update)
     with Bar("drawing") as bar:
-        clip = finished(made.clip if wanted.record else without_record(made.clip), wanted)
-        save_video(clip, args.output, args.crf, on_frame=bar.update)
+        save_video(finished(made.clip, wanted.finishing), args.output, args.crf, on_frame=bar.update)
     signed(args.output, wanted, parent=args.video)
     report(args, made)
     return 0

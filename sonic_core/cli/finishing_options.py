@@ -90,13 +90,6 @@ def finished(clip: Clip, wanted: Wanted, interpolate: Callable[[Clip], Clip] | N
     return chain.finished(clip, wanted.finishing, interpolate=interpolate or chain.unchanged)
 
 
-def without_record(clip: Clip) -> Clip:
-    """The clip without an AIGC record, for --no-record."""
-    from sonic_core.disclosure.label import RECORD_KEY
-
-    return clip.replaced(metadata={key: value for key, value in clip.metadata.items() if key != RECORD_KEY})
-
-
 def signed(path: Path, wanted: Wanted, parent: Path | None = None) -> None:
     """Sign the finished file, when that was asked for; the last thing done to it. `parent`: what it was made from."""
     if wanted.credentials is not None:

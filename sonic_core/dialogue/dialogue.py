@@ -16,7 +16,6 @@ import torch
 from sonic_core.clip import Audio, Clip
 from sonic_core.dialogue.listening import listen
 from sonic_core.dialogue.picture import composed
-from sonic_core.disclosure.label import label
 from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, no_step
 from sonic_core.engines.lite.layout import FPS
 from sonic_core.errors import InputError, NoFaceError, SettingsError
@@ -62,7 +61,7 @@ def dialogue(
         latents = _listening(latents, whole, settings)
     clips = [engine.decode(part, settings) for part in latents]
     clip = composed(clips, [portrait.face for portrait in portraits])
-    return label(clip.replaced(audio=mixed(whole)))
+    return clip.replaced(audio=mixed(whole))
 
 
 def check(settings: Settings, voices: int, faces: Sequence[int] | None) -> None:

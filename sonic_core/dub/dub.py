@@ -13,7 +13,6 @@ from fractions import Fraction
 import numpy as np
 
 from sonic_core.clip import Audio, Clip, frame_count
-from sonic_core.disclosure.label import label
 from sonic_core.dub.faces import FaceState, rest_face, states
 from sonic_core.dub.length import BACK_AND_FORTH, Longer, Shorter, lengthened
 from sonic_core.dub.mouth import MouthPainter
@@ -126,7 +125,7 @@ def dub(
             yield frame[None]
 
     made = clip.replaced(make=make, frame_count=count, audio=audio)
-    return Dub(label(made), cast, tuple(sorted(voices)))
+    return Dub(made, cast, tuple(sorted(voices)))
 
 
 def mouth_motion(person: Person, voice: Audio, engine: Engine, settings: Settings, fps: Fraction) -> np.ndarray:
