@@ -11,6 +11,9 @@ from torch import Tensor, nn
 MAX_BATCH_HEADS = 65535
 """Attention kernels put batch x heads on a grid axis of this size (CUDA's limit)."""
 
+CPU_SLICE, SMALLEST_SLICE = 2**24, 2**26
+"""Inner elements of a feed-forward layer at once: on a CPU, and at least on a GPU."""
+
 MPS_SCORE_ELEMENTS = 2**28
 """On MPS the whole score matrix is made; slices keep it at 1 GiB in float32."""
 
@@ -45,18 +48,39 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Attention of a sequence to itself: (n, l, c) -> (n, l, c)."""
+    """Attention of a sequence to itself: (n, l, c) -> (n, l, c).
+
+    Queries, keys and values are one projection. State dicts, read or written, have the three published ones.
+    """
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.to_q = nn.Linear(channels, channels, bias=False)
-        self.to_k = nn.Linear(channels, channels, bias=False)
-        self.to_v = nn.Linear(channels, channels, bias=False)
+        self.to_qkv = nn.Linear(channels, 3 * channels, bias=False)
         self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
+        # Without the underscore these are public from torch 2.5 on only.
+        self._register_load_state_dict_pre_hook(_join_projections, with_module=True)
+        self._register_state_dict_hook(_split_projections)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.to_out[0](attend(self.to_q(x), self.to_k(x), self.to_v(x), self.heads))
+        q, k, v = self.to_qkv(x).chunk(3, dim=-1)
+        return self.to_out[0](attend(q, k, v, self.heads))
+
+
+PROJECTIONS = ("to_q.weight", "to_k.weight", "to_v.weight")
+
+
+def _join_projections(
+    module: nn.Module, state: dict[str, Tensor], prefix: str, metadata: object, *unused: object
+) -> None:
+    parts = [state.pop(prefix + name) for name in PROJECTIONS if prefix + name in state]
+    if len(parts) == len(PROJECTIONS):
+        state[prefix + "to_qkv.weight"] = torch.cat(parts)
+
+
+def _split_projections(module: nn.Module, state: dict[str, Tensor], prefix: str, metadata: object) -> None:
+    parts = state.pop(prefix + "to_qkv.weight").chunk(len(PROJECTIONS))
+    state.update({prefix + name: part for name, part in zip(PROJECTIONS, parts, strict=True)})
 
 
 class AudioProcessor(nn.Module):
@@ -114,8 +138,6 @@ class CrossAttention(nn.Module):
 class FeedForward(nn.Module):
     """Gated GELU with four times the channels, done in slices: its inner tensor is the largest of the network."""
 
-    slice_elements = 2**24
-
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.net = nn.ModuleList(
@@ -124,13 +146,22 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.flatten(0, -2)
-        size = max(1, self.slice_elements // (8 * x.shape[-1]))
+        size = max(1, slice_elements(x) // (8 * x.shape[-1]))
         if len(rows) <= size:
             return self.net[2](self.net[0](x))
         out = torch.empty_like(rows)
         for source, target in zip(rows.split(size), out.split(size), strict=True):
             target.copy_(self.net[2](self.net[0](source)))
         return out.view(x.shape)
+
+
+def slice_elements(x: Tensor) -> int:
+    """Inner elements of a feed-forward layer that are made at once.
+
+    On a CPU what stays in its caches. Elsewhere every slice costs launches, so as many as leave the peak of a call
+    where it is: a sixth of the inner tensor and a little more (`benchmarks/flops.py` follows the peak).
+    """
+    return CPU_SLICE if x.device.type == "cpu" else max(SMALLEST_SLICE, x.numel() * 27 // 20)
 
 
 class GatedProjection(nn.Module):

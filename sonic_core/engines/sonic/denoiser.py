@@ -23,11 +23,15 @@ Network = Callable[[Tensor, Tensor, Tensor, Context, Tensor | None], tuple[Tenso
 
 @dataclass(frozen=True)
 class Replica:
-    """One UNet with the context of the clip on its device."""
+    """One UNet with the context of the clip on its device.
+
+    `fixed_shapes`: every call gets as many windows as any other, because a compiled network starts again for new ones.
+    """
 
     unet: SonicUNet
     network: Network
     context: ClipContext
+    fixed_shapes: bool = False
 
     @property
     def weight(self) -> Tensor:
@@ -145,12 +149,14 @@ class WindowDenoiser:
         self, replica: Replica, noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
     ) -> tuple[Tensor, Tensor]:
         """Denoise noisy (w, f, 4, h, w) to (b, w, f, 4, h, w), with the deep features (b, w, f, c, ...)."""
+        count, missing = len(frames), self._window_batch - len(frames)
+        if replica.fixed_shapes and missing > 0:  # the last windows of a step: filled up with the last one
+            frames, noisy = (torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) for x in (frames, noisy))
         size = self._branch_batch or len(branches)
         groups = [branches[start : start + size] for start in range(0, len(branches), size)]
         results = [self._call(replica, noisy, sigma, frames, group) for group in groups]
-        if len(results) == 1:
-            return results[0]
-        return torch.cat([denoised for denoised, _ in results]), torch.cat([deep for _, deep in results])
+        denoised, deep = results[0] if len(results) == 1 else map(torch.cat, zip(*results, strict=True))
+        return denoised[:, :count], deep[:, :count]
 
     @torch.inference_mode()
     def _call(

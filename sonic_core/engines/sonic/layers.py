@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sonic_core.engines.sonic.norms import Norm
+
 GROUPS = 32
 
 
@@ -59,18 +61,18 @@ class SpatialResBlock(nn.Module):
 
     def __init__(self, channels: int, out: int, embed: int, eps: float) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(GROUPS, channels, eps=eps)
+        self.norm1 = Norm(GROUPS, channels, eps=eps)
         self.conv1 = nn.Conv2d(channels, out, 3, padding=1)
         self.time_emb_proj = nn.Linear(embed, out)
-        self.norm2 = nn.GroupNorm(GROUPS, out, eps=eps)
+        self.norm2 = Norm(GROUPS, out, eps=eps)
         self.conv2 = nn.Conv2d(out, out, 3, padding=1)
         if channels != out:
             self.conv_shortcut = nn.Conv2d(channels, out, 1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        y = self.conv1(F.silu(self.norm1(x)))
+        y = self.conv1(self.norm1(x, silu=True))
         y = y + self.time_emb_proj(F.silu(embedding))[:, :, None, None]
-        y = self.conv2(F.silu(self.norm2(y)))
+        y = self.conv2(self.norm2(y, silu=True))
         return y + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
 
 
@@ -95,16 +97,16 @@ class TemporalResBlock(nn.Module):
 
     def __init__(self, channels: int, embed: int, eps: float) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(GROUPS, channels, eps=eps)
+        self.norm1 = Norm(GROUPS, channels, eps=eps)
         self.conv1 = TemporalConv(channels)
         self.time_emb_proj = nn.Linear(embed, channels)
-        self.norm2 = nn.GroupNorm(GROUPS, channels, eps=eps)
+        self.norm2 = Norm(GROUPS, channels, eps=eps)
         self.conv2 = TemporalConv(channels)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        y = self.conv1(F.silu(self.norm1(x)))
+        y = self.conv1(self.norm1(x, silu=True))
         y = y + self.time_emb_proj(F.silu(embedding))[:, :, None, None]
-        return x + self.conv2(F.silu(self.norm2(y)))
+        return x + self.conv2(self.norm2(y, silu=True))
 
 
 class SpatioTemporalResBlock(nn.Module):

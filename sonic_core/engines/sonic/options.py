@@ -4,20 +4,24 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+COMPILE_FRAMES = 375
+"""Frames of the model in 30 seconds."""
+
 
 @dataclass(frozen=True)
 class Execution:
     """Exact switches: they change time and memory, and the result only by rounding.
 
     `devices` share the windows of a step (the first is where the engine was loaded). `compile` runs the UNet through
-    `torch.compile`: slow to start, then faster. `keep_bytes` caps what is kept between steps of the audio keys and
-    values. `window_batch` and `branch_batch` (windows of a step, branches of guidance at once) are None for what
-    `plan_memory` finds. `decode_overlap` is how many frames neighbouring decoded chunks share and cross-fade: 0 gives
-    the release's frames, flashes at the cuts included.
+    `torch.compile`: slow to start, then faster; None does so on CUDA for clips of over `COMPILE_FRAMES`, where that
+    pays. `keep_bytes` caps what is kept between steps of the audio keys and values. `window_batch` and `branch_batch`
+    (windows of a step, branches of guidance at once) are None for what `plan_memory` finds. `decode_overlap` is how
+    many frames neighbouring decoded chunks share and cross-fade: 0 gives the release's frames, flashes at the cuts
+    included.
     """
 
     devices: tuple[str, ...] = ()
-    compile: bool = False
+    compile: bool | None = None
     window_batch: int | None = None
     branch_batch: int | None = None
     decode_overlap: int = 2

@@ -8,7 +8,6 @@ as a `Context` made by `context.py`.
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sonic_core.engines.sonic.attention import CrossAttention, FeedForward, SelfAttention
@@ -24,6 +23,7 @@ from sonic_core.engines.sonic.layers import (
     sinusoids,
     to_tokens,
 )
+from sonic_core.engines.sonic.norms import Norm
 
 
 class LayerContext(NamedTuple):
@@ -97,7 +97,7 @@ class SpatioTemporalTransformer(nn.Module):
 
     def __init__(self, channels: int, heads: int, context_dim: int, depth: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, channels, eps=1e-6)
+        self.norm = Norm(GROUPS, channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels)
         self.transformer_blocks = nn.ModuleList(SpatialBlock(channels, heads, context_dim) for _ in range(depth))
         self.temporal_transformer_blocks = nn.ModuleList(
@@ -201,7 +201,7 @@ class SonicUNet(nn.Module):
                     resampler_name="upsamplers",
                 )
             )
-        self.conv_norm_out = nn.GroupNorm(GROUPS, widths[0], eps=1e-5)
+        self.conv_norm_out = Norm(GROUPS, widths[0], eps=1e-5)
         self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
 
     def transformers(self) -> list[SpatioTemporalTransformer]:
@@ -251,7 +251,7 @@ class SonicUNet(nn.Module):
         deep = x.unflatten(0, (-1, frames))
         x = self.up_blocks[-2].upsamplers[0](x, skips[0].shape[-2:])
         x = run.up(self.up_blocks[-1], x, skips, level=0)
-        x = self.conv_out(F.silu(self.conv_norm_out(x)))
+        x = self.conv_out(self.conv_norm_out(x, silu=True))
         return x.unflatten(0, (-1, frames)), deep
 
     def _below_top(self, x: Tensor, skips: list[Tensor], run: "_Run") -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sonic_core.engines.sonic.context import Tokens
-from sonic_core.engines.sonic.denoiser import FeatureCache, FrameConditions, WindowDenoiser
+from sonic_core.engines.sonic.denoiser import FeatureCache, FrameConditions, Replica, WindowDenoiser
 from sonic_core.engines.sonic.options import Execution
 from sonic_core.engines.sonic.replicas import Replicas
 from sonic_core.errors import ModelError
@@ -145,3 +145,32 @@ def test_compiling_does_not_start_again_for_every_window(engine, monkeypatch):
         denoise = WindowDenoiser(replicas.for_clip(tokens, (SIDE, SIDE), WINDOWS.length), frame_conditions)
         denoise(torch.randn(1, WINDOWS.length, 4, SIDE, SIDE), sigma, frames, (0, 1, 2))
     assert len(compiled) == 1
+
+
+def test_the_last_windows_are_filled_up_where_shapes_are_fixed(engine, expected):
+    """13 frames in windows of 6 are batches of 2 and 1 windows; a compiled network gets 2 each time."""
+    sizes = []
+
+    def network(latents, timestep, scalars, context, deep):
+        sizes.append(len(latents))
+        return engine.net.unet.forward_cached(latents, timestep, scalars, context, deep)
+
+    tokens, frame_conditions = conditions(engine)
+    context = Replicas(engine.net.unet, Execution()).for_clip(tokens, (SIDE, SIDE), WINDOWS.length)[0].context
+    frames = WINDOWS.at(FRAMES, 0)
+    noisy = torch.randn(3, WINDOWS.length, 4, SIDE, SIDE)
+    results = [
+        WindowDenoiser([Replica(engine.net.unet, network, context, fixed)], frame_conditions, 2)(
+            noisy, 3.0, frames, (0, 1, 2)
+        )
+        for fixed in (True, False)
+    ]
+    assert sizes == [6, 6, 6, 3]
+    torch.testing.assert_close(results[0], results[1], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "frames", "compiles"), [(None, 10**4, False), (True, 1, True), (False, 10**4, False)]
+)
+def test_compiling_is_on_by_itself_only_on_cuda(engine, chosen, frames, compiles):
+    assert Replicas(engine.net.unet, Execution(compile=chosen))._compiles(frames) == compiles

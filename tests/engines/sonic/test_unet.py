@@ -1,10 +1,13 @@
 """The UNet gives the numbers of the plain way of computing it, in every way it may be cut."""
 
+import copy
+
 import pytest
 import torch
 
 from benchmarks.plain_unet import plain
-from sonic_core.engines.sonic.attention import FeedForward, attend
+from sonic_core.engines.sonic import attention
+from sonic_core.engines.sonic.attention import FeedForward, SelfAttention, attend
 from sonic_core.engines.sonic.config import UNetConfig
 from sonic_core.engines.sonic.context import ClipContext, Tokens, keys_values_bytes, level_masks
 from sonic_core.engines.sonic.unet import SonicUNet
@@ -137,12 +140,35 @@ def test_attention_in_slices_is_the_same(max_scores):
     torch.testing.assert_close(attend(q, k, v, heads=2, max_scores=max_scores), expected)
 
 
-def test_feed_forward_in_slices_is_the_same():
+def test_feed_forward_in_slices_is_the_same(monkeypatch):
     layer = FeedForward(8).requires_grad_(False)
     x = torch.randn(3, 50, 8)
     whole = layer(x)
-    layer.slice_elements = 64 * 7
+    monkeypatch.setattr(attention, "CPU_SLICE", 64 * 7)
     torch.testing.assert_close(layer(x), whole)
+
+
+def test_slices_of_a_large_tensor_are_few_and_of_a_small_one_none():
+    small, large = (torch.empty(size, 64, device="meta") for size in (1000, 10**7))
+    assert attention.slice_elements(small) > 8 * small.numel()
+    assert -(-8 * large.numel() // attention.slice_elements(large)) == 6
+
+
+def test_projections_are_joined_inside_and_apart_in_files():
+    layer = SelfAttention(8, 2)
+    state = layer.state_dict()
+    assert sorted(state) == ["to_k.weight", "to_out.0.bias", "to_out.0.weight", "to_q.weight", "to_v.weight"]
+    assert torch.equal(layer.to_qkv.weight, torch.cat([state[f"to_{p}.weight"] for p in "qkv"]))
+    with torch.device("meta"):
+        other = SelfAttention(8, 2)
+    other.load_state_dict(state, assign=True)
+    x = torch.randn(2, 3, 8)
+    torch.testing.assert_close(other(x), layer(x))
+    moved = copy.deepcopy(other).to(torch.float64)
+    assert moved.state_dict()["to_k.weight"].dtype == torch.float64
+    del state["to_k.weight"]
+    with pytest.raises(RuntimeError, match="to_qkv"):
+        layer.load_state_dict(state)
 
 
 def test_half_precision_stays_close(unet, tokens):
