@@ -18,11 +18,17 @@ from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, UPPER
 from sonic_core.engines.lite.layout import MouthBasis
 
 # A kind of articulation begins at the first probability and is complete at the second.
-BEGINS = {"closed": (0.25, 0.5), "teeth": (0.3, 0.6), "round": (0.2, 0.6), "spread": (0.2, 0.6), "open": (0.2, 0.6),
-          "tongue": (0.3, 0.7)}  # fmt: skip
+BEGINS = {
+    "closed": (0.25, 0.5),
+    "teeth": (0.5, 0.8),
+    "round": (0.2, 0.6),
+    "spread": (0.2, 0.6),
+    "open": (0.5, 0.9),
+    "tongue": (0.3, 0.7),
+}
 PRESSED = -0.004  # opening of closed lips: below 0, so that a little smoothing does not part them
 TEETH = 0.009  # widest opening of f and v
-OPEN = 0.027  # least opening of an open vowel
+OPEN = 0.024  # least opening of an open vowel
 NARROW, WIDE = -0.012, 0.006  # width of rounded and spread lips, 0 at rest
 SOFT = 1e-3  # keeps the solution off combinations of coefficients that hardly move the lips
 

@@ -1,0 +1,140 @@
+"""What the ears of the lite engine are worth before anything is rendered: strangers, disturbances, other sounds, cost.
+
+    python -m benchmarks.lite_ears --shared ../shared [--videos FOLDER]
+
+The clips of `data/grid_other` (or other talking videos in FOLDER) are people nobody trained on. Their real lips are
+tracked frame by frame by our own landmarks; the prediction from their sound is compared with them. Prints JSON:
+correlation of the opening at lag 0 and at the best lag, offline and through a live window; what noise, music, telephone
+and 8 kHz cost; how far music, noise and silence alone open the lips (95th percentile, share of the face's height);
+processor seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+from scipy import signal
+
+from sonic_core.engines.lite.ears import Ears
+from sonic_core.engines.lite.layout import WEIGHTS
+from sonic_core.engines.lite.motion import MotionModel
+from sonic_core.face.tracker import FaceTracker
+from sonic_core.media.audio import speech_waveform
+from sonic_core.media.video import open_video
+from sonic_core.quality.exam import track_lips
+
+RATE, FPS = 16000, 25
+REACH = 4  # frames of lag that are tried
+Recording = tuple[np.ndarray, np.ndarray]  # sound (samples,), real opening (frames,)
+
+
+def recording(path: Path) -> Recording:
+    clip = open_video(path)
+    track = track_lips(clip, FaceTracker())
+    known = np.isfinite(track.gap)
+    times = np.arange(0, track.times[-1] + 1e-6, 1 / FPS)
+    return speech_waveform(clip.audio, RATE), np.interp(times, track.times[known], track.gap[known])
+
+
+def opening(ears: Ears, rows: np.ndarray) -> np.ndarray:
+    """(n,) of the middle of the lips, in face heights, as it is drawn."""
+    return np.maximum(rows[:, :12] @ ears.articulation.gap[:, 4], 0)
+
+
+def agreement(made: np.ndarray, real: np.ndarray) -> tuple[float, float, int]:
+    """Correlation at lag 0, at the best lag, and that lag in frames (+ = made late)."""
+    n = min(len(made), len(real))
+    made, real = made[:n], real[:n]
+    lags = range(-REACH, REACH + 1)
+    at = [np.corrcoef(made[max(0, k) : n + min(0, k)], real[max(0, -k) : n - max(0, k)])[0, 1] for k in lags]
+    best = int(np.argmax(at))
+    return float(at[REACH]), float(at[best]), best - REACH
+
+
+def live(ears: Ears, sound: np.ndarray, look_ahead: float) -> np.ndarray:
+    stream = ears.stream(look_ahead)
+    rows = [stream.push(sound[at : at + RATE // 10]) for at in range(0, len(sound), RATE // 10)]
+    return np.concatenate([*rows, stream.flush()])
+
+
+def tune(samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Plucked chords and a drum, unit RMS; not the music that the ears were trained against."""
+    out = np.zeros(samples + RATE)
+    for beat, start in enumerate(range(0, samples, RATE // 4)):
+        time_axis = np.arange(RATE) / RATE
+        for note in rng.choice([0, 3, 5, 7, 10, 12, 15], 3):
+            hertz = 220 * 2 ** (note / 12)
+            tone = signal.sawtooth(2 * np.pi * hertz * time_axis, 0.5) * np.exp(-5 * time_axis)
+            out[start : start + RATE] += tone
+        if beat % 2 == 0:
+            out[start : start + RATE] += 3 * rng.standard_normal(RATE) * np.exp(-40 * time_axis)
+    return (out[:samples] / out[:samples].std()).astype(np.float32)
+
+
+def disturbed(sound: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
+    level = sound.std()
+    if how == "noise 10 dB":
+        return sound + rng.standard_normal(len(sound)).astype(np.float32) * level * 10 ** (-10 / 20)
+    if how == "music 6 dB under":
+        return sound + tune(len(sound), rng) * level * 10 ** (-6 / 20)
+    if how == "telephone":
+        band = signal.butter(4, (300, 3400), "bandpass", fs=RATE, output="sos")
+        return signal.sosfiltfilt(band, sound).astype(np.float32)
+    return soxr.resample(soxr.resample(sound, RATE, 8000), 8000, RATE).astype(np.float32)  # 8 kHz
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--shared", type=Path, required=True)
+    parser.add_argument("--videos", type=Path, help="talking videos of people nobody trained on (data/grid_other)")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = args.videos or args.shared / "data" / "grid_other"
+    began = time.process_time()
+    model = MotionModel.from_folder(WEIGHTS)
+    load, ears = time.process_time() - began, model.ears
+    clips = [recording(path) for path in sorted(folder.iterdir()) if path.suffix in (".mpg", ".mp4")]
+
+    def scores(hear) -> list[float]:
+        found = np.array([agreement(opening(ears, hear(sound)), real) for sound, real in clips])
+        return [round(float(v), 3) for v in found.mean(0)] + [round(float(found[:, 0].min()), 3)]
+
+    def offline(sound: np.ndarray) -> np.ndarray:
+        return ears.articulate(sound, len(sound) // 640)
+
+    result: dict[str, object] = {"clips": len(clips), "lag 0, best, lag, worst": scores(offline)}
+    for seconds in (0.12, 0.2, 0.4):
+        result[f"live, {seconds} s ahead"] = scores(lambda sound, ahead=seconds: live(ears, sound, ahead))
+    clean = scores(offline)[0]
+    for how in ("noise 10 dB", "music 6 dB under", "telephone", "8 kHz"):
+        rng = np.random.default_rng(3)
+        worse = scores(lambda sound, how=how, rng=rng: offline(disturbed(sound, how, rng)))[0]
+        result[f"loss: {how}"] = round(clean - worse, 3)
+    rng = np.random.default_rng(4)
+    others = {
+        "music": 0.1 * tune(20 * RATE, rng),
+        "noise": 0.05 * rng.standard_normal(20 * RATE).astype(np.float32),
+        "silence": np.zeros(20 * RATE, np.float32),
+    }
+    for name, sound in others.items():
+        result[f"opening in {name} alone"] = round(float(np.percentile(opening(ears, offline(sound)), 95)), 4)
+    speech = np.resize(np.concatenate([sound for sound, _ in clips]), 10 * RATE)
+    began = time.process_time()
+    heard = model.listen(speech, 250)
+    listened = time.process_time() - began
+    model.sample(heard, steps=25)
+    total = time.process_time() - began
+    seconds = {"load": load, "ears for 10 s": listened, "ears and motion for 10 s": total}
+    result["processor seconds"] = {name: round(value, 2) for name, value in seconds.items()}
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
