@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.generate import Bar
 from sonic_core.cli.options import add_settings_options, settings_from
-from sonic_core.cli.output_options import check_output
+from sonic_core.cli.output_options import add_output_options, output_from
 from sonic_core.errors import SettingsError
 from sonic_core.request import Request
 from sonic_core.settings import Settings
@@ -40,16 +40,16 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--output", required=True, type=Path, help="the video to write, .mp4")
     parser.add_argument("--model", default="lite", help="'lite' (bundled) or a folder of Sonic model files")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: the GPU when there is one")
-    parser.add_argument("--crf", type=int, default=18, choices=range(0, 52), metavar="N", help="x264 quality (18)")
     add_settings_options(parser, {setting.name for setting in fields(Settings)} - NOT_HERE)
     add_finishing_options(parser)
+    add_output_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
     check_what_to_do(args)
-    check_output(args.output)
+    output = output_from(args)
     photo, voices = read_picture(args), read_voices(args)
     from sonic_core.pipeline import SonicPipeline
 
@@ -57,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
     with Bar("listening") as bar:
         clip = pipe.dialogue(photo, voices, args.face, Request(settings, wanted.finishing), bar.update)
     with Bar("rendering") as bar:
-        pipe.save_video(clip, args.output, args.crf, on_frame=bar.update)
+        pipe.save_video(
+            output.subtitled(clip), output.path, on_frame=bar.update, encoding=output.encoding, subtitles=output.track
+        )
     signed(args.output, wanted)
     sys.stdout.write(f"{args.output}: {clip.frame_count} frames, {clip.seconds:.2f} s\n")
     return 0

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.generate import Bar
 from sonic_core.cli.options import add_settings_options, settings_from
-from sonic_core.cli.output_options import check_output
+from sonic_core.cli.output_options import add_output_options, output_from
 from sonic_core.errors import SettingsError
 
 if TYPE_CHECKING:
+    from sonic_core.cli.output_options import Output
     from sonic_core.clip import Audio
     from sonic_core.dub.dub import Dub
+    from sonic_core.media.subtitles import Cue
 
 SETTINGS = ("inference_steps", "dynamic_scale", "audio_guidance", "lip_sync_offset", "seed")
 QUIETEST = -60.0  # dB
@@ -41,10 +43,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--shorter", choices=("rest", "cut"), default="rest", help=text)
     parser.add_argument("--keep-audio", metavar="LEVEL", help="keep the video's own sound under the speech, like -20dB")
     parser.add_argument("--preview", type=Path, help="write a picture of everybody with their numbers")
-    parser.add_argument("--crf", type=int, default=18, choices=range(0, 52), metavar="N", help="x264 quality (18)")
     parser.add_argument("--json", action="store_true", help="print a report as the last line of standard output")
     add_settings_options(parser, SETTINGS)
     add_finishing_options(parser)
+    add_output_options(parser)
     # Or argparse takes the -20dB of --keep-audio for an option.
     parser._negative_number_matcher = re.compile(r"-\d")
     parser.set_defaults(run=run)
@@ -54,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
     bed = level(args.keep_audio) if args.keep_audio else 0.0
     check_what_to_do(args)
-    if args.output is not None:
-        check_output(args.output)
+    output = output_from(args) if args.output is not None else None
     from sonic_core.dub.dub import DubOptions, dub, look_at
     from sonic_core.dub.preview import numbered
     from sonic_core.finish.chain import finished
@@ -63,23 +64,36 @@ def run(args: argparse.Namespace) -> int:
     from sonic_core.pipeline import SonicPipeline
 
     clip = open_video(args.video)
-    sounds = read_voices(args) if args.output is not None else None
+    sounds = read_voices(args) if output is not None else None
     pipe = SonicPipeline.from_pretrained("lite", device="cpu")
     with Bar("looking") as bar:
         cast = look_at(clip, pipe.detector, bar.update)
     if args.preview is not None:
         numbered(cast, args.preview)
-    if sounds is None:
+    if sounds is None or output is None:
         sys.stdout.write(f"{args.preview}: {len(cast.people)} people\n")
         return 0
     options = DubOptions(args.person, args.longer, args.shorter, bed)
     with Bar("listening") as bar:
         made = dub(clip, sounds, pipe.engine, cast, settings, options, bar.update)
+    clip = output.subtitled(finished(made.clip, wanted.finishing))
     with Bar("drawing") as bar:
-        save_video(finished(made.clip, wanted.finishing), args.output, args.crf, on_frame=bar.update)
+        save_video(
+            clip, output.path, on_frame=bar.update, encoding=output.encoding, subtitles=kept_subtitles(args, output)
+        )
     signed(args.output, wanted, parent=args.video)
     report(args, made)
     return 0
+
+
+def kept_subtitles(args: argparse.Namespace, output: Output) -> list[Cue]:
+    """The subtitles to write as a track: those that were given, or else the video's own where the format has tracks."""
+    from sonic_core.media.codecs import plan_for
+    from sonic_core.media.subtitles import TRACKS, embedded_subtitles
+
+    if args.subtitles is not None or plan_for(output.path, output.encoding).container.muxer not in TRACKS:
+        return output.track
+    return embedded_subtitles(args.video)
 
 
 def check_what_to_do(args: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sonic_core.errors import SettingsError
 from sonic_core.media.codecs import CODECS, CONTAINERS, HARDWARE, Encoding
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from sonic_core.media.codecs import Plan
     from sonic_core.media.subtitles import Cue
 
+SIGNED = ("mp4", "mov")  # the muxers whose files C2PA signs
 SUBTITLE_MODES = ("burn", "track")
 
 
@@ -79,9 +81,12 @@ def output_from(args: argparse.Namespace) -> Output:
     """
     encoding = Encoding(args.crf, args.codec, args.format, args.hardware, args.full_size)
     plan = check_output(args.output, encoding)
+    if (args.sign or args.certificate is not None) and plan.container.muxer not in SIGNED:
+        raise SettingsError(
+            f"the format {plan.container.muxer} cannot be signed; write an .mp4 or .mov, or leave --sign out"
+        )
     if args.subtitles is None:
         return Output(args.output, encoding)
-    from sonic_core.errors import SettingsError
     from sonic_core.finish.subtitles import font_for
     from sonic_core.media.subtitles import TRACKS, read_subtitles
 

@@ -14,12 +14,14 @@ from typing import Any
 import av
 
 from sonic_core.errors import InputError
+from sonic_core.media.container import open_media
 from sonic_core.media.files import existing_file
 
 MAX_BYTES = 4 << 20
 MAX_CUES = 20_000
 CHINESE = 0.6  # share of bytes above 127 among the letters of a text in a Chinese encoding
 MILLISECOND = Fraction(1, 1000)
+TEXT_CODECS = {"mov_text", "subrip", "webvtt", "ass", "ssa", "text"}
 TRACKS = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}  # codec of a text track by muxer
 
 TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
@@ -62,6 +64,27 @@ def read_subtitles(path: str | Path) -> list[Cue]:
     if len(cues) > MAX_CUES:
         raise InputError(f"{name} hold {len(cues)} cues; the limit is {MAX_CUES}")
     return sorted(cues, key=lambda cue: (cue.start, cue.end))
+
+
+def embedded_subtitles(path: str | Path) -> list[Cue]:
+    """The cues of a video's first text track, timed from its first picture; none where it has no such track."""
+    cues: list[Cue] = []
+    with open_media(existing_file(path, "video")) as container:
+        streams = [stream for stream in container.streams.subtitles if stream.codec_context.name in TEXT_CODECS]
+        if not streams:
+            return []
+        pictures = container.streams.video[0] if container.streams.video else None
+        origin = float((pictures.start_time or 0) * pictures.time_base) if pictures is not None else 0.0
+        for packet in container.demux(streams[0]):
+            if packet.pts is None or len(cues) >= MAX_CUES:
+                continue
+            start = float(packet.pts * packet.time_base) - origin
+            end = start + float((packet.duration or 0) * packet.time_base)
+            lines = [line.dialogue.decode("utf-8", "replace") for line in packet.decode()]
+            text = "\n".join(MARKUP.sub("", line).strip() for line in lines)
+            if text.strip() and end > max(start, 0.0):
+                cues.append(Cue(max(start, 0.0), end, text))
+    return cues
 
 
 def decoded(data: bytes) -> str:

@@ -29,6 +29,7 @@ def files(tmp_path):
         (["--output", "o.mp4", "--audio", "a.wav", "--speaker", "0=ann"], "give --turns as well"),
         (["--output", "o.mp4", "--audio", "a.wav", "--keep-audio", "loud"], "--keep-audio is 'loud'"),
         (["--output", "o.avi", "--audio", "a.wav"], "'o.avi'"),
+        (["--output", "o.webm", "--audio", "a.wav", "--sign"], "cannot be signed"),
         (["--output", "o.mp4", "--audio", "a.wav"], "v.mp4"),
     ],
 )

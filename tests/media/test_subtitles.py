@@ -1,4 +1,5 @@
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -10,10 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from making import flashing_video
 
 from sonic_core.cli.main import main
+from sonic_core.clip import Clip
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.finish.subtitles import font_for, subtitled
-from sonic_core.media.subtitles import Cue, decoded, read_subtitles, without_overlaps
-from sonic_core.media.video import open_video
+from sonic_core.media.subtitles import Cue, decoded, embedded_subtitles, read_subtitles, without_overlaps
+from sonic_core.media.video import open_video, save_video
 
 SRT = """1
 00:00:00,500 --> 00:00:01,200
@@ -92,3 +94,10 @@ def test_a_track_is_written(tmp_path):
         shown = [(float(p.pts * p.time_base), bytes(p)[2:].decode()) for p in container.demux(stream) if p.size > 2]
     assert shown == [(0.5, "Hello, world"), (1.0, "Hello, world\nA & B\nsecond line"), (1.2, "A & B\nsecond line")]
     assert main([*command, "--output", str(tmp_path / "b.gif")]) == 2
+
+
+def test_the_subtitles_in_a_video_are_read(tmp_path):
+    cues = [Cue(0.2, 1.0, "Hello\nyou"), Cue(1.2, 1.9, "你好")]
+    clip = Clip.of_frames(np.zeros((50, 64, 64, 3), np.float32), Fraction(25))
+    assert embedded_subtitles(save_video(clip, tmp_path / "with.mp4", subtitles=cues)) == cues
+    assert embedded_subtitles(save_video(clip, tmp_path / "without.mp4")) == []
