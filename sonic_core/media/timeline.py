@@ -53,6 +53,7 @@ def spans(container: Any, streams: list[Any], limit: float) -> dict[int, Span]:
     times: dict[int, list[float]] = {stream.index: [] for stream in streams}
     ends: dict[int, float] = {}
     first: dict[int, float] = {}
+    open_ended: dict[int, float] = {}  # when the last packet begins, of those that do not say how long they last
     for packet in container.demux(streams):
         if packet.size == 0 or packet.is_discard or packet.time_base is None:
             continue  # the end of demuxing, or cut away by an edit list
@@ -62,6 +63,8 @@ def spans(container: Any, streams: list[Any], limit: float) -> dict[int, Span]:
         time = ends.get(index, 0.0) if at is None else float(at * base)
         end = time + float((packet.duration or 0) * base)
         times[index].append(time)
+        if not packet.duration:
+            open_ended[index] = max(open_ended.get(index, time), time)
         first[index] = min(first.get(index, time), time)
         ends[index] = max(ends.get(index, end), end)
         if ends[index] - first[index] > limit:
@@ -70,9 +73,9 @@ def spans(container: Any, streams: list[Any], limit: float) -> dict[int, Span]:
     for index, row in times.items():
         if row:
             shown = np.unique(np.array(row))
-            # The last packet may not say how long it lasts.
             usual = float(np.median(np.diff(shown))) if len(shown) > 1 else 0.0
-            found[index] = Span(float(shown[0]), max(ends[index], float(shown[-1]) + usual), shown)
+            end = max(ends[index], open_ended[index] + usual) if index in open_ended else ends[index]
+            found[index] = Span(float(shown[0]), end, shown)
     return found
 
 

@@ -1,0 +1,144 @@
+"""Photos of every kind in the colours and the place they were taken in."""
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, features
+
+from sonic_core.errors import InputError
+from sonic_core.media.file_type import describe_content
+from sonic_core.media.image import load_image
+from sonic_core.media.tone_map import BT709, DISPLAY_P3, conversion
+
+SKIN = (224, 172, 140)
+
+
+def matrix_profile(primaries: int, gamma: float) -> bytes:
+    """A small ICC profile (v2) with these primaries and a pure gamma."""
+    to_d50 = np.array([[1.0479, 0.0229, -0.0502], [0.0296, 0.9904, -0.0171], [-0.0092, 0.0151, 0.7519]])
+    from sonic_core.media.tone_map import _to_xyz
+
+    columns = (to_d50 @ _to_xyz(primaries)).T
+    fixed = lambda values: struct.pack(f">{len(values)}i", *(round(v * 65536) for v in values))  # noqa: E731
+    text = b"test profile\0"
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(78),
+        b"wtpt": b"XYZ " + bytes(4) + fixed((0.9642, 1.0, 0.8249)),
+        b"cprt": b"text" + bytes(4) + b"none\0",
+        **{
+            name: b"XYZ " + bytes(4) + fixed(xyz)
+            for name, xyz in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)
+        },
+        **{
+            name: b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) for name in (b"rTRC", b"gTRC", b"bTRC")
+        },
+    }
+    table, body, place = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        data += bytes(-len(data) % 4)
+        table += name + struct.pack(">II", place + len(body), len(data))
+        body += data
+    head = struct.pack(">I4sI4s4s4s", place + len(body), b"lcms", 0x02100000, b"mntr", b"RGB ", b"XYZ ")
+    head += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + fixed((0.9642, 1.0, 0.8249)) + bytes(48)
+    return head + struct.pack(">I", len(tags)) + table + body
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_display_p3_becomes_srgb(tmp_path, format):
+    gamma = 2.2
+    Image.new("RGB", (64, 64), SKIN).save(
+        tmp_path / "a",
+        format,
+        icc_profile=matrix_profile(DISPLAY_P3, gamma),
+        **({"quality": 98} if format != "PNG" else {}),
+    )
+    light = conversion(DISPLAY_P3, BT709) @ (np.array(SKIN) / 255) ** gamma
+    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    assert np.abs(load_image(tmp_path / "a")[32, 32] - srgb).max() <= 2
+    assert srgb[0] - SKIN[0] > 5, "the profile makes no difference, so this proves nothing"
+
+
+def test_srgb_profiles_and_none_change_nothing(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for given in (profile, None):
+        Image.new("RGB", (64, 64), SKIN).save(tmp_path / "a.png", icc_profile=given)
+        assert (load_image(tmp_path / "a.png") == SKIN).all()
+
+
+def test_a_profile_that_cannot_be_read_is_said(tmp_path, caplog):
+    Image.new("RGB", (64, 64), SKIN).save(tmp_path / "a.png", icc_profile=b"no profile at all")
+    assert (load_image(tmp_path / "a.png") == SKIN).all()
+    assert "'a.png'" in caplog.text and "profile cannot be used" in caplog.text
+
+
+def test_grey_profiles_and_transparency_with_a_profile(tmp_path):
+    Image.new("RGBA", (64, 64), (*SKIN, 128)).save(tmp_path / "a.png", icc_profile=matrix_profile(BT709, 2.2))
+    assert np.abs(load_image(tmp_path / "a.png")[0, 0].astype(int) - (240, 214, 198)).max() <= 2
+
+
+def test_dark_sixteen_bit_pictures_stay_dark(tmp_path):
+    Image.fromarray(np.full((64, 64), 200, np.uint16)).save(tmp_path / "a.png")
+    Image.fromarray(np.full((64, 64), 200, np.uint16)).save(tmp_path / "a.tiff")
+    assert load_image(tmp_path / "a.png").max() <= 1 and load_image(tmp_path / "a.tiff").max() <= 1
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_avif(tmp_path):
+    Image.new("RGB", (96, 64), SKIN).save(tmp_path / "a.avif", quality=95)
+    assert np.abs(load_image(tmp_path / "a.avif")[32, 32].astype(int) - SKIN).max() <= 3
+
+
+def test_heic(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    picture = Image.new("RGB", (96, 64), SKIN)
+    try:
+        picture.save(tmp_path / "a.heic", quality=95)
+    except (OSError, KeyError, RuntimeError, ValueError):
+        pytest.skip("this pillow-heif cannot write")
+    assert np.abs(load_image(tmp_path / "a.heic")[32, 32].astype(int) - SKIN).max() <= 3
+
+
+def test_heic_without_the_package_is_a_sentence_that_names_it(tmp_path, monkeypatch):
+    from sonic_core.media import still
+
+    monkeypatch.setattr(still, "_register_heif", lambda: None)
+    monkeypatch.setattr(still, "FORMATS", tuple(name for name in still.FORMATS if name != "HEIF"))
+    (tmp_path / "a.heic").write_bytes(struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(400))
+    with pytest.raises(InputError, match="pip install pillow-heif"):
+        load_image(tmp_path / "a.heic")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_all_orientations_are_upright(tmp_path, orientation, format):
+    upright = np.zeros((48, 64, 3), np.uint8)
+    upright[:24, :32], upright[:24, 32:], upright[24:, :32] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
+    stored = {
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1), 7: upright[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(upright, -1),
+    }[orientation]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a", format, exif=exif)
+    loaded = load_image(tmp_path / "a")
+    assert loaded.shape == upright.shape
+    assert np.abs(loaded[8, 8].astype(int) - (250, 0, 0)).max() < 12
+    assert np.abs(loaded[8, -8].astype(int) - (0, 250, 0)).max() < 12
+
+
+def test_what_other_files_are(tmp_path):
+    for data, words in (
+        (b"%PDF-1.4", "a PDF document"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        (b"<svg xmlns='x'/>", "an SVG drawing"),
+        (b"<!DOCTYPE html>", "a web page"),
+        (b"MThd", "MIDI"),
+        (bytes(100), "zeros"),
+        ("Grüße\n".encode() * 30, "a text"),
+        (b"\x00\x00\x00\x18ftypisom" + bytes(30), "not finished or is damaged"),
+        (bytes(range(256)) * 8, "no picture, sound or video that is known"),
+    ):
+        (tmp_path / "a").write_bytes(data)
+        assert words in describe_content(tmp_path / "a")
