@@ -81,13 +81,15 @@ def cancellable(work: Callable[[OnStep], T], *, alone: bool = True) -> T:
             return turn()
 
     future = started(lambda: context.run(inside))
-    said = time.monotonic()
+    began = said = time.monotonic()
     try:
         while not wait([future], WATCH_SECONDS).done:
             model_management.throw_exception_if_processing_interrupted()
             if time.monotonic() - said >= SAY_SECONDS:
                 said = time.monotonic()
                 host.say(watch.line())
+        if said > began:  # the time left stands there no longer
+            host.say(clock(time.monotonic() - began))
         return future.result()
     finally:
         watch.left.set()

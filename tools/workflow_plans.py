@@ -59,9 +59,9 @@ def columns(*names: str) -> dict[str, int]:
 
 
 AT = columns("input", "model", "make", "finish", "save")
-LOAD_MODEL = Node("SonicLoadModel", (0, 0), (WIDTHS["input"], 125))
-PICK_PHOTO = Node("LoadImage", (0, 160), (WIDTHS["input"], 314), {"image": PHOTO})
-PICK_SOUND = Node("SonicLoadAudio", (0, 510), (WIDTHS["input"], BOTTOM - 510), {"audio": SOUND})
+LOAD_MODEL = Node("SonicLoadModel", (0, 0), (WIDTHS["input"], 110))
+PICK_PHOTO = Node("LoadImage", (0, 146), (WIDTHS["input"], 304), {"image": PHOTO})
+PICK_SOUND = Node("SonicLoadAudio", (0, 486), (WIDTHS["input"], BOTTOM - 486), {"audio": SOUND})
 
 
 def stored(y: int, file: str, title: str) -> Node:
@@ -183,8 +183,8 @@ def photo_workflows() -> dict[str, Workflow]:
             "fast",
             [LABEL],
             "storage",
-            photo=stored(161, PHOTO, "Photo from storage"),
-            sound=stored(337, SOUND, "Voice from storage"),
+            photo=stored(146, PHOTO, "Photo from storage"),
+            sound=stored(322, SOUND, "Voice from storage"),
             keep=uploaded(),
         ),
         "sonic_batch": talking(
@@ -192,13 +192,13 @@ def photo_workflows() -> dict[str, Workflow]:
             "fast",
             [NO_LABEL],
             "batch",
-            photo=Node("SonicLoadPhotos", (0, 161), (WIDTHS["input"], 130), {"folder": "sonic_photos"}),
+            photo=Node("SonicLoadPhotos", (0, 146), (WIDTHS["input"], 130), {"folder": "sonic_photos"}),
         ),
         "sonic_record": talking(
             "Photo speaks with a voice recorded here, or from text",
             "fast",
             [NO_LABEL],
             "record",
-            sound=Node("RecordAudio", (0, 510), (WIDTHS["input"], 130), {"audio": SOUND}),
+            sound=Node("RecordAudio", (0, 486), (WIDTHS["input"], 130), {"audio": SOUND}),
         ),
     }

@@ -22,7 +22,7 @@ from workflow_plans import (
 
 INPUT, WORK = 280, 300
 FIRST, SECOND, THIRD = 0, INPUT + GAP, INPUT + WORK + 2 * GAP
-PICK_VIDEO = Node("LoadVideo", (0, 160), (INPUT, 314), {"file": "sonic_video.mp4"})
+PICK_VIDEO = Node("LoadVideo", (0, 146), (INPUT, 304), {"file": "sonic_video.mp4"})
 VOICE_HEIGHT = 344  # with the widget for a delay
 
 
@@ -42,9 +42,9 @@ def dub() -> Workflow:
     """A video that gets another voice."""
     links = {"model": ("model", 0), "video": ("video", 0), "audio": ("sound", 0)}
     nodes = {
-        "model": replace(LOAD_MODEL, size=(INPUT, 125)),
+        "model": replace(LOAD_MODEL, size=(INPUT, 110)),
         "video": PICK_VIDEO,
-        "sound": replace(voice((0, 510)), size=(INPUT, BOTTOM - 510)),
+        "sound": replace(voice((0, 486)), size=(INPUT, BOTTOM - 486)),
         "dub": Node("SonicDub", (SECOND, 0), (WORK, 380), {}, links),
         "people": Node("PreviewImage", (SECOND, 416), (WORK, 180), {}, {"images": ("dub", 1)}),
         **result(THIRD, "dub", "dub"),
@@ -73,7 +73,7 @@ def dialogue() -> Workflow:
         "second": replace(voice((0, VOICE_HEIGHT + ROW), start=3.7, delay=3.7), title="Voice on the right, after it"),
         "left": replace(PICK_PHOTO, at=(SECOND, 0), size=(WORK, 314), title="Photo on the left"),
         "right": replace(PICK_PHOTO, at=(SECOND, 314 + ROW), size=(WORK, 314), title="Photo on the right"),
-        "model": replace(LOAD_MODEL, at=(third, 0), size=(WORK, 125)),
+        "model": replace(LOAD_MODEL, at=(third, 0), size=(WORK, 110)),
         "talk": Node("SonicDialogue", (third, 125 + ROW), (WORK, 335), {"preset": "fast"}, links),
         **result(fourth, "dialogue", "talk"),
     }
