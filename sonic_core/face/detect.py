@@ -34,6 +34,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 SHORT_SIDES = (224, 352)  # of the picture the detector sees: at first, and again finer when it saw no face
 LONGEST = 4  # short sides
 LIKELY, CERTAIN = 0.3, 0.9  # detector presence to look closer, landmark presence to believe it
+TURNED = 1.0  # detector logit from which a face may lie on its side or stand on its head
+DRAWN = 0.5  # landmark presence to believe the only face of a picture: drawings and statues look less like one
 PRESENT = 0.5  # landmark presence of a face that is being followed
 HARDLY = 0.05  # landmark presence below which no further look is worth it
 LOOKS = 4  # at most
@@ -42,7 +44,20 @@ SETTLED, UNSTEADY = 0.01, 0.03
 SMALLEST_PICTURE, SMALLEST_FACE = 16, 10  # px
 MOST_FACES = 24
 FEWEST_SURE = 0.1  # presence below which even a hand-given box holds no face
-ROLLS = (0.0, 30.0, -30.0, 60.0, -60.0)  # tried for a hand-given box, degrees
+ROLLS = (
+    0.0,
+    30.0,
+    -30.0,
+    60.0,
+    -60.0,
+    90.0,
+    -90.0,
+    120.0,
+    -120.0,
+    150.0,
+    -150.0,
+    180.0,
+)  # tried for a hand-given box, degrees
 BESIDE, MUCH_SMALLER = 0.25, 0.12  # an ear: shares of the larger face's sides and area
 RIGID = list(points.RIGID)
 
@@ -74,15 +89,29 @@ class FaceDetector:
         """Every face in image (h, w, 3) uint8 RGB, largest first; an empty list when there is none."""
         if min(image.shape[:2]) < SMALLEST_PICTURE:
             return []
+        return self._search(image, CERTAIN)
+
+    def _search(self, image: np.ndarray, certain: float) -> list[Face]:
+        """Faces whose landmarks are present to this degree.
+
+        The detector sees the picture turned each way: a face that lies on its side or stands on its head looks most
+        like one when it is upright, while the landmark net would see a face in it either way.
+        """
         for short_side in SHORT_SIDES:
-            faces = self._settle(image, self._propose(image, short_side))
-            if faces:
-                break
-        return faces
+            seen = []
+            for quarters in range(4):
+                aims, heat = self._propose(np.ascontiguousarray(np.rot90(image, quarters)), short_side)
+                if quarters == 0 or heat > TURNED:
+                    seen.append((heat, align.compose(aims, _quarter_turn(image, quarters))))
+            for _, aims in sorted(seen, key=lambda one: -one[0]):
+                faces = self._settle(image, aims, certain)
+                if faces:
+                    return faces
+        return []
 
     def pick(self, image: np.ndarray, index: int = 0) -> Face:
         """The face with this index, counted from the largest. Raises NoFaceError when there is none."""
-        faces = self.detect(image)
+        faces = self.detect(image) or self._search(image, DRAWN)
         if not faces:
             height, width = image.shape[:2]
             raise NoFaceError(
@@ -132,8 +161,8 @@ class FaceDetector:
         found = self._sharpen(frames, found)
         return [_face(marks, float(score)) for marks, score in zip(found, sure, strict=True)]
 
-    def _propose(self, image: np.ndarray, short_side: int) -> np.ndarray:
-        """Where faces may be: similarities (k, 2, 3) from the picture to landmark crops, surest first."""
+    def _propose(self, image: np.ndarray, short_side: int) -> tuple[np.ndarray, float]:
+        """Where faces may be: similarities (k, 2, 3) from the picture to landmark crops, surest first; how sure."""
         height, width = image.shape[:2]
         scale = min(short_side / min(height, width), LONGEST * short_side / max(height, width))
         size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -153,9 +182,9 @@ class FaceDetector:
         target = points.keypoints(self._standard_pixels)[:, :2]
         aims = align.fit(keys, np.broadcast_to(target, keys.shape))
         side = LANDMARK_INPUT / np.maximum(align.scale_of(aims), 1e-6)  # of the crop, in px of the picture
-        return aims[(side > 8) & (side < 4 * max(height, width))]
+        return aims[(side > 8) & (side < 4 * max(height, width))], float(output[0].max())
 
-    def _settle(self, image: np.ndarray, aims: np.ndarray) -> list[Face]:
+    def _settle(self, image: np.ndarray, aims: np.ndarray, certain: float) -> list[Face]:
         """The faces among proposed crops (k, 2, 3): each is looked at several times, and must be one and stay put."""
         if not len(aims):
             return []
@@ -170,7 +199,7 @@ class FaceDetector:
                 return []
             if movement.max() < SETTLED:
                 break
-        believed = (movement < UNSTEADY) & (sure > CERTAIN) & (np.ptp(found[..., :2], axis=1).min(1) > SMALLEST_FACE)
+        believed = (movement < UNSTEADY) & (sure > certain) & (np.ptp(found[..., :2], axis=1).min(1) > SMALLEST_FACE)
         found, sure = found[believed], sure[believed]
         if not len(found):
             return []
@@ -204,6 +233,20 @@ class FaceDetector:
             read = align.apply(align.unit_to_pixels(REGION_INPUT), units)
             sharp[:, list(region.points), :2] = align.apply(align.invert(aims), read)
         return sharp
+
+
+def _quarter_turn(image: np.ndarray, quarters: int) -> np.ndarray:
+    """The (2, 3) transform from pixels of a picture to those of `np.rot90(picture, quarters)`."""
+    height, width = image.shape[:2]
+    return np.array(
+        [
+            [[1, 0, 0], [0, 1, 0]],
+            [[0, 1, 0], [-1, 0, width - 1]],
+            [[-1, 0, width - 1], [0, -1, height - 1]],
+            [[0, -1, height - 1], [1, 0, 0]],
+        ][quarters],
+        np.float64,
+    )
 
 
 def to_pixels(images: np.ndarray) -> torch.Tensor:

@@ -139,3 +139,25 @@ def test_track_follows_a_moving_head(detector: FaceDetector, photo: np.ndarray, 
 
 def test_track_says_when_the_face_has_gone(detector: FaceDetector, photo: np.ndarray, face: Face) -> None:
     assert detector.track(np.full_like(photo, 90), face).score < 0.5
+
+
+@pytest.mark.parametrize("roll", [90, 135, 180, -70, -110, -160])
+def test_a_face_is_found_whichever_way_the_picture_lies(
+    roll: int, photo: np.ndarray, face: Face, detector: FaceDetector
+) -> None:
+    picture, matrix = placed(photo, face, 0.4, roll)
+    found = detector.detect(picture)
+    assert len(found) == 1
+    where = face.landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    error = np.linalg.norm(found[0].landmarks[:, :2] - where, axis=1).mean()
+    assert error < 0.08 * ocular(found[0])
+
+
+@pytest.mark.parametrize("roll", [180, 100])
+def test_a_hand_given_box_finds_a_face_that_lies(
+    roll: int, photo: np.ndarray, face: Face, detector: FaceDetector
+) -> None:
+    picture, matrix = placed(photo, face, 0.4, roll)
+    where = (face.landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    found = detector.landmarks_in(picture, (*where.min(0), *where.max(0)))
+    assert np.linalg.norm(found.landmarks[:, :2] - where, axis=1).mean() < 0.1 * ocular(found)
