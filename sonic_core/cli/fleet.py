@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sonic_core.fleet.loops import Loop
     from sonic_core.fleet.sweeper import Queue
     from sonic_core.ledger.ledger import Ledger
+    from sonic_core.service.live_host import LiveHost
     from sonic_core.service.local import LocalDoor
     from sonic_core.storage.stores import Stores
 
@@ -43,6 +44,9 @@ def add_parser(subparsers: Any) -> None:
     )
     serve.add_argument("--new-key", metavar="USER", help="print a new API key for a user and end")
     serve.add_argument("--revoke-keys", metavar="USER", help="make a user's API keys worthless and end")
+    serve.add_argument(
+        "--talks", type=int, metavar="N", help="live talks at a time in this process (1 with --all-in-one, else none)"
+    )
     serve.add_argument("--active-jobs", type=int, default=20, help="a user's jobs under way at a time (%(default)s)")
     serve.add_argument("--jobs-a-day", type=int, default=500, help="jobs a user may start in a day (%(default)s)")
     serve.add_argument("--queue-limit", type=int, default=1000, help="waiting jobs of all users (%(default)s)")
@@ -151,7 +155,7 @@ def run_serve(args: argparse.Namespace) -> int:
         loops.append(worker.start(stop))
     door = _local_door(args.host, port) if args.all_in_one else None
     limits = Limits(args.active_jobs, args.jobs_a_day, args.queue_limit, args.gigapixels_a_day)
-    app = make_app(Service(ledger, stores, queue, limits, door, loops, stop))
+    app = make_app(Service(ledger, stores, queue, limits, door, loops, stop, live=live_host(args)))
     key = "it asks for an API key (serve --new-key USER)"
     sys.stderr.write(f"Sonic Studio: {door.address(base_url) if door else f'{base_url} ({key})'}\n")
     sys.stderr.flush()
@@ -163,6 +167,20 @@ def run_serve(args: argparse.Namespace) -> int:
 
     run_server(app, socket, end)
     return 0
+
+
+def live_host(args: argparse.Namespace) -> "LiveHost | None":
+    """What live talks share; None where there are to be none."""
+    from sonic_core.service.live_host import LiveHost
+    from sonic_core.service.slots import Slots
+
+    def load() -> Any:
+        from sonic_core.pipeline import SonicPipeline
+
+        return SonicPipeline.from_pretrained("lite", device=args.device)
+
+    talks = args.talks if args.talks is not None else int(args.all_in_one)
+    return LiveHost(load, Slots("live talks", 1, talks)) if talks > 0 else None
 
 
 def _local_door(host: str, port: int) -> "LocalDoor | None":

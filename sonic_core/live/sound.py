@@ -30,7 +30,7 @@ class SoundQueue:
 
     def __init__(self, backlog: float | None = None):
         """`backlog`: seconds beyond which waiting sound is dropped, for a microphone; None keeps all, for speech."""
-        self.backlog = None if backlog is None else round(backlog * RATE)
+        self.limit(backlog)
         self.speaking = False
         self.dropped = 0  # samples
         self._parts: deque[np.ndarray] = deque()
@@ -42,6 +42,10 @@ class SoundQueue:
     def waiting(self) -> int:
         """Samples in the queue."""
         return self._waiting
+
+    def limit(self, backlog: float | None) -> None:
+        """Change the backlog."""
+        self.backlog = None if backlog is None else round(backlog * RATE)
 
     def push(self, samples: np.ndarray, rate: int) -> None:
         """Mono float samples (n,) in [-1, 1] at `rate` Hz. Raises InputError for what is no sound or too much of it."""

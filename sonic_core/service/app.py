@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import JSONResponse, Response
 
 from sonic_core.errors import InputError
-from sonic_core.service import answers, assets, consents, jobs, metrics, storage_events, stream
+from sonic_core.service import answers, assets, consents, jobs, live, metrics, storage_events, stream
 from sonic_core.service.context import Service
 from sonic_core.service.middleware import BodyLimit, SecurityHeaders, WellFormed
 from sonic_core.service.upload import MAX_FORM
@@ -32,6 +32,8 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(jobs.router(service))
     app.include_router(stream.router(service))
     app.include_router(assets.router(service))
+    if service.live is not None:
+        app.include_router(live.router(service, service.live))
     app.include_router(consents.router(service))
     app.include_router(storage_events.router(service.ledger, service.stores, service.announce))
     _add_files(app, service)
@@ -93,5 +95,6 @@ def _add_page(app: FastAPI, service: Service) -> None:
 
     @app.get("/session", include_in_schema=False)
     def session(request: Request) -> dict[str, bool]:
-        """Whether the page must ask for an API key."""
-        return {"key_needed": not (door is not None and door.admits(request)), "local": door is not None}
+        """Whether the page must ask for an API key, and may offer live talks."""
+        admitted = door is not None and door.admits(request)
+        return {"key_needed": not admitted, "local": door is not None, "live": service.live is not None}

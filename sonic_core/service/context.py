@@ -13,6 +13,7 @@ from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.ledger.reservations import Limits
 from sonic_core.service import api_keys
+from sonic_core.service.live_host import LiveHost
 from sonic_core.service.local import LocalDoor, api_key
 from sonic_core.service.slots import Slots
 from sonic_core.storage.stores import Stores
@@ -38,6 +39,7 @@ class Service:
     stop: threading.Event = field(default_factory=threading.Event)
     fetches: Slots = field(default_factory=lambda: Slots("downloads by URL", 4, 32))
     streams: Slots = field(default_factory=lambda: Slots("streams of events", 20, 500))
+    live: LiveHost | None = None  # for live talks in this process
 
     def user(self, request: Request) -> str:
         """The user whose API key came along, or the person at this machine. Raises 401 for anybody else."""

@@ -1,6 +1,7 @@
 // The page: its language, the form, and what happens when it is sent.
 import { call, find, send } from "./api.js";
 import { listJobs } from "./history.js";
+import { offerTalks } from "./live.js";
 import { material, onMaterial } from "./material.js";
 import { language, setLanguage, text } from "./texts.js";
 import { onJobs, open, refresh } from "./work.js";
@@ -83,7 +84,8 @@ function showSent(share) {
 
 onJobs(() => listJobs());
 
-const { key_needed: keyNeeded, local } = await (await fetch("/session")).json();
+const { key_needed: keyNeeded, local, live } = await (await fetch("/session")).json();
+if (live) offerTalks(settings);
 find("key-field").hidden = !keyNeeded;
 find("door").hidden = !(keyNeeded && local);
 find("key").required = keyNeeded;
