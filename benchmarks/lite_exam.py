@@ -21,8 +21,11 @@ import torch
 from benchmarks.lite_lips import PORTRAITS
 from sonic_core import SonicPipeline
 from sonic_core.errors import InputError
+from sonic_core.face.tracker import FaceTracker
+from sonic_core.media.audio import load_audio, speech_waveform
 from sonic_core.media.video import open_video
-from sonic_core.quality.exam import PHONES, examine
+from sonic_core.quality.alignment import SAMPLE_RATE, align
+from sonic_core.quality.exam import PHONES, marks, track_lips
 
 
 def readings(shared: Path, folder: Path | None) -> list[tuple[Path, str]]:
@@ -48,17 +51,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in PORTRAITS[: args.portraits]:
-            for sound, text in readings(args.shared, args.readings):
+        for sound, text in readings(args.shared, args.readings):
+            try:
+                phones = align(speech_waveform(load_audio(sound), SAMPLE_RATE), text)
+            except InputError as error:  # words that the dictionary lacks
+                sys.stderr.write(f"{sound.stem} left out: {error}\n")
+                continue
+            for name in PORTRAITS[: args.portraits]:
                 video = folder / f"{name}_{sound.stem}.mp4"
                 if not video.exists():
                     photo = args.shared / "data" / "faces" / f"{name}.jpg"
                     pipe.save_video(pipe(photo, sound, min_resolution=512), video)
-                try:
-                    exam, _, _ = examine(open_video(video), text)
-                except InputError as error:  # words that the dictionary lacks
-                    sys.stderr.write(f"{sound.stem} left out: {error}\n")
-                    continue
+                exam = marks(track_lips(open_video(video), FaceTracker()), phones)
                 videos += 1
                 sys.stderr.write(f"{video.name} {exam}\n")
                 for kind, count in exam.counts.items():

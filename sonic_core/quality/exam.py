@@ -91,8 +91,8 @@ def track_lips(clip: Clip, tracker: Tracker) -> LipTrack:
         if points is None:
             rows.append((math.nan, math.nan, math.nan))
             continue
-        distances = (np.linalg.norm(points[a, :2] - points[b, :2]) for a, b in (LIP_PAIRS[0], CORNERS))
-        rows.append((*(float(d) for d in distances), face_height(points)))
+        gap, width = (float(np.linalg.norm(points[a, :2] - points[b, :2])) for a, b in (LIP_PAIRS[0], CORNERS))
+        rows.append((gap, width, face_height(points)))
     gap, width, height = np.array(rows, float).reshape(-1, 3).T
     if not np.isfinite(height).any():
         raise NoFaceError("no face was found in the video; give one that shows one clearly")

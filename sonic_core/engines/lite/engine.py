@@ -75,11 +75,11 @@ class LiteEngine:
             dynamic_scale=settings.dynamic_scale,
             motion_scale=settings.motion_scale,
             guidance=guidance_of(settings),
-            on_step=self._previewing(conditions, on_step),
+            on_step=self._previewing(conditions, settings.seed, on_step),
         )
         return Latents(self.name, motion, conditions.portrait, conditions.seconds)
 
-    def _previewing(self, conditions: LiteConditions, on_step: OnStep) -> OnStep:
+    def _previewing(self, conditions: LiteConditions, seed: int, on_step: OnStep) -> OnStep:
         """`on_step` for the sampler: every few steps the frame with the widest open mouth, as far as it is known."""
         if on_step is no_step:
             return no_step
@@ -87,7 +87,7 @@ class LiteEngine:
         def step(done: int, total: int, denoised: torch.Tensor) -> None:
             preview = None
             if done % PREVIEW_EVERY == 0 and done < total:
-                motion = self.motion.finished(conditions.heard, denoised).numpy()
+                motion = self.motion.finished(conditions.heard, denoised, seed).numpy()
                 widest = np.abs(motion[:, MOUTH]).sum(1).argmax()
                 preview = self._renderer(conditions.portrait).frame(motion[widest]).astype(np.float32) / 255
             on_step(done, total, preview)

@@ -19,8 +19,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from sonic_core.engines.lite import layout
-from sonic_core.engines.lite.ear_head import KINDS
 from sonic_core.engines.lite.ears import Ears
+from sonic_core.engines.lite.emphasis import events, gestures
 from sonic_core.engines.lite.motion_net import MotionConfig, MotionNet
 from sonic_core.engines.lite.savgol import steadied
 from sonic_core.errors import ModelError
@@ -48,18 +48,18 @@ class Heard:
     mouth: np.ndarray  # (n, 12) the mouth's coefficients
     wanted: np.ndarray  # (n, kinds) how surely each kind of articulation is wanted
     life: Tensor  # (n, width) context of head, eyes and brows
-
-    @staticmethod
-    def nothing(life: Tensor) -> Heard:
-        """No frames, with `life` (0, width) of the right kind."""
-        return Heard(np.zeros((0, layout.MOUTH_CHANNELS), np.float32), np.zeros((0, len(KINDS)), np.float32), life)
+    events: np.ndarray  # (n, 2) stresses and ends of phrases, see `emphasis.py`
+    first: int = 0  # number of the first frame in the clip
 
     def part(self, first: int, last: int | None) -> Heard:
-        return Heard(self.mouth[first:last], self.wanted[first:last], self.life[first:last])
+        span = slice(first, last)
+        return Heard(self.mouth[span], self.wanted[span], self.life[span], self.events[span], self.first + first)
 
     def __add__(self, later: Heard) -> Heard:
-        mouth, wanted = np.concatenate([self.mouth, later.mouth]), np.concatenate([self.wanted, later.wanted])
-        return Heard(mouth, wanted, torch.cat([self.life, later.life]))
+        """These frames and those that follow them."""
+        joined = (np.concatenate([getattr(self, k), getattr(later, k)]) for k in ("mouth", "wanted", "events"))
+        mouth, wanted, events = joined
+        return Heard(mouth, wanted, torch.cat([self.life, later.life]), events, self.first)
 
 
 class MotionModel:
@@ -78,7 +78,8 @@ class MotionModel:
     def listen(self, speech: np.ndarray, frames: int) -> Heard:
         """What `frames` video frames hear of mono 16 kHz float32 speech (samples,)."""
         mouth, wanted = self.ears.predict(speech, frames)
-        return Heard(mouth, wanted, self.life(loudness(speech, frames)))
+        loud = loudness(speech, frames)
+        return Heard(mouth, wanted, self.life(loud), events(loud))
 
     @torch.inference_mode()
     def life(self, loud: np.ndarray) -> Tensor:
@@ -117,9 +118,11 @@ class MotionModel:
             solver=SOLVERS[solver],
             on_step=on_step,
         )
-        return self.finished(heard, latents, dynamic_scale, motion_scale)
+        return self.finished(heard, latents, seed, dynamic_scale, motion_scale)
 
-    def finished(self, heard: Heard, latents: Tensor, dynamic_scale: float = 1.0, motion_scale: float = 1.0) -> Tensor:
+    def finished(
+        self, heard: Heard, latents: Tensor, seed: int, dynamic_scale: float = 1.0, motion_scale: float = 1.0
+    ) -> Tensor:
         """Normalised life latents (n, 12), denoised or on the way there -> motion (n, 27) in the units of `layout`."""
         frames = len(heard.mouth)
         motion = torch.empty(frames, layout.CHANNELS)
@@ -127,7 +130,10 @@ class MotionModel:
         motion[:, layout.MOUTH], motion[:, layout.ARTICULATION] = lips[:, layout.MOUTH], lips[:, -3:]
         motion[:, layout.LIFE] = (latents * self.net.deviation + self.net.mean).float().cpu()
         for part in STEADY:
-            motion[:, part] = motion_scale * torch.from_numpy(steadied(motion[:, part].numpy()))
+            motion[:, part] = torch.from_numpy(steadied(motion[:, part].numpy()))
+        motion[:, layout.LIFE] += torch.from_numpy(gestures(heard.events, heard.first, seed))
+        for part in STEADY:
+            motion[:, part] *= motion_scale
         motion[:, layout.LIDS].clamp_(0, 1)
         return motion
 

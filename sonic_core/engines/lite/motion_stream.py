@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sonic_core.engines.lite import layout
+from sonic_core.engines.lite.emphasis import events
 from sonic_core.engines.lite.motion import GUIDED, SIGMA_MAX, SIGMA_MIN, Heard, MotionModel, loudness
 from sonic_core.engines.lite.savgol import SPAN
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample
@@ -34,12 +35,9 @@ class MotionStream:
         self.guidance = Guidance((guidance,), interval=GUIDED) if guidance != 1 else Guidance()
         self.sigmas = karras_sigmas(settings.inference_steps, SIGMA_MIN, SIGMA_MAX)
         self.generator = torch.Generator().manual_seed(settings.seed)
-        self.past = torch.zeros(
-            0, model.net.config.channels
-        )  # clean rows that were handed out, newest last, normalised
-        self.noise = torch.zeros(
-            0, model.net.config.channels
-        )  # of `past` and of frames beyond it that were sampled before
+        channels = model.net.config.channels
+        self.past = torch.zeros(0, channels)  # clean rows that were handed out, newest last, normalised
+        self.noise = torch.zeros(0, channels)  # of `past` and of frames beyond it that were sampled before
 
     def extend(self, heard: Heard, new: int) -> Tensor:
         """The next `new` rows (new, 27), in the units of `layout`.
@@ -61,11 +59,10 @@ class MotionStream:
         ).cpu()
         self.past = latents[: len(past) + new][-self.known :]
         self.noise = self.noise[len(past) + new - len(self.past) :]
-        near = max(0, len(past) - SPAN)  # smoothing looks back that far
+        near = max(0, len(past) - SPAN)  # smoothing and gestures look back that far
         settings = self.settings
-        rows = self.model.finished(
-            heard.part(near, None), latents[near:], settings.dynamic_scale, settings.motion_scale
-        )
+        scales = settings.dynamic_scale, settings.motion_scale
+        rows = self.model.finished(heard.part(near, None), latents[near:], settings.seed, *scales)
         return rows[len(past) - near :][:new]
 
     def _draw(self, frames: int) -> None:
@@ -94,8 +91,9 @@ class Listener:
 
     def __init__(self, model: MotionModel, speech: np.ndarray, frames: int):
         self.model, self.speech, self.frames = model, speech, frames
-        self.life = model.life(loudness(speech, frames))
-        self.known = Heard.nothing(self.life[:0])  # of the frames from `start` on
+        loud = loudness(speech, frames)
+        self.life, self.events = model.life(loud), events(loud)
+        self.known = self._listen(0)  # of the frames from `start` on
         self.start = 0
 
     def heard(self, first: int, last: int) -> Heard:
@@ -111,7 +109,7 @@ class Listener:
         part = self.speech[start * FRAME_SAMPLES : stop * FRAME_SAMPLES]
         mouth, wanted = self.model.ears.predict(part, stop - start)
         inner = slice(first - start, last - start)
-        return Heard(mouth[inner], wanted[inner], self.life[first:last])
+        return Heard(mouth[inner], wanted[inner], self.life[first:last], self.events[first:last], first)
 
 
 def whole(listener: Listener, stream: MotionStream) -> Iterator[Tensor]:

@@ -100,4 +100,5 @@ class Life:
         coming = np.full(frames, now, np.float32)
         life = self.model.life(np.concatenate([self.loud, coming]))[len(self.loud) - past :]
         mouth, wanted = (np.zeros((len(life), n), np.float32) for n in (layout.MOUTH_CHANNELS, len(KINDS)))
-        return self.motion.extend(Heard(mouth, wanted, life), self.NEW).numpy()
+        no_events = np.zeros((len(life), 2), np.float32)  # a stress is known when it is over
+        return self.motion.extend(Heard(mouth, wanted, life, no_events), self.NEW).numpy()
