@@ -54,6 +54,9 @@ def run_storage(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         sys.stdout.write(f"The profile {profile.name} is the folder {folder}; it needs no rules.\n")
         return 0
+    if profile.kind == "s3":
+        sys.stdout.write(f"The profile {profile.name} is S3; set its bucket's rules with your provider's tools.\n")
+        return 0
     from sonic_core.storage import rules
     from sonic_core.storage.oss import OssStore
 

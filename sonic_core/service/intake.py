@@ -109,6 +109,7 @@ class Intake:
         """The work while a place is held, which is renewed meanwhile."""
 
         async def keep() -> None:
+            await anyio.sleep(_RENEW_SECONDS)
             while await in_thread(renew, self.service.ledger, reservation):
                 await anyio.sleep(_RENEW_SECONDS)
             raise ReservedError("The upload took too long and lost its place; send it again.")
@@ -256,7 +257,11 @@ async def _while_here(request: Request, work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _beside(work: Callable[[], Awaitable[T]], other: Callable[[], Awaitable[None]]) -> T:
-    """The result of `work`, with `other` running beside it; what either raises is raised and cancels both."""
+    """The result of `work`, with `other` running beside it; what either raises is raised and cancels both.
+
+    What `work` has made counts even where `other` raised in the same moment: a place that the job has just taken can
+    be renewed no more.
+    """
     made: list[T] = []
     raised: list[Exception] = []
     async with anyio.create_task_group() as group:
@@ -272,9 +277,9 @@ async def _beside(work: Callable[[], Awaitable[T]], other: Callable[[], Awaitabl
 
         group.start_soon(run, work)
         group.start_soon(run, other)
-    if raised:
-        raise raised[0]
-    return made[0]
+    if made:
+        return made[0]
+    raise raised[0]
 
 
 async def in_thread(work: Callable[..., T], *arguments: Any) -> T:

@@ -20,7 +20,7 @@ _MAX_LINK_SECONDS = 7 * 24 * 3600  # the limit of OSS V4 signatures
 
 @dataclass(frozen=True)
 class Profile:
-    """Everything but the secrets. `kind` is `folder` or `oss`."""
+    """Everything but the secrets. `kind` is `folder`, `oss` or `s3`."""
 
     name: str = "default"
     kind: str = "folder"
@@ -40,14 +40,16 @@ class Profile:
 
     def __post_init__(self) -> None:
         problem = None
-        if self.kind not in ("folder", "oss"):
-            problem = f"kind is {self.kind!r}, not folder or oss"
+        if self.kind not in ("folder", "oss", "s3"):
+            problem = f"kind is {self.kind!r}, not folder, oss or s3"
         elif self.link not in ("private", "public", "cdn"):
             problem = f"link is {self.link!r}, not private, public or cdn"
         elif not 1 <= self.link_seconds <= _MAX_LINK_SECONDS:
             problem = f"link_seconds is {self.link_seconds}, not within 1 to {_MAX_LINK_SECONDS}"
         elif self.kind == "oss" and not (self.bucket and self.region):
             problem = "an oss profile needs bucket and region"
+        elif self.kind == "s3" and not self.bucket:
+            problem = "an s3 profile needs bucket"
         elif self.link == "cdn" and not self.domain:
             problem = "link = cdn needs domain"
         for name in ("endpoint", "internal_endpoint", "domain"):

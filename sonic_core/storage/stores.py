@@ -25,9 +25,15 @@ def open_stores(profile: Profile, base_url: str | None = None) -> Stores:
     if profile.kind == "folder":
         store = FolderStore(profile.folder, base_url)
         return Stores(store, store, profile.link_seconds)
+    outputs = replace(profile, bucket=profile.output_bucket or profile.bucket)
+    if profile.kind == "s3":
+        try:
+            from sonic_core.storage.s3 import open_s3_store
+        except ImportError as error:
+            raise MissingExtraError(f"Storage in S3 needs {error.name}: pip install 'sonic-studio[s3]'.") from None
+        return Stores(open_s3_store(profile), open_s3_store(outputs), profile.link_seconds)
     try:
         from sonic_core.storage.oss import open_oss_store
     except ImportError as error:
         raise MissingExtraError(f"Storage in OSS needs {error.name}: pip install oss2 tenacity.") from None
-    outputs = replace(profile, bucket=profile.output_bucket or profile.bucket)
     return Stores(open_oss_store(profile), open_oss_store(outputs), profile.link_seconds)

@@ -50,3 +50,13 @@ def test_what_a_video_costs_is_limited(post, client, service):
     answer = post(settings=json.dumps({"min_resolution": 4096, "fps": 120, "duration": 1800}))
     assert answer.status_code == 429 and "gigapixels" in answer.json()["detail"] and "fps" in answer.json()["detail"]
     assert count(service, "consents") == 0 and list(service.stores.inputs.list("inputs/")) == []
+
+
+def test_a_place_renewed_in_the_moment_its_job_is_made(post, service, monkeypatch):
+    """A renewal that finds the place just taken by its own job must not undo the job."""
+    monkeypatch.setattr("sonic_core.service.intake._RENEW_SECONDS", 0.0)
+    answers = [post() for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [202] * 5
+    for answer in answers:
+        job = service.ledger.get(answer.json()["id"])
+        assert all(service.stores.inputs.head(facts["key"]) for facts in job.inputs.values())

@@ -15,10 +15,12 @@ SMALL = b"a small object"
 LARGE = bytes(range(256)) * 2800  # 700 KiB: multipart in the test store
 
 
-@pytest.fixture(params=["folder", "oss", "live"])
+@pytest.fixture(params=["folder", "oss", "s3", "live"])
 def store(request, tmp_path):
     if request.param == "folder":
         yield FolderStore(tmp_path / "store")
+    elif request.param == "s3":
+        yield request.getfixturevalue("s3_store")
     elif request.param == "oss":
         yield request.getfixturevalue("make_oss_store")(prefix="shop/")
     elif not os.environ.get("SONIC_TEST_LIVE"):
