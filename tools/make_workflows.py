@@ -62,7 +62,7 @@ def canvas_format(workflow: Workflow) -> dict[str, Any]:
         "links": links,
         "groups": [group_box(index + 1, *group, workflow) for index, group in enumerate(workflow.groups)],
         "config": {},
-        "extra": {"ds": {"scale": 1.0, "offset": [90, 160]}} | app_of(workflow, ids),
+        "extra": {"ds": {"scale": 1.0, "offset": [28, 76]}} | app_of(workflow, ids),
         "version": 0.4,
     }
 

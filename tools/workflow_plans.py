@@ -179,7 +179,7 @@ def photo_workflows() -> dict[str, Workflow]:
         ),
         "sonic_app": talking("Photo speaks.app", "fast", [NO_LABEL], "app", app=APP),
         "sonic_oss": talking(
-            "Photo speaks, from cloud storage and back",
+            "Photo speaks, from storage and back",
             "fast",
             [LABEL],
             "storage",
@@ -195,7 +195,7 @@ def photo_workflows() -> dict[str, Workflow]:
             photo=Node("SonicLoadPhotos", (0, 146), (WIDTHS["input"], 130), {"folder": "sonic_photos"}),
         ),
         "sonic_record": talking(
-            "Photo speaks with a voice recorded here, or from text",
+            "Photo speaks, voice recorded here",
             "fast",
             [NO_LABEL],
             "record",

@@ -32,7 +32,7 @@ def canvas(server: Server) -> Iterator[Any]:
 
     if executable() is None:
         pytest.skip("needs chromium")
-    with Chromium(1600, 1000) as tab:
+    with Chromium(width=1600, height=1000) as tab:
         tab.open(server.url)
         tab.wait("window.app && app.graph && app.extensionManager && document.querySelector('canvas')", 240)
         tab.wait("app.canvas && app.extensionManager.command", 60)
