@@ -26,7 +26,7 @@ from sonic_core.engines.lite.warp import Grid, ThinPlate, look_up, smoothstep
 BOX = (-1.5, 0.55, 1.5, 3.05)  # canonical: x1, y1, x2, y2 of what may change
 MOUTH_LEVEL = -0.1  # canonical depth at which the inside of the mouth is carried from one frame to another
 DETAIL = 48  # samples of the fields in a face's height
-SMOOTHING = 1e-5  # of the fields, so that a noisy landmark makes no dent
+SMOOTHING = 3e-4  # of the fields, so that a noisy landmark makes no dent
 STAYS, MOVES = 0.006, 0.02  # movement of a landmark in speech (canonical) from which it is moved little, and fully
 CREASE = 0.3  # how dark the line is between closed lips that are apart in the frame
 TEETH_MARGIN = 0.018  # face heights round an open mouth in which a lip's pixels may be a tooth's
