@@ -185,3 +185,25 @@ def test_without_the_secret_the_page_says_what_to_do(address):
     with Chromium() as tab:
         tab.open(address.partition("/?")[0])
         tab.wait("!document.getElementById('door').hidden && !document.getElementById('key-field').hidden")
+
+
+def test_two_voices_for_a_photo_of_two(address, portrait, speech):
+    """The page puts both together, a channel each; the job says that the channels are people's."""
+    with Chromium() as tab:
+        tab.open(address)
+        fill(tab, portrait, speech)
+        tab.run("document.querySelector('details').open = true")
+        tab.choose_file("[name=second]", speech)
+        tab.run("document.querySelector('[type=submit]').click()")
+        tab.wait(f"{STATE} === 'done'")
+        job = tab.run(
+            "fetch('/jobs').then(r => r.json()).then(jobs => fetch('/jobs/' + jobs[0].id)).then(r => r.json())"
+        )
+        assert job["settings"]["voices"] == "channels" and job["settings"]["framing"] == "whole"
+        script = (
+            "import('/static/voices.js').then(({together}) => together(form.audio.files[0], form.second.files[0]))"
+            ".then(file => file.arrayBuffer()).then(data => new AudioContext().decodeAudioData(data))"
+            ".then(sound => [sound.numberOfChannels, Math.abs(sound.duration - 0.5) < 0.1])"
+        )
+        assert tab.run(script) == [2, True]
+        assert not tab.errors()

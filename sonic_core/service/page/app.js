@@ -4,6 +4,7 @@ import { listJobs } from "./history.js";
 import { offerTalks } from "./live.js";
 import { material, onMaterial } from "./material.js";
 import { language, setLanguage, text } from "./texts.js";
+import { together } from "./voices.js";
 import { onJobs, open, refresh } from "./work.js";
 
 const form = find("form");
@@ -31,6 +32,7 @@ form.label.addEventListener("change", () => (labelChosen = true));
 function settings() {
   const chosen = { preset: form.preset.value, framing: form.framing.value, label: form.label.value };
   for (const name of NUMBERS) chosen[name] = Number(form[name].value);
+  if (form.second.files.length) Object.assign(chosen, { voices: "channels", framing: "whole" });
   return chosen;
 }
 
@@ -58,7 +60,6 @@ form.addEventListener("submit", async (event) => {
   const sending = new AbortController();
   const body = new FormData();
   body.set("image", form.image.files[0]);
-  body.set("audio", form.audio.files[0]);
   body.set("settings", JSON.stringify(settings()));
   if (form.title.value.trim()) body.set("name", form.title.value.trim());
   const consent = { agreed: form.consent.checked, subject: form.subject.value, purpose: form.purpose.value };
@@ -67,6 +68,8 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   find("sending").hidden = false;
   try {
+    const [first, second] = [form.audio.files[0], form.second.files[0]];
+    body.set("audio", second ? await together(first, second) : first);
     open(await send("/jobs", body, showSent, sending.signal));
     form.consent.checked = false; // each video is agreed to by itself
   } catch (error) {
