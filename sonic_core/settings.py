@@ -13,6 +13,7 @@ from sonic_core.errors import SettingsError
 
 Framing = Literal["whole", "face", "photo"]
 Voices = Literal["one", "channels"]
+Mood = Literal["neutral", "happy", "serious", "sad", "surprised"]
 
 
 def number(default: float | int | None, low: float, high: float, step: float, text: str) -> Any:
@@ -63,6 +64,15 @@ class Settings:
     image_guidance: float | None = number(
         None, 0.0, 20.0, 0.1, "how hard the frames follow the photo; left out: the model's own"
     )
+    mood: Mood = choice(
+        "neutral", ("neutral", "happy", "serious", "sad", "surprised"), "how the face looks while it speaks (lite)"
+    )
+    mood_strength: float = number(1.0, 0.0, 1.5, 0.05, "strength of the mood")
+    head_yaw: float = number(0.0, -10.0, 10.0, 0.5, "degrees the head is turned to the viewer's right (lite)")
+    head_pitch: float = number(0.0, -10.0, 10.0, 0.5, "degrees the head is bent down (lite)")
+    head_roll: float = number(0.0, -10.0, 10.0, 0.5, "degrees the head is tilted clockwise (lite)")
+    gaze_across: float = number(0.0, -1.0, 1.0, 0.05, "how far the eyes look to the viewer's right (lite)")
+    gaze_up: float = number(0.0, -1.0, 1.0, 0.05, "how far the eyes look up (lite)")
     lip_sync_offset: float = number(0.0, -1.0, 1.0, 0.001, "seconds; positive moves the lips later")
     fps: float = number(25.0, 1.0, 120.0, 0.001, "frames a second of the finished video")
     seed: int = number(0, 0, 2**63 - 1, 1, "the same seed gives the same video; 0 is a seed like any other")

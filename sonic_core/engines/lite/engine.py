@@ -17,6 +17,7 @@ import torch
 from sonic_core.clip import Clip, frame_count
 from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Stage, no_step
 from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
+from sonic_core.engines.lite.mood import posed
 from sonic_core.engines.lite.motion import Heard, MotionModel
 from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
@@ -75,11 +76,11 @@ class LiteEngine:
             dynamic_scale=settings.dynamic_scale,
             motion_scale=settings.motion_scale,
             guidance=guidance_of(settings),
-            on_step=self._previewing(conditions, settings.seed, on_step),
+            on_step=self._previewing(conditions, settings, on_step),
         )
         return Latents(self.name, motion, conditions.portrait, conditions.seconds)
 
-    def _previewing(self, conditions: LiteConditions, seed: int, on_step: OnStep) -> OnStep:
+    def _previewing(self, conditions: LiteConditions, settings: Settings, on_step: OnStep) -> OnStep:
         """`on_step` for the sampler: every few steps the frame with the widest open mouth, as far as it is known."""
         if on_step is no_step:
             return no_step
@@ -87,9 +88,10 @@ class LiteEngine:
         def step(done: int, total: int, denoised: torch.Tensor) -> None:
             preview = None
             if done % PREVIEW_EVERY == 0 and done < total:
-                motion = self.motion.finished(conditions.heard, denoised, seed).numpy()
+                motion = self.motion.finished(conditions.heard, denoised, settings.seed).numpy()
                 widest = np.abs(motion[:, MOUTH]).sum(1).argmax()
-                preview = self._renderer(conditions.portrait).frame(motion[widest]).astype(np.float32) / 255
+                frame = self._renderer(conditions.portrait).frame(posed(motion[widest], settings))
+                preview = frame.astype(np.float32) / 255
             on_step(done, total, preview)
 
         return step
@@ -102,7 +104,7 @@ class LiteEngine:
         renderer = self._renderer(latents.portrait)
 
         def make() -> Iterator[np.ndarray]:
-            return renderer.chunks(rows)
+            return renderer.chunks(posed(rows, settings))
 
         return Clip(width, height, len(rows), fps, make)
 
@@ -118,7 +120,7 @@ class LiteEngine:
             motion = MotionStream(self.motion, settings, guidance_of(settings), KNOWN)
             pieces = whole(Listener(self.motion, speech, frames), motion)
             for rows in pieces_at_rate((piece.numpy() for piece in pieces), count, fps):
-                yield from renderer.chunks(rows)
+                yield from renderer.chunks(posed(rows, settings))
 
         return Clip(width, height, count, fps, make)
 

@@ -22,7 +22,7 @@ from sonic_core.engines.lite.landmarks import (
     UPPER_INNER,
     UPPER_LIP,
 )
-from sonic_core.engines.lite.layout import BROWS, CHANNELS, MOUTH, MOUTH_CHANNELS, PRESS, TEETH, MouthBasis
+from sonic_core.engines.lite.layout import BROWS, CHANNELS, CORNERS, MOUTH, MOUTH_CHANNELS, PRESS, TEETH, MouthBasis
 from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.warp import Grid, ThinPlate, smoothstep
 
@@ -35,6 +35,7 @@ UPPER_SHARE = 0.45  # of closing an open mouth is done by the upper lip
 SMILE = 0.06  # opening (share of face height) that a smile makes without lowering the jaw
 # A smile that shows teeth is relaxed by this share of what it is wider, and its corners higher, than at rest.
 RELAXED = 0.45
+CORNER_RISE, CORNER_OUT = 0.13, 0.6  # canonical units that a full smile lifts a corner, and of that outwards
 CORNER_REACH = 0.33  # canonical units: how far round a corner the cheek follows it
 WIDE = 3.5  # the first coefficient of a wide open mouth in speech
 ROLLED = 0.3  # share of a lip's thickness that rolls in when it is pressed
@@ -81,7 +82,8 @@ class Expression:
         """
         mouth, press, teeth = np.clip(row[MOUTH], -8, 8), np.clip(row[PRESS], 0, 1), np.clip(row[TEETH], 0, 1)
         rolls = [rolled * press, rolled * teeth]
-        plain = np.concatenate([[1.0], mouth, np.clip(row[BROWS], 0, 1), rolls]).astype(np.float32)
+        corners = row[CORNERS:] if len(row) > CORNERS else [0.0]
+        plain = np.concatenate([[1.0], mouth, np.clip(row[BROWS], 0, 1), corners, rolls]).astype(np.float32)
         opening = np.maximum(mouth @ self.wanted, 0) * (1 - press)
         opening += teeth * np.maximum(TEETH_SHOW * self.height * BOW - opening, 0)
         share = opening / self.height
@@ -212,9 +214,9 @@ def _bias(share: float, limits: tuple[float, float]) -> float:
 
 
 def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> np.ndarray:
-    """(modes, 478, 2) px: closing the photo's mouth, mouth basis, brows, rolled lips, pairs of lip points."""
+    """(modes, 478, 2) px: closing the photo's mouth, mouth basis, brows, corners, rolled lips, pairs of lip points."""
     down = fit.down
-    modes = np.zeros((1 + MOUTH_CHANNELS + 2 + 2 + PAIRS, 478, 2), np.float32)
+    modes = np.zeros((1 + MOUTH_CHANNELS + 2 + 1 + 2 + PAIRS, 478, 2), np.float32)
     gap = np.maximum((points[LOWER_INNER] - points[UPPER_INNER]) @ down, 0)
     for share, ring in zip(CLOSING_SHARE, UPPER_LIP, strict=True):
         modes[0, ring] = (UPPER_SHARE * share * gap)[:, None] * down
@@ -235,8 +237,14 @@ def _modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: flo
     brow = np.concatenate([RIGHT_BROW, LEFT_BROW])
     level = basis.rest[brow, 1].mean()
     near = np.exp(-(((y - level) / 0.30) ** 2)) * smoothstep(y, level + 0.22, level + 0.08) * smoothstep(x, 1.2, 0.8)
-    modes[-PAIRS - 4, :468] = -(BROW_RAISE * fit.scale * near * smoothstep(x, 0.9, 0.25))[:, None] * down
-    modes[-PAIRS - 3, :468] = (BROW_LOWER * fit.scale * near)[:, None] * down
+    modes[-PAIRS - 5, :468] = -(BROW_RAISE * fit.scale * near * smoothstep(x, 0.9, 0.25))[:, None] * down
+    modes[-PAIRS - 4, :468] = (BROW_LOWER * fit.scale * near)[:, None] * down
+
+    # Raised corners go out as they go up, and take the cheeks with them.
+    for corner, side in zip(UPPER_LIP[0, [0, -1]], (-1, 1), strict=True):
+        near = np.exp(-((basis.rest[:468, :2] - basis.rest[corner, :2]) ** 2).sum(1) / CORNER_REACH**2)
+        rise = CORNER_RISE * (fit.axes[0, :2] * (side * CORNER_OUT) - fit.scale * down)
+        modes[-PAIRS - 3, :468] += near[:, None] * rise
 
     # For f and v the lower lip alone rolls in.
     upper_roll, lower_roll = rolled_in(points, down)

@@ -32,6 +32,9 @@ TEETH = 25  # lower lip at the upper teeth (f v)
 TONGUE = 26  # tip of the tongue at or behind the upper teeth (th l)
 ARTICULATION = slice(24, 27)
 CHANNELS = 27
+# Not motion, but the mood it is drawn in (mood.py): corners of the mouth up (1) or down (-1).
+CORNERS = 27
+DRAWN_CHANNELS = 28
 
 WEIGHTS = Path(__file__).parent / "weights"
 

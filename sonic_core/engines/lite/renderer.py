@@ -33,7 +33,16 @@ from sonic_core.engines.lite.landmarks import (
     RIGHT_UPPER_LID,
     UPPER_INNER,
 )
-from sonic_core.engines.lite.layout import GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, TEETH, TONGUE, MouthBasis
+from sonic_core.engines.lite.layout import (
+    DRAWN_CHANNELS,
+    GAZE,
+    HEAD_ROTATION,
+    HEAD_TRANSLATION,
+    LIDS,
+    TEETH,
+    TONGUE,
+    MouthBasis,
+)
 from sonic_core.engines.lite.lip_edges import LipEdges
 from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import fit_face
@@ -106,9 +115,10 @@ class Renderer:
             make_eye(self.photo, points[RIGHT_UPPER_LID], points[RIGHT_LOWER_LID], points[RIGHT_IRIS]),
         ]
 
-    def frame(self, row: np.ndarray) -> np.ndarray:
-        """(27,) motion, see layout.py -> uint8 (height, width, 3)."""
-        row = np.asarray(row, np.float32)
+    def frame(self, motion: np.ndarray) -> np.ndarray:
+        """(27 or 28,) motion, see layout.py -> uint8 (height, width, 3)."""
+        row = np.zeros(DRAWN_CHANNELS, np.float32)
+        row[: len(motion)] = motion
         moved = self.moved(row)
         frame = self.photo.copy()
         view = frame[self.view]

@@ -14,6 +14,7 @@ import numpy as np
 from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.ear_head import KINDS
 from sonic_core.engines.lite.ears import LOOK_AHEAD
+from sonic_core.engines.lite.mood import posed
 from sonic_core.engines.lite.motion import QUIET_NATS, QUIETEST_SPEECH, Heard, MotionModel
 from sonic_core.engines.lite.motion_stream import FRAME_SAMPLES, MotionStream
 from sonic_core.engines.lite.renderer import Renderer
@@ -29,7 +30,7 @@ class LiteTalk:
 
     def __init__(self, model: MotionModel, renderer: Renderer, guidance: float, settings: Settings):
         self.size = renderer.photo.shape[1], renderer.photo.shape[0]
-        self.draw = renderer.frame
+        self.draw = lambda row: renderer.frame(posed(row, settings))
         self.scale = settings.dynamic_scale
         self.ears = model.ears.stream(LOOK_AHEAD)
         self.life = Life(model, guidance, settings)
