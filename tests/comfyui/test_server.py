@@ -158,8 +158,9 @@ def test_a_second_run_loads_and_computes_only_what_changed(server: Server) -> No
     assert loaded <= cached
 
 
-def test_cancelling_stops_it_soon(server: Server) -> None:
-    graph = graph_of("sonic_fast", seed=21)
+@pytest.mark.parametrize("kind", ["SONIC_PreData", "SonicSampler", "SonicLipAlign", "SonicRenderVideo"])
+def test_cancelling_is_heard_within_half_a_second(server: Server, kind: str) -> None:
+    graph = graph_of("sonic_high_quality", seed=21 + len(kind))
     for node in graph.values():
         if node["class_type"] == "SonicLoadAudio":
             node["inputs"]["trim"] = 0.0
@@ -167,7 +168,7 @@ def test_cancelling_stops_it_soon(server: Server) -> None:
 
     def stop(fraction: float, working: str | None) -> None:
         nonlocal cancelled
-        if working is not None and graph[working]["class_type"] == "SonicRenderVideo":
+        if working is not None and graph[working]["class_type"] == kind:
             cancelled = time.monotonic()
             raise KeyboardInterrupt
 
@@ -175,8 +176,10 @@ def test_cancelling_stops_it_soon(server: Server) -> None:
         server.client.run(graph, stop)
     while server.client.waiting():
         time.sleep(0.02)
-    assert time.monotonic() - cancelled < 0.5 * crowd()
-    end = time.monotonic() + 5 * crowd()
+    took = time.monotonic() - cancelled
+    print(f"cancelled {kind}: {took:.2f} s, {os.getloadavg()[0]:.0f} processes waiting for {os.cpu_count()} cores")
+    assert took < 0.5 * crowd()
+    end = time.monotonic() + 10 * crowd()
     while left := list((server.base / "temp").rglob(".*.mp4")):  # the work stops after its node has been left
         assert time.monotonic() < end, f"no half file stays: {left}"
         time.sleep(0.05)

@@ -46,11 +46,12 @@ def api(name: str) -> dict[str, Any]:
 
 
 def test_files_are_what_the_generators_make(info: dict[str, Any]) -> None:
+    import make_api_page
     import make_blueprint
     import make_node_pages
     import make_workflows
 
-    made = make_workflows.rendered() | make_node_pages.rendered() | make_blueprint.rendered()
+    made = make_workflows.rendered() | make_node_pages.rendered() | make_blueprint.rendered() | make_api_page.rendered()
     for path, text in made.items():
         assert path.read_text(encoding="utf-8") == text, f"run tools/make_*.py: {path.name} is older than its source"
 
