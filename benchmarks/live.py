@@ -1,9 +1,12 @@
-"""How soon a streamed video plays, and that it is the plain one; how late live frames are.
+"""How soon a streamed video plays; how late live frames are, and whether live lips are worth the offline ones.
 
     python -m benchmarks.live stream --portrait P --audio A [--seconds 10 600]
+    python -m benchmarks.live talk --portrait P --audio A [--seconds 600] [--wall]
+    python -m benchmarks.live lips --shared ../shared
 
-Prints one line of JSON. `--audio` is repeated until it is long enough. Times are of this machine as busy as it is;
-`processor` is the time its cores worked, which others at work hardly change.
+Each prints one line of JSON. `--audio` is repeated until it is long enough. Wall times are of this machine as busy as
+it is; `processor` is the time that its cores worked, which others at work hardly change. `talk` runs against a clock of
+processor time unless it is told `--wall`: waiting costs nothing, and all work is counted as if one core did it.
 """
 
 from __future__ import annotations
@@ -16,14 +19,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import soundfile
+import torch
 
 from sonic_core import Audio, SonicPipeline
+from sonic_core.disclosure.label import VisibleLabel
+from sonic_core.live.fragments import Fragmenter
+from sonic_core.live.pace import Pace
+from sonic_core.live.session import LiveSession
+from sonic_core.live.sound import FPS
 from sonic_core.media.audio import load_audio
 from sonic_core.media.hls import PLAYLIST, save_stream, segments
+
+EXAMPLE = Path(__file__).parent.parent / "web" / "samples" / "sonic_portrait.jpg"
 
 
 class Enough(Exception):
@@ -88,6 +101,87 @@ def run_stream(args: argparse.Namespace) -> dict[str, object]:
     return {"first_segment_loaded": loaded, "first_segment_cold": cold}
 
 
+class ProcessorClock:
+    """Time as it would pass on one core that nobody else uses."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+
+    def __call__(self) -> float:
+        return time.process_time() + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+def run_talk(args: argparse.Namespace) -> dict[str, object]:
+    """A microphone's sound in pieces of 20 ms, through core and encoder, to the bytes that a socket would send."""
+    own = ProcessorClock()
+    clock: Callable[[], float] = time.monotonic if args.wall else own
+    sleep: Callable[[float], None] = time.sleep if args.wall else own.sleep
+    torch.set_num_threads(1)
+    pipe = SonicPipeline.from_pretrained("lite")
+    session = LiveSession(pipe.talk(args.portrait, "fast"), backlog=0.5)
+    fragments = Fragmenter(session.talk.size, VisibleLabel("en"))
+    audio = load_audio(args.audio)
+    sound = repeated(Audio(audio.samples.mean(0, keepdims=True), audio.rate), args.seconds).samples[0]
+    piece, given, start = audio.rate // 50, 0, clock()
+
+    def listen(seconds: float) -> None:
+        """Sleep, then hand over what the microphone has heard since."""
+        nonlocal given
+        sleep(seconds)
+        due = int((clock() - start) * audio.rate) // piece * piece
+        session.push(sound[given:due], audio.rate)
+        given = max(given, due)
+
+    pace, begun = Pace(clock, listen), time.process_time()
+    late, memory, ahead_of_clock = [], [], []
+    first: int | None = None
+    for shown in pace.frames(session, lambda: clock() - start >= args.seconds):
+        fragments.write(shown)
+        moment = shown.moment
+        if first is None and moment.sound.any():
+            first = moment.index
+        if first is not None and shown.picture is not None:
+            late.append(clock() - start - (moment.index - first + 1) / FPS)
+        if moment.index % (10 * FPS) == 0:
+            memory.append(psutil.Process().memory_info().rss / 2**20)
+            ahead_of_clock.append(clock() - start - moment.index / FPS)
+    spent = time.process_time() - begun
+    return {
+        "seconds": args.seconds,
+        "latency_median_p99": [round(float(np.percentile(late, share)), 3) for share in (50, 99)],
+        "on_time": round(pace.shown / (pace.shown + pace.left_out), 4),
+        "clock_restarts": pace.restarts,
+        "drift_ms": round(1000 * (float(np.median(ahead_of_clock[-6:])) - float(np.median(ahead_of_clock[1:7]))), 1),
+        "memory_growth_mb": round(memory[-1] - memory[min(3, len(memory) - 1)], 1),
+        "processor_seconds_a_second": round(spent / args.seconds, 3),
+    }
+
+
+def run_lips(args: argparse.Namespace) -> dict[str, object]:
+    """Correlation of the opening with the real lips of strangers at lag 0: through a live session, and offline."""
+    from benchmarks.lite_ears import agreement, opening, recording
+
+    torch.set_num_threads(1)
+    pipe = SonicPipeline.from_pretrained("lite")
+    engine = pipe.engine
+    folder = args.shared / "data" / "grid_other"
+    found = []
+    for path in sorted(folder.glob("*.mpg")):
+        speech, real = recording(path)
+        offline = opening(engine.motion.ears, engine.motion.ears.articulate(speech, len(speech) // 640))
+        session = LiveSession(pipe.talk(EXAMPLE, "fast"))
+        session.push(speech, 16000)
+        session.end()
+        rows = [moment.row for _ in range(len(real) // 4 + 4) for moment in session.advance(4)]
+        live = opening(engine.motion.ears, np.stack(rows))
+        found.append([agreement(made, real)[0] for made in (offline, live)])
+    offline_mean, live_mean = np.mean(found, 0)
+    return {"clips": len(found), "offline": round(float(offline_mean), 3), "live": round(float(live_mean), 3)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -96,6 +190,15 @@ def main() -> None:
     stream.add_argument("--audio", type=Path, required=True)
     stream.add_argument("--seconds", type=float, nargs="+", default=[10.0, 600.0])
     stream.set_defaults(run=run_stream)
+    talk = commands.add_parser("talk", help="how late live frames are")
+    talk.add_argument("--portrait", type=Path, required=True)
+    talk.add_argument("--audio", type=Path, required=True)
+    talk.add_argument("--seconds", type=float, default=600.0)
+    talk.add_argument("--wall", action="store_true", help="by the clock on the wall, on an idle machine")
+    talk.set_defaults(run=run_talk)
+    lips = commands.add_parser("lips", help="live lips against offline ones")
+    lips.add_argument("--shared", type=Path, required=True)
+    lips.set_defaults(run=run_lips)
     args = parser.parse_args()
     sys.stdout.write(json.dumps(args.run(args)) + "\n")
 

@@ -77,7 +77,7 @@ class LiveSession:
     def advance(self, frames: int) -> list[Moment]:
         """Listen to the next `frames` frames of sound, or silence: the moments that became final."""
         with self._lock:
-            sounds = [self.queue.take() for _ in range(frames)]
+            sounds = list(self.queue.take(frames))
             self._held.extend(sounds)
             rows = self.talk.push(np.concatenate([self._to_speech(sound) for sound in sounds]))
             ready = [self._held.popleft() for _ in rows]

@@ -19,7 +19,8 @@ from sonic_core.errors import InputError
 RATE = 48_000
 FPS = 25
 FRAME = RATE // FPS  # samples of one frame
-GATHERED = RATE // 10  # samples that wait before a silent queue begins to speak
+GATHERED = RATE * 6 // 100  # samples that wait before a silent queue begins to speak
+PATIENCE = 3  # calls for which too little sound waits for more
 FADE = RATE // 200  # samples of the ramp where sound begins or breaks off
 MAX_QUEUED = 300 * RATE
 LOWEST_RATE, HIGHEST_RATE = 8000, 192_000
@@ -34,7 +35,7 @@ class SoundQueue:
         self.speaking = False
         self.dropped = 0  # samples
         self._parts: deque[np.ndarray] = deque()
-        self._waiting = 0
+        self._waiting, self._patience = 0, PATIENCE
         self._ended = False
         self._rate, self._resampler = RATE, None
 
@@ -71,25 +72,33 @@ class SoundQueue:
         self._parts.clear()
         self._waiting, self.speaking, self._resampler, self._rate = 0, False, None, RATE
 
-    def take(self) -> np.ndarray:
-        """The next frame: float32 (FRAME,)."""
-        if self.backlog is not None and self._waiting > self.backlog:
-            surplus = self._waiting - GATHERED - FRAME
+    def take(self, frames: int = 1) -> np.ndarray:
+        """The next frames: float32 (frames, FRAME)."""
+        count = frames * FRAME
+        if self.backlog is not None and self._waiting > self.backlog + count:
+            surplus = self._waiting - GATHERED - count
             self._cut(surplus)
             self.dropped += surplus
-        if not self.speaking and self._waiting < (1 if self._ended else GATHERED + FRAME):
-            return np.zeros(FRAME, np.float32)
-        begins, self.speaking = not self.speaking, True
-        sound = np.zeros(FRAME, np.float32)
-        part = self._cut(FRAME)
+        sound = np.zeros(count, np.float32)
+        if not self.speaking and not self._begins(count):
+            return sound.reshape(frames, FRAME)
+        begins, self.speaking, self._patience = not self.speaking, True, PATIENCE
+        part = self._cut(count)
         sound[: len(part)] = part
         if begins:
             sound[:FADE] *= ramp()
-        if len(part) < FRAME:  # it has run dry
+        if len(part) < count:  # it has run dry
             self.speaking = False
             end = min(FADE, len(part))
             sound[len(part) - end : len(part)] *= ramp()[::-1][FADE - end :]
-        return sound
+        return sound.reshape(frames, FRAME)
+
+    def _begins(self, count: int) -> bool:
+        """Whether enough has gathered to speak `count` samples and a little more; or it has waited long enough."""
+        if self._waiting >= GATHERED + count or (self._ended and self._waiting):
+            return True
+        self._patience = self._patience - 1 if self._waiting else PATIENCE
+        return self._patience < 0
 
     def _cut(self, count: int) -> np.ndarray:
         taken, missing = [], count

@@ -12,7 +12,7 @@ from sonic_core.live.sound import FADE, FRAME, GATHERED, RATE, SoundQueue, ToSpe
 def all_of(queue: SoundQueue) -> np.ndarray:
     frames = []
     while queue.waiting:
-        frames.append(queue.take())
+        frames.append(queue.take()[0])
     return np.concatenate(frames) if frames else np.zeros(0, np.float32)
 
 
@@ -52,10 +52,10 @@ def test_a_queue_that_ran_dry_gathers_before_it_speaks_again():
     queue.push(np.full(FRAME, 0.5, np.float32), RATE)
     assert not queue.take().any()  # too little has gathered
     queue.push(np.full(GATHERED, 0.5, np.float32), RATE)
-    first = queue.take()
+    first = queue.take()[0]
     assert first[0] == 0 and first[-1] == 0.5 and queue.speaking
     while queue.speaking:
-        last = queue.take()
+        last = queue.take()[0]
     assert last[-1] == 0
     assert not queue.take().any()
 
@@ -93,3 +93,26 @@ def test_the_ears_hear_the_same_however_many_frames_come_at_once():
     assert abs(np.abs(voice[200:]).max() - 1) < 0.02
     too_high = ToSpeech()(np.sin(2 * np.pi * 12000 * np.arange(FRAME * 5) / RATE).astype(np.float32))
     assert np.abs(too_high[200:]).max() < 0.02  # it would fold down into the voice
+
+
+def test_a_network_that_stutters_is_not_heard():
+    """Pieces of 20 ms, some of them 60 ms late, taken four frames at a time."""
+    sound = np.random.default_rng(2).uniform(-1, 1, 4 * RATE).astype(np.float32)
+    queue, out, given = SoundQueue(backlog=0.5), [], 0
+    for block in range(1, 26):
+        late = 0.06 if block % 3 == 0 else 0.0
+        due = int((block * 0.16 - late) / 0.02) * (RATE // 50)
+        queue.push(sound[given:due], RATE)
+        given = max(given, due)
+        out.append(queue.take(4).reshape(-1))
+    heard = np.concatenate(out)
+    start = int(np.flatnonzero(heard)[0]) - 1
+    assert start <= 0.33 * RATE and queue.dropped == 0
+    length = len(heard) - start
+    assert np.array_equal(heard[start + FADE :], sound[FADE:length])
+
+
+def test_a_short_word_is_spoken_although_nothing_follows():
+    queue = SoundQueue()
+    queue.push(np.full(500, 0.5, np.float32), RATE)
+    assert any(queue.take(4).any() for _ in range(6)) and queue.waiting == 0
