@@ -2,9 +2,11 @@
 
 import io
 import json
+import subprocess
 import sys
 import threading
 import time
+import wave
 from pathlib import Path
 
 import av
@@ -183,3 +185,22 @@ def test_without_a_host_there_are_no_talks(ledger, stores):
     with serving(Service(ledger, stores)) as url:
         assert httpx.post(f"{url}/live").status_code == 404
         assert httpx.get(f"{url}/session").json()["live"] is False
+
+
+def test_the_example_client_gets_a_video(url, service, portrait, tmp_path):
+    with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(22050)
+        file.writeframes((tone(1.2, 22050) * 32767).astype("<i2").tobytes())
+    script = Path(__file__).parents[2] / "docs" / "examples" / "live_client.py"
+    words = [
+        url,
+        create_key(service.ledger, "u"),
+        str(portrait),
+        str(tmp_path / "speech.wav"),
+        str(tmp_path / "talk.mp4"),
+    ]
+    done = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split("\n")[:2] == ["ready", "speaking"] and '"idle"' in done.stdout
+    assert seconds_of((tmp_path / "talk.mp4").read_bytes()) > 1.2
