@@ -92,6 +92,8 @@ def delete_assets(ledger: Ledger, stores: Stores) -> int:
 
 def discard_upload(ledger: Ledger, stores: Stores, reservation: Reservation) -> int:
     """Deletes what a request stored that never became a job, then gives its place up."""
+    if ledger.find(reservation.job_id) is not None:
+        return 0  # it became one after all
     delete_below(stores.inputs, input_prefix(reservation.user, reservation.job_id))
     release(ledger, reservation)
     return 1

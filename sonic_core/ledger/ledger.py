@@ -16,6 +16,7 @@ from sonic_core.errors import InputError
 from sonic_core.ledger.assets import use_assets
 from sonic_core.ledger.consents import Consent, check_consent, find_consent, insert_consent
 from sonic_core.ledger.database import DatabaseClock, autocommit, one_at_a_time, open_database
+from sonic_core.ledger.histograms import note_done
 from sonic_core.ledger.jobs import DEFAULT_MAX_ATTEMPTS, FINAL, STATES, Job, NewJob, backoff
 from sonic_core.ledger.tables import consents, deliveries, events, jobs, workers
 from sonic_core.ledger.turns import in_turn, note_served
@@ -142,7 +143,10 @@ class Ledger:
         values = {"output": output, "timings": timings, "progress": 1.0, "stage": "done", "error": None}
         with self.engine.begin() as connection:
             wanted = jobs.c.cancel_requested.is_(False)
-            return self._end(connection, job_id, attempt, "running", "done", values, wanted, key=output["key"])
+            if not self._end(connection, job_id, attempt, "running", "done", values, wanted, key=output["key"]):
+                return False
+            note_done(connection, job_id)
+            return True
 
     def fail(self, job_id: str, attempt: int, error: str, retry: bool) -> str | None:
         """Ends an attempt that went wrong: back to `queued` with backoff, or to `failed` when retrying is over.

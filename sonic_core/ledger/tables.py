@@ -147,6 +147,16 @@ users = Table(  # only those of whom there is something to note
     Column("served", Float, nullable=False, server_default="0"),  # when a worker last took a job of theirs
 )
 
+histograms = Table(
+    "histograms",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("label", String(60), primary_key=True),  # such as the stage; "" for none
+    Column("bucket", Integer, primary_key=True),  # number of the bound in histograms.py
+    Column("count", BigInteger, nullable=False),
+    Column("total", Float, nullable=False),  # sum of what was observed
+)
+
 workers = Table(
     "workers",
     metadata,

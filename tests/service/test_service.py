@@ -212,8 +212,13 @@ def test_probes_and_metrics(client, service, upload, ledger):
     assert client.get("/ready").json()["reason"] == "queue full"
     lines = client.get("/metrics").text
     assert 'sonic_jobs{state="queued"} 3' in lines and "sonic_workers 1" in lines
+    Worker(ledger, service.stores, stub_engine).run_one()
+    lines = client.get("/metrics").text
+    labels = r'\{(state="[a-z]+"|(stage="[a-z]+",)?le="[0-9.+Inf]+"|stage="[a-z]+")\}'
     for line in lines.splitlines():
-        assert re.fullmatch(r'# TYPE [a-z_]+ gauge|[a-z_]+(\{state="[a-z]+"\})? [0-9.]+', line), line
+        assert re.fullmatch(rf"# TYPE [a-z_]+ (gauge|histogram)|[a-z_]+({labels})? [0-9.]+", line), line
+    assert 'sonic_queue_wait_seconds_bucket{le="+Inf"} 1' in lines and "sonic_real_time_factor_count 1" in lines
+    assert 'sonic_stage_seconds_bucket{stage="upload",le="+Inf"} 1' in lines
 
 
 def test_page_headers_and_openapi(client):
