@@ -8,7 +8,7 @@ RUN pip install --no-cache-dir -c constraints.txt --index-url "https://download.
 COPY sonic_core ./sonic_core
 COPY workflows ./workflows
 RUN pip install --no-cache-dir -c constraints.txt '.[storage,s3,fleet,provenance]'
-USER sonic
+USER 10001
 # Photos and voices under work lie in TMPDIR: mount it in memory (compose.yaml does).
 ENV PYTHONUNBUFFERED=1 TMPDIR=/tmp
 EXPOSE 8000
