@@ -39,9 +39,13 @@ CASES: dict[str, tuple[int, Approximations]] = {
     "10, both, interval: fast": (10, FAST),
     "10, fast, refresh 2": (10, replace(FAST, guidance_refresh=2)),
     "10, fast, reuse 2": (10, replace(FAST, feature_reuse=2)),
+    "10, fast, skip below 0.1": (10, replace(FAST, skip_below=0.1)),
     "25, interval": (25, Approximations(guidance_interval=FAST.guidance_interval)),
     "25, refresh 2": (25, Approximations(guidance_refresh=2)),
     "25, reuse 2": (25, Approximations(feature_reuse=2)),
+    "25, skip below 0.05": (25, Approximations(skip_below=0.05)),
+    "25, skip below 0.1": (25, Approximations(skip_below=0.1)),
+    "25, skip below 0.2": (25, Approximations(skip_below=0.2)),
 }
 
 

@@ -6,6 +6,7 @@ Frames stand on the first axis everywhere: a video latent is (n, 4, h, w), a mot
 from sonic_core.sampling.guidance import Guidance
 from sonic_core.sampling.sampler import Denoise, sample
 from sonic_core.sampling.schedule import align_your_steps, karras_sigmas, v_scalings
+from sonic_core.sampling.skipping import StepSkipper
 from sonic_core.sampling.solvers import SOLVERS, dpmpp_2m, euler
 from sonic_core.sampling.windows import Windows, circular_windows, merge_windows
 
@@ -13,6 +14,7 @@ __all__ = [
     "SOLVERS",
     "Denoise",
     "Guidance",
+    "StepSkipper",
     "Windows",
     "align_your_steps",
     "circular_windows",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sonic_core.sampling.guidance import Guidance, combine
+from sonic_core.sampling.skipping import StepSkipper
 from sonic_core.sampling.solvers import Estimate, Solver, euler
 from sonic_core.sampling.windows import Windows, merge_windows
 
@@ -47,6 +48,7 @@ def sample(
     windows: Windows,
     guidance: Guidance,
     solver: Solver = euler,
+    skipper: StepSkipper | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Denoise a clip.
@@ -58,6 +60,7 @@ def sample(
         windows: how the frames are cut for the model in each step.
         guidance: how the branches are combined.
         solver: one of `solvers.SOLVERS`.
+        skipper: approximate: lets an earlier estimate stand in for one that would hardly differ.
         on_step: called after every step.
 
     Returns:
@@ -69,23 +72,29 @@ def sample(
     previous: Estimate | None = None
     direction: Tensor | None = None  # guided minus plain estimate, kept when guidance is not refreshed
     for step, (sigma, sigma_next) in enumerate(itertools.pairwise(levels)):
-        frames = windows.at(len(latents), step)
-        weights = guidance.weights(sigma)
-        keep = guidance.refresh > 1
-        guided = any(weights[:last])
-        if guided and keep and direction is not None and not guidance.refreshes(step):
-            denoised = _estimate(denoise, latents, sigma, frames, (last,))[0] + direction
+        reused = skipper.reuse(latents, sigma) if skipper is not None else None
+        if reused is not None:
+            current = Estimate(reused, sigma)
         else:
-            used = tuple(b for b, weight in enumerate(weights) if weight or (keep and b == last))
-            estimates = _estimate(denoise, latents, sigma, frames, used)
-            denoised = combine(estimates, tuple(weights[b] for b in used))
-            if guided and keep:
-                direction = denoised - estimates[-1]
-        current = Estimate(denoised, sigma)
+            frames = windows.at(len(latents), step)
+            weights = guidance.weights(sigma)
+            keep = guidance.refresh > 1
+            guided = any(weights[:last])
+            if guided and keep and direction is not None and not guidance.refreshes(step):
+                denoised = _estimate(denoise, latents, sigma, frames, (last,))[0] + direction
+            else:
+                used = tuple(b for b, weight in enumerate(weights) if weight or (keep and b == last))
+                estimates = _estimate(denoise, latents, sigma, frames, used)
+                denoised = combine(estimates, tuple(weights[b] for b in used))
+                if guided and keep:
+                    direction = denoised - estimates[-1]
+            current = Estimate(denoised, sigma)
+            if skipper is not None:
+                skipper.computed(latents, current)
         latents = solver(latents, current, previous, sigma_next)
         previous = current
         if on_step is not None:
-            on_step(step + 1, steps, denoised)
+            on_step(step + 1, steps, current.denoised)
     return latents
 
 

@@ -21,8 +21,8 @@ UNET_PEAK = 20.0
 DECODER_PEAK = 11.0
 """Peak of decoding, in sizes of a finished frame with the channels of the decoder's first width (8.0 counted)."""
 
-ENCODER_PEAK = 5.3
-"""Peak of encoding the portrait, in sizes of it with the channels of the encoder's first width (4.0 counted)."""
+ENCODER_PEAK = 6.6
+"""Peak of encoding the portrait, in sizes of it with the channels of the encoder's first width (5.0 counted)."""
 
 RESERVE = 2**28
 """Left for the libraries' own workspaces."""

@@ -33,7 +33,8 @@ class Approximations:
     """Approximate switches: they save calls of the UNet and change the result. The defaults change nothing.
 
     `schedule` and `solver` only pay with few steps. Guidance is applied inside `guidance_interval` of noise levels;
-    its direction is computed on every `guidance_refresh`-th step; deep features on every `feature_reuse`-th.
+    its direction is computed on every `guidance_refresh`-th step; deep features on every `feature_reuse`-th. A step is
+    skipped whose estimate is predicted to change by less than `skip_below` of itself.
     """
 
     schedule: Literal["karras", "align_your_steps"] = "karras"
@@ -41,6 +42,7 @@ class Approximations:
     guidance_interval: tuple[float, float] = (0.0, math.inf)
     guidance_refresh: int = 1
     feature_reuse: int = 1
+    skip_below: float = 0.0
 
 
 RELEASED = Approximations()

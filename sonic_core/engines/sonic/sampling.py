@@ -16,7 +16,7 @@ from sonic_core.engines.sonic.denoiser import FeatureCache, FrameConditions, Win
 from sonic_core.engines.sonic.options import RELEASED, Approximations, Execution
 from sonic_core.engines.sonic.preview import preview
 from sonic_core.engines.sonic.replicas import Replicas
-from sonic_core.sampling import SOLVERS, Guidance, Windows, align_your_steps, karras_sigmas, sample
+from sonic_core.sampling import SOLVERS, Guidance, StepSkipper, Windows, align_your_steps, karras_sigmas, sample
 from sonic_core.settings import Settings
 
 
@@ -63,6 +63,7 @@ def sample_latents(noise: Tensor, conditions: Conditions, settings: Settings, ru
         windows=windows,
         guidance=guidance(approximations, settings, sampler),
         solver=SOLVERS[approximations.solver],
+        skipper=StepSkipper(approximations.skip_below) if approximations.skip_below else None,
         on_step=progress.step,
     )
 
@@ -109,4 +110,5 @@ class _Progress:
         self._on_step(self._done, self._total, None)
 
     def step(self, done: int, total: int, denoised: Tensor) -> None:
+        self._done = self._total * done // total  # a skipped step is done, too
         self._on_step(self._done, self._total, preview(denoised[len(denoised) // 2]))

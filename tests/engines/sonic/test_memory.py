@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonic_core.engines.sonic.memory import RESERVE, Costs, Work, plan
+from benchmarks.memory import full_size_engine
+from sonic_core.engines.sonic.memory import RESERVE, Costs, Work, network_bytes, plan
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.settings import Settings
 
@@ -82,3 +83,14 @@ def test_the_engine_plans_for_its_networks(engine):
     assert long.peak_bytes >= short.peak_bytes
     with pytest.raises(NotEnoughMemoryError):
         engine.plan_memory(Settings(), (4096, 4096), 10, GIB // 4)
+
+
+@pytest.mark.parametrize(("card", "size"), [(8, 512), (12, 768), (16, 1024)])
+def test_common_cards_hold_common_sizes(card, size):
+    """At the released sizes in half precision; 0.8 GiB of a card are CUDA's and the desktop's."""
+    engine = full_size_engine()
+    networks = [network for network in vars(engine.net).values() if network is not None]
+    free = int((card - 0.8) * GIB) - network_bytes(*networks)
+    made = engine.plan_memory(Settings(), (size, size), 10.0, free)
+    assert made.peak_bytes <= (card - 0.8) * GIB
+    assert made.decode_chunk >= 4
