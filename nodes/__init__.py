@@ -19,6 +19,7 @@ from .load_photos import SonicLoadPhotos
 from .oss_load import SonicOSSLoad
 from .oss_upload import SonicOSSUpload
 from .paste_back import SonicPasteBack
+from .pose import SonicPose
 from .pre_data import SonicPreData
 from .render_video import SonicRenderVideo
 from .sampler import SonicSampler
@@ -30,6 +31,7 @@ NODES: list[type[io.ComfyNode]] = [
     SonicLoadAudio,
     SonicLoadPhotos,
     SonicPreData,
+    SonicPose,
     SonicSampler,
     SonicDub,
     SonicDialogue,

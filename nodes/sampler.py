@@ -13,7 +13,7 @@ from sonic_core.settings import preset as settings_of_preset
 from .model import SonicModel
 from .node import TALKING, SonicNode, checked, schema
 from .sockets import LatentsSocket, ModelSocket, PreData, PreDataSocket, Sampled
-from .widgets import LARGEST_SEED, setting
+from .widgets import LARGEST_SEED, choice, setting
 
 
 class SonicSampler(SonicNode):
@@ -39,6 +39,9 @@ class SonicSampler(SonicNode):
                 setting("audio_guidance", "0: the model's own", default=0.0),
                 setting("image_guidance", "0: the model's own", default=0.0),
                 setting("seed", max=LARGEST_SEED, control_after_generate=True),
+                # Optional, since the workflows of 0.1.0 lack them.
+                choice("mood", optional=True),
+                setting("mood_strength", slider=True, optional=True),
             ],
             outputs=[
                 LatentsSocket.Output(
@@ -76,5 +79,5 @@ class SonicSampler(SonicNode):
         return io.NodeOutput(Sampled(latents, replace(predata.prepared, settings=settings), model))
 
     @classmethod
-    def validate_inputs(cls, preset: str | None = None) -> bool | str:
-        return checked(cls, preset=preset)
+    def validate_inputs(cls, preset: str | None = None, mood: str | None = None) -> bool | str:
+        return checked(cls, preset=preset, mood=mood)

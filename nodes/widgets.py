@@ -31,5 +31,7 @@ def setting(name: str, tooltip: str = "", *, slider: bool = False, **changes: An
 def choice(name: str, **changes: Any) -> io.Input:
     """The widget of a setting that is one of several words."""
     field = Settings.__dataclass_fields__[name]
-    options = list(field.metadata["options"])
-    return io.Combo.Input(name, options=options, default=field.default, tooltip=f"{field.metadata['text']}.", **changes)
+    options, text = list(field.metadata["options"]), field.metadata["text"]
+    if text.partition(":")[0] not in options:
+        text = text[:1].upper() + text[1:]
+    return io.Combo.Input(name, options=options, default=field.default, tooltip=f"{text}.", **changes)

@@ -36,6 +36,7 @@ WIDGETS = [
     ("model", "model"),
     ("sample", "preset"),
     ("prepare", "framing"),
+    ("sample", "mood"),
     ("prepare", "min_resolution"),
     ("sample", "dynamic_scale"),
     ("sample", "motion_scale"),

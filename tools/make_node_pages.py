@@ -54,6 +54,10 @@ TIPS: dict[str, tuple[str, str]] = {
         "或在“加载图像”的遮罩编辑器中画出“人脸遮罩”。有多个人时用“人脸序号”选择。"
         "一批照片（或一组声音）会得到一组视频：后面的节点各运行一次。",
     ),
+    "SonicPose": (
+        "A few degrees are enough: the photo is turned, and what it does not show cannot be seen.",
+        "几度就够了：转动的是照片，照片上没有的部分看不到。",
+    ),
     "SonicSampler": (
         "`fast` is for trying things out, `high_quality` for the result. Lips too weak or too strong: `dynamic_scale`. "
         "Head too still or too lively: `motion_scale`. Another take: another `seed`. Only this node runs again "

@@ -159,6 +159,7 @@ APP = App(
         ("sound", "audio"),
         ("sample", "preset"),
         ("prepare", "framing"),
+        ("sample", "mood"),
         ("prepare", "min_resolution"),
         ("sample", "dynamic_scale"),
         ("sample", "motion_scale"),

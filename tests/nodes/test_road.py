@@ -170,6 +170,16 @@ def test_the_preset_and_the_zeros_mean_what_the_tooltips_say(
     assert (other.args[0].prepared.settings.inference_steps, other.args[0].prepared.settings.seed) == (4, 5)
 
 
+def test_mood_and_pose_reach_the_engine(nodes: dict[str, Any], model: Any, prepare: Prepare) -> None:
+    pose = {"head_yaw": 5.0, "head_pitch": 0.0, "head_roll": 0.0, "gaze_across": 0.0, "gaze_up": 0.3}
+    posed = nodes["SonicPose"].execute(predata=prepare()[0], **pose).args[0]
+    sampled = (
+        nodes["SonicSampler"].execute(model=model, predata=posed, mood="happy", mood_strength=0.5, **SAMPLE).args[0]
+    )
+    settings = sampled.prepared.settings
+    assert (settings.head_yaw, settings.gaze_up, settings.mood, settings.mood_strength) == (5.0, 0.3, "happy", 0.5)
+
+
 def test_too_little_memory_is_said_before_sampling(
     nodes: dict[str, Any], model: Any, engine: FakeEngine, prepare: Prepare
 ) -> None:

@@ -15,6 +15,7 @@ IDS = [
     "SonicLoadAudio",
     "SonicLoadPhotos",
     "SONIC_PreData",
+    "SonicPose",
     "SonicSampler",
     "SonicDub",
     "SonicDialogue",
