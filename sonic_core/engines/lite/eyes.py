@@ -22,6 +22,8 @@ BAG = 0.30  # how far below the eye the lower lid's movement reaches
 RIM = 0.11  # the strip above the edge of the upper lid, with its lashes, that travels with it
 LASH = 0.02  # and the lashes' dark line below the edge
 FILL_ABOVE, FILL_BELOW = 0.16, 0.10  # what round the opening is lashes and shadow, no skin to fill from
+# The fold over a shut lid: how dark it is, and how high and wide in widths of the eye.
+CREASE, CREASE_ABOVE, CREASE_WIDTH = 0.12, 0.02, 0.035
 GLANCE = np.array([0.42, 0.20], np.float32)  # of the iris's radius: how far a glance of strength one moves it
 CURVE = 24  # samples along the eye
 
@@ -89,10 +91,12 @@ def _smooth_curve(points: np.ndarray, width: float) -> np.ndarray:
     return ((t * (1 - t))[:, None] * np.stack([np.ones_like(t), t, t * t], -1) @ factors).astype(np.float32)
 
 
-def draw_eye(eye: Eye, photo: Texture, source: np.ndarray, shut: float, glance: np.ndarray) -> np.ndarray:
+def draw_eye(
+    eye: Eye, photo: Texture, seen: np.ndarray, source: np.ndarray, shut: float, glance: np.ndarray
+) -> np.ndarray:
     """The eye's region with its lids and gaze moved: uint8 (h, w, 3).
 
-    `source` (h, w, 2) says where in the photo each pixel of the region would come from with the eye as it is.
+    `seen` (h, w, 3) is the region as it is, and `source` (h, w, 2) where in the photo its pixels come from.
     """
     down = np.array([-eye.across[1], eye.across[0]], np.float32)
     offset = source - eye.corner
@@ -105,26 +109,13 @@ def draw_eye(eye: Eye, photo: Texture, source: np.ndarray, shut: float, glance: 
         return cv2.remap(values[None], at, row, cv2.INTER_LINEAR)
 
     upper, lower = curve(eye.upper), curve(eye.lower)
-    lash = LASH * eye.width * smoothstep(np.minimum(inside, 1 - inside), 0.0, 0.15)
     meeting = lower - MEETING * (lower - upper)
-    drop = shut * (meeting + 0.5 - upper)
-    upper_now, lower_now = upper + drop, lower + shut * (meeting - 0.5 - lower)
-
-    # The lower lid: its movement dies out towards the cheek.
-    rise = np.clip((lower + BAG * eye.width - v) / np.maximum(lower + BAG * eye.width - lower_now, 1), 0, 1)
-    from_below = np.where(v > (upper_now + lower_now) / 2, v - (lower_now - lower) * smoothstep(rise, 0, 1), v)
-    skin = photo.look_up(_place(eye, u, from_below))
-    # The upper lid, over the eye and over where its lashes were; then the lashes where they are now.
-    begun, over_eye = smoothstep(drop, 0, 1), np.clip(upper_now + lash * shut - v + 0.5, 0, 1)
-    above = smoothstep(v - upper, -FILL_ABOVE * eye.width, -0.3 * FILL_ABOVE * eye.width)
-    lid = np.maximum(above * smoothstep(np.asarray(shut), 0.0, 0.25), v > upper) * over_eye
-    # Shut, the whites are gone even where the edge of the lower lid was found a little too high.
-    beneath = smoothstep(v - lower, FILL_BELOW * eye.width, 0.3 * FILL_BELOW * eye.width) * (v > lower_now)
-    lid = np.maximum(lid, beneath * smoothstep(np.asarray(shut), 0.6, 0.95) * smoothstep(inside * (1 - inside), 0, 0.1))
-    skin = _mix(skin, eye.lid.look_up(source), lid * begun)
-    rim = smoothstep(v - upper_now, -RIM * eye.width, -0.4 * RIM * eye.width)
-    skin = _mix(skin, photo.look_up(_place(eye, u, v - drop)), rim * over_eye * begun)
-    opening = np.clip(v - upper_now - lash * shut + 0.5, 0, 1) * np.clip(lower_now - v + 0.5, 0, 1)
+    lids = _Lids(
+        u, v, inside, upper, lower, upper + shut * (meeting + 0.5 - upper), lower + shut * (meeting - 0.5 - lower)
+    )
+    skin = _with_lids(eye, photo, source, lids, shut) if shut > 0.01 else seen
+    lash = shut * LASH * eye.width * smoothstep(np.minimum(inside, 1 - inside), 0.0, 0.15)
+    opening = np.clip(v - lids.upper_now - lash + 0.5, 0, 1) * np.clip(lids.lower_now - v + 0.5, 0, 1)
     if not opening.any():
         return np.clip(skin + 0.5, 0, 255).astype(np.uint8)
 
@@ -135,12 +126,54 @@ def draw_eye(eye: Eye, photo: Texture, source: np.ndarray, shut: float, glance: 
     sideways = smoothstep(away, max(corner, 1.3 * eye.radius), 0.9 * eye.radius)
     margin = np.minimum(v - upper, lower - v) / max(eye.radius, 1.0)
     vertical = smoothstep(margin, 0.0, 0.6) * sideways
-    ball_u, ball_v = u - shift[0] * sideways, v - shift[1] * vertical
-    ball = photo.look_up(_place(eye, ball_u, ball_v))
-    # A closing lid shades the eye under it.
-    shade = 1 - 0.35 * shut * smoothstep(v - upper_now, 0.25 * eye.width, 0.0)
-    mixed = _mix(skin, ball * shade[..., None], opening)
-    return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    ball = photo.look_up(_place(eye, u - shift[0] * sideways, v - shift[1] * vertical)).astype(np.float32)
+    if shut > 0.01:  # a closing lid shades the eye under it
+        ball *= (1 - 0.35 * shut * smoothstep(v - lids.upper_now, 0.25 * eye.width, 0.0))[..., None].astype(np.float32)
+    return np.clip(_mix(skin, ball, opening) + 0.5, 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class _Lids:
+    """Each (h, w): place along and across the eye, px; the share along; the lids' edges in the photo and now."""
+
+    u: np.ndarray
+    v: np.ndarray
+    inside: np.ndarray
+    upper: np.ndarray
+    lower: np.ndarray
+    upper_now: np.ndarray
+    lower_now: np.ndarray
+
+
+def _with_lids(eye: Eye, photo: Texture, source: np.ndarray, lids: _Lids, shut: float) -> np.ndarray:
+    """The region float32 (h, w, 3) with skin drawn over the closing eye; what is still open is to be drawn over it."""
+    u, v, inside, upper, lower = lids.u, lids.v, lids.inside, lids.upper, lids.lower
+    drop = lids.upper_now - upper
+    lash = LASH * eye.width * smoothstep(np.minimum(inside, 1 - inside), 0.0, 0.15)
+    # The lower lid: its movement dies out towards the cheek.
+    bag = lower + BAG * eye.width
+    rise = np.clip((bag - v) / np.maximum(bag - lids.lower_now, 1), 0, 1)
+    below = v > (lids.upper_now + lids.lower_now) / 2
+    from_below = np.where(below, v - (lids.lower_now - lower) * smoothstep(rise, 0, 1), v)
+    skin = photo.look_up(_place(eye, u, from_below))
+    # The upper lid, over the eye and over where its lashes were; then the lashes where they are now.
+    begun, over_eye = smoothstep(drop, 0, 1), np.clip(lids.upper_now + lash * shut - v + 0.5, 0, 1)
+    above = smoothstep(v - upper, -FILL_ABOVE * eye.width, -0.3 * FILL_ABOVE * eye.width)
+    lid = np.maximum(above * smoothstep(np.asarray(shut), 0.0, 0.25), v > upper) * over_eye
+    # Shut, the whites are gone even where the edge of the lower lid was found a little too high.
+    beneath = smoothstep(v - lower, FILL_BELOW * eye.width, 0.3 * FILL_BELOW * eye.width) * (v > lids.lower_now)
+    lid = np.maximum(lid, beneath * smoothstep(np.asarray(shut), 0.6, 0.95) * smoothstep(inside * (1 - inside), 0, 0.1))
+    fold = _crease(lids, eye.width) * smoothstep(np.asarray(shut), 0.3, 0.9)
+    skin = _mix(skin, eye.lid.look_up(source) * (1 - CREASE * fold)[..., None], lid * begun)
+    rim = smoothstep(v - lids.upper_now, -RIM * eye.width, -0.4 * RIM * eye.width)
+    return _mix(skin, photo.look_up(_place(eye, u, v - drop)), rim * over_eye * begun)
+
+
+def _crease(lids: _Lids, width: float) -> np.ndarray:
+    """(h, w) the fold over a shut lid: a soft line along it, a third of the way up from where the open lid's edge was."""
+    line = lids.upper - CREASE_ABOVE * width * 4 * lids.inside * (1 - lids.inside)
+    ends = smoothstep(np.minimum(lids.inside, 1 - lids.inside), 0.02, 0.2)
+    return np.exp(-(((lids.v - line) / (CREASE_WIDTH * width)) ** 2)) * ends
 
 
 def _mix(under: np.ndarray, over: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -200,7 +200,8 @@ class Renderer:
         box = self._inside(corners, view, 2)
         x1, y1, x2, y2 = box
         if x2 - x1 > 2 and y2 - y1 > 2:
-            view[y1:y2, x1:x2] = draw_eye(eye, self.skin, self._within(moved.source, box), shut, glance)
+            part = view[y1:y2, x1:x2]
+            part[:] = draw_eye(eye, self.skin, part, self._within(moved.source, box), shut, glance)
 
     def _inside(self, corners: np.ndarray, view: np.ndarray, margin: float) -> tuple[int, int, int, int]:
         """(x1, y1, x2, y2) of the part of `view` that holds the given picture points."""
