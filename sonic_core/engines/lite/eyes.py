@@ -170,7 +170,7 @@ def _with_lids(eye: Eye, photo: Texture, source: np.ndarray, lids: _Lids, shut: 
 
 
 def _crease(lids: _Lids, width: float) -> np.ndarray:
-    """(h, w) the fold over a shut lid: a soft line along it, a third of the way up from where the open lid's edge was."""
+    """(h, w) the fold over a shut lid: a soft line a little above where the open lid's edge was."""
     line = lids.upper - CREASE_ABOVE * width * 4 * lids.inside * (1 - lids.inside)
     ends = smoothstep(np.minimum(lids.inside, 1 - lids.inside), 0.02, 0.2)
     return np.exp(-(((lids.v - line) / (CREASE_WIDTH * width)) ** 2)) * ends
