@@ -17,13 +17,14 @@ from typing import Any, TypeVar
 import torch
 from comfy import model_management
 
+from sonic_core.progress import OnStep
+
 from . import host
 
 WATCH_SECONDS = 0.1
 SAY_SECONDS = 1.0
 
 T = TypeVar("T")
-OnStep = Callable[..., None]
 
 _turn = threading.Lock()
 _thread = threading.local()

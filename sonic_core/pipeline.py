@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +22,8 @@ from sonic_core.engines import load_engine
 from sonic_core.engines.base import (
     SPEECH_RATE,
     Engine,
-    OnStep,
     ProgressiveEngine,
     Talk,
-    no_step,
 )
 from sonic_core.errors import SettingsError
 from sonic_core.face.crop import Box
@@ -39,6 +37,7 @@ from sonic_core.media.hls import save_stream
 from sonic_core.media.image import load_image
 from sonic_core.media.video import open_video, save_video
 from sonic_core.media.voices import by_channel
+from sonic_core.progress import OnStep, no_step
 from sonic_core.request import Request
 from sonic_core.settings import Settings, preset
 
@@ -247,7 +246,7 @@ class SonicPipeline:
         clip: Clip,
         path: str | os.PathLike[str],
         crf: int = 18,
-        on_frame: Callable[[int, int], None] | None = None,
+        on_frame: OnStep | None = None,
         **options: Any,
     ) -> Path:
         """Make the frames and write them with the sound; `options` are those of `media.video.save_video`."""
@@ -259,7 +258,7 @@ class SonicPipeline:
         clip: Clip,
         folder: str | os.PathLike[str],
         crf: int = 18,
-        on_frame: Callable[[int, int], None] | None = None,
+        on_frame: OnStep | None = None,
     ) -> Path:
         """Make the frames and write them as a stream that plays meanwhile; see `media.hls.save_stream`."""
         with self._timed("render"):

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sonic_core.clip import Audio, Clip, frame_count
-from sonic_core.engines.base import Latents, MemoryPlan, no_step
+from sonic_core.engines.base import Latents, MemoryPlan
 from sonic_core.errors import InputError
 from sonic_core.face.detect import Face
 from sonic_core.face.framing import View, frame_portrait
 from sonic_core.media.audio import shifted
 from sonic_core.pipeline import SonicPipeline
+from sonic_core.progress import no_step
 from sonic_core.settings import Settings
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)

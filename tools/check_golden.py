@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.reference_run import Reference, ReferenceConditions  # noqa: E402
-from sonic_core.engines.base import no_step  # noqa: E402
 from sonic_core.engines.sonic.checkpoint import image_encoder_from_state, unet_from_state  # noqa: E402
 from sonic_core.engines.sonic.conditions import Conditions, Networks, embed_image, embed_speech, silence  # noqa: E402
 from sonic_core.engines.sonic.config import SonicConfig, read_config  # noqa: E402
@@ -34,6 +33,7 @@ from sonic_core.engines.sonic.sampling import Run, sample_latents  # noqa: E402
 from sonic_core.engines.sonic.vae import VideoAutoencoder, decode_chunks  # noqa: E402
 from sonic_core.face.crop import crop_square, mask_box, resized_size  # noqa: E402
 from sonic_core.face.framing import Portrait  # noqa: E402
+from sonic_core.progress import no_step  # noqa: E402
 from sonic_core.settings import Settings  # noqa: E402
 from sonic_core.speech.tokens import TOKEN_PADDING, AudioToBucket, AudioToToken, feature_rows, pad_rows  # noqa: E402
 from sonic_core.speech.whisper import WhisperFeatures  # noqa: E402

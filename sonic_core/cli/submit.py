@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         for places, files, _, what in given:
             if files:
                 fill(graph, places, [server.upload(file) for file in files], what)
-        made = server.run(graph, lambda fraction, _: bar.update(round(fraction * 100), 100))
+        made = server.run(graph, bar.update)
         server.download(main_video(made), args.output)
     sys.stdout.write(f"{args.output}\n")
     return 0

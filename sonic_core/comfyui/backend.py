@@ -33,14 +33,14 @@ def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
         apply_request(graph, task.request)
         try:
             with ComfyUI(server) as client:
-                task.on_step("uploading", 0.0)
+                task.report("uploading", 0.0)
                 folder = f"sonic-{task.job_id}"
                 fill(graph, IMAGE_INPUTS, [client.upload(task.image, folder, "temp")], "photo")
                 fill(graph, AUDIO_INPUTS, [client.upload(task.audio, folder, "temp")], "sound")
                 # The nodes write it into the file's AIGC record. New for each attempt: the server remembers old ones.
                 prompt_id = f"{task.job_id}-{uuid.uuid4().hex[:8]}"
-                made = client.run(graph, lambda share, _: task.on_step("generating", 0.9 * share), prompt_id)
-                task.on_step("fetching", 0.9)
+                made = client.run(graph, task.stage("generating", 0.0, 0.9), prompt_id)
+                task.report("fetching", 0.9)
                 client.download(main_video(made), task.output)
         except ComfyUIUnreachable as error:
             raise EngineUnavailable(str(error)) from error

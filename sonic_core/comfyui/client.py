@@ -11,8 +11,7 @@ import mimetypes
 import os
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -23,10 +22,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from sonic_core.errors import SonicError
 from sonic_core.media.files import existing_file, written_whole
+from sonic_core.progress import OnStep
 
 Graph = dict[str, dict[str, Any]]  # API format: node id -> class_type, inputs
-# on_progress(fraction of the prompt 0 to 1, id of the working node or None); raising from it cancels the prompt.
-OnProgress = Callable[[float, "str | None"], None]
+PARTS = 1000  # of a prompt, in which progress is counted
 
 OUTPUT_KEYS = ("images", "gifs", "video", "audio")
 POLL_SECONDS = 1.0
@@ -99,14 +98,12 @@ class ComfyUI:
             raise ComfyUIError(_refusal(answer))
         return str(answer["prompt_id"])
 
-    def run(
-        self, graph: Graph, on_progress: OnProgress | None = None, prompt_id: str | None = None
-    ) -> list[OutputFile]:
-        """Queue a graph, watch it to its end and say what it made. Raising from `on_progress` cancels it."""
+    def run(self, graph: Graph, on_step: OnStep | None = None, prompt_id: str | None = None) -> list[OutputFile]:
+        """Queue a graph, watch it to its end and say what it made. Raising from `on_step` cancels it."""
         with self._socket() as socket:
             prompt_id = self.queue(graph, prompt_id)
             try:
-                self._watch(socket, prompt_id, len(graph), on_progress)
+                self._watch(socket, prompt_id, len(graph), on_step)
             except ComfyUIUnreachable:
                 raise
             except BaseException:
@@ -153,35 +150,21 @@ class ComfyUI:
                 raise self._no_answer(error) from error
         return Path(path)
 
-    def _watch(self, socket: ClientConnection, prompt_id: str, nodes: int, on_progress: OnProgress | None) -> None:
-        done: set[str] = set()
-        at: tuple[float, str | None] = 0.0, None
+    def _watch(self, socket: ClientConnection, prompt_id: str, nodes: int, on_step: OnStep | None) -> None:
+        progress = _Progress(nodes)
         while True:
             message = _next(socket)
             if message is None:  # silence or a broken connection
                 if self._ended(prompt_id) is not None:
                     return
                 self._check_known(prompt_id)
-            kind, data = (message or {}).get("type"), (message or {}).get("data", {})
-            if message is not None and data.get("prompt_id") != prompt_id:
+            elif message.get("data", {}).get("prompt_id") != prompt_id:
                 continue
-            if kind == "execution_cached":
-                done.update(data["nodes"])
-            elif kind == "executed":
-                done.add(data["node"])
-            elif kind == "progress_state":
-                states = data["nodes"].values()
-                done.update(state["node_id"] for state in states if state["state"] == "finished")
-                part = sum(s["value"] / s["max"] for s in states if s["state"] == "running" and s["max"])
-                working = next((s["node_id"] for s in states if s["state"] == "running"), None)
-                at = min((len(done) + part) / nodes, 1.0), working
-            elif kind == "execution_error":  # the history has it too, but not when a node was merely kept from running
-                raise _failure(data)
-            elif kind in ("execution_success", "execution_interrupted"):
+            elif progress.read(message["type"], message["data"]):
                 self._wait_for_record(prompt_id)
                 return
-            if on_progress is not None:  # in silence too, so that whoever waits can cancel
-                on_progress(*at)
+            if on_step is not None:  # in silence too, so that whoever waits can cancel
+                on_step(progress.parts, PARTS)
 
     def _check_known(self, prompt_id: str) -> None:
         """Raise ComfyUIUnreachable when the server neither runs, holds nor remembers a prompt: it was started anew."""
@@ -230,6 +213,30 @@ class ComfyUI:
         if answer.status_code != 200:
             raise ComfyUIError(_refusal(body) if body else f"{self.url}{path} answered {answer.status_code}")
         return body
+
+
+@dataclass
+class _Progress:
+    """How much of a prompt is done, read from the server's messages about it."""
+
+    nodes: int
+    parts: int = 0  # of PARTS
+    done: set[str] = field(default_factory=set)
+
+    def read(self, kind: str, data: dict[str, Any]) -> bool:
+        """Note one message; True when it says that the prompt has ended. Raises ComfyUIError for a failed node."""
+        if kind == "execution_error":  # the history has it too, but not when a node was merely kept from running
+            raise _failure(data)
+        if kind == "execution_cached":
+            self.done.update(data["nodes"])
+        elif kind == "executed":
+            self.done.add(data["node"])
+        elif kind == "progress_state":
+            states = data["nodes"].values()
+            self.done.update(state["node_id"] for state in states if state["state"] == "finished")
+            running = sum(s["value"] / s["max"] for s in states if s["state"] == "running" and s["max"])
+            self.parts = round(PARTS * min((len(self.done) + running) / self.nodes, 1.0))
+        return kind in ("execution_success", "execution_interrupted")
 
 
 def _next(socket: ClientConnection) -> dict[str, Any] | None:

@@ -16,13 +16,14 @@ import torch
 from sonic_core.clip import Audio, Clip
 from sonic_core.dialogue.listening import listen
 from sonic_core.dialogue.picture import composed
-from sonic_core.engines.base import SPEECH_RATE, Engine, Latents, OnStep, no_step
+from sonic_core.engines.base import SPEECH_RATE, Engine, Latents
 from sonic_core.engines.lite.layout import FPS
 from sonic_core.errors import InputError, NoFaceError, SettingsError
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.framing import frame_portrait
 from sonic_core.media.audio import shifted, speech_waveform
 from sonic_core.media.voices import activity, mixed
+from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
 MOST_FACES = 8

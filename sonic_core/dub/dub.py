@@ -17,7 +17,7 @@ from sonic_core.dub.faces import FaceState, rest_face, states
 from sonic_core.dub.length import BACK_AND_FORTH, Longer, Shorter, lengthened
 from sonic_core.dub.mouth import MouthPainter
 from sonic_core.dub.people import Cast, Person, watch
-from sonic_core.engines.base import SPEECH_RATE, Engine, OnStep, no_step
+from sonic_core.engines.base import SPEECH_RATE, Engine
 from sonic_core.engines.lite.engine import at_rate
 from sonic_core.engines.lite.layout import MouthBasis
 from sonic_core.errors import InputError, NoFaceError
@@ -26,6 +26,7 @@ from sonic_core.face.encoder import FaceEncoder
 from sonic_core.face.framing import Portrait
 from sonic_core.media.audio import shifted, speech_waveform
 from sonic_core.media.voices import mixed
+from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
 SHORTEST_PASS = 0.2  # seconds of untouched frames that a report mentions
@@ -69,7 +70,7 @@ class Dub:
 
 def look_at(clip: Clip, detector: FaceDetector, on_step: OnStep = no_step) -> Cast:
     """Who is in a video. Raises NoFaceError when nobody is."""
-    cast = watch(clip, detector, FaceEncoder(), lambda done, total: on_step(done, total, None))
+    cast = watch(clip, detector, FaceEncoder(), on_step)
     if not cast.people:
         raise NoFaceError(
             f"no face was found in the video of {clip.width} x {clip.height} pixels and {clip.frame_count} frames; "

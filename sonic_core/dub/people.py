@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from sonic_core.face.detect import PRESENT, Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
 from sonic_core.face.points import RIGID
 from sonic_core.face.tracker import WANDERING, face_height, lip_gap, one_thread, rescaled, shrunk
+from sonic_core.progress import OnStep
 
 SEARCH_EVERY = 25  # frames between searches for people who came in
 SEARCH_LOST_EVERY = 4  # while somebody who was there is missing
@@ -32,8 +32,6 @@ BETTER = 1.05  # times as much a view has to be worth to take the place of an ea
 OPEN, OPEN_WORTH = 0.06, 0.5  # opening in face heights that shows a person's own teeth, and what it adds to a view
 VIEWS = 8  # embeddings kept of a person, the latest
 LANDMARKS = (478, 3)
-
-OnFrame = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ class _Watcher:
         return self.people[-1]
 
 
-def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: OnFrame | None = None) -> Cast:
+def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: OnStep | None = None) -> Cast:
     """Find everybody in a video. `on_frame(done, total)` is called after each frame; raising from it cancels."""
     folder = tempfile.TemporaryDirectory(prefix="sonic-dub-")
     watcher, cuts = _Watcher(Path(folder.name), detector, encoder), CutDetector()

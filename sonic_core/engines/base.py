@@ -6,7 +6,6 @@ The pipeline, the nodes, the workers and the tests see only this. An engine gets
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -15,19 +14,12 @@ import torch
 
 from sonic_core.clip import Clip
 from sonic_core.face.framing import Portrait
+from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
 SPEECH_RATE = 16000
 
 Stage = Literal["condition", "sample", "decode"]
-
-# on_step(done, total, preview): called after each unit of work; raising from it cancels the call. `preview` is a
-# float32 (height, width, 3) picture or None.
-OnStep = Callable[[int, int, Any], None]
-
-
-def no_step(done: int, total: int, preview: Any = None) -> None:
-    """The `on_step` of a caller that does not watch."""
 
 
 @dataclass(frozen=True)

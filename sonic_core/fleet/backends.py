@@ -1,6 +1,6 @@
 """What a worker makes videos with: here the library in this process; a ComfyUI server is `comfyui_engine`'s.
 
-An engine is a function of a Task; it reports its stages through `task.on_step`, which raises to stop it. Knows
+An engine is a function of a Task; it reports its stages through the task, which raises to stop it. Knows
 no ledger and no store.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sonic_core.errors import SonicError
+from sonic_core.progress import OnStep
 from sonic_core.request import Request
 
 if TYPE_CHECKING:
@@ -23,12 +24,6 @@ class EngineUnavailable(SonicError):
     """The engine cannot work now; another time, or another worker's, may."""
 
 
-class OnStage(Protocol):
-    """Progress: a stage's name and the whole job's share done, 0 to 1. Raising from it stops the job."""
-
-    def __call__(self, stage: str, fraction: float) -> None: ...
-
-
 @dataclass(frozen=True)
 class Task:
     """One video to make: local inputs, what is asked for, where the MP4 goes."""
@@ -38,8 +33,16 @@ class Task:
     audio: Path
     request: Request
     output: Path
-    on_step: OnStage
+    report: Callable[[str, float], None]  # the stage, and the job's share done, 0 to 1; raising from it stops the job
     stream: SegmentUpload | None = None  # where the video goes while it is being made, too
+
+    def stage(self, name: str, start: float, end: float) -> OnStep:
+        """The `on_step` of one stage, which is the job's share from `start` to `end`."""
+
+        def on_step(done: int, total: int, preview: object = None) -> None:
+            self.report(name, start + (end - start) * done / max(total, 1))
+
+        return on_step
 
 
 Engine = Callable[[Task], dict[str, float]]  # returns seconds per stage
@@ -56,25 +59,23 @@ def core_engine(model: str = "lite", device: str | None = None) -> Engine:
         if loaded:
             loaded[0].seconds.clear()  # the job before this one paid for the loading
         else:
-            task.on_step("loading", 0.0)
+            task.report("loading", 0.0)
             loaded.append(SonicPipeline.from_pretrained(model, device=device))
         pipe = loaded[0]
 
-        before = 0.0  # the share of the job that sampling the whole clip is
+        sampled = 0.5 if task.stream is None else 0.0  # a stream is sampled while it is rendered
+        drawn = task.stage("rendering", sampled, 1.0)
 
-        def sampling(done: int, total: int, preview: object = None) -> None:
-            nonlocal before
-            before = 0.5
-            task.on_step("sampling", 0.5 * done / max(total, 1))
-
-        def rendering(done: int, total: int) -> None:
-            task.on_step("rendering", before + (1 - before) * done / max(total, 1))
+        def rendering(done: int, total: int, preview: object = None) -> None:
+            drawn(done, total)
             if task.stream is not None:
                 task.stream.update(folder)
 
         folder = task.output.with_suffix("")
         make_clip = pipe if task.stream is None else pipe.stream
-        clip = make_clip(str(task.image), str(task.audio), task.request, sampling, job_id=task.job_id)
+        clip = make_clip(
+            str(task.image), str(task.audio), task.request, task.stage("sampling", 0.0, 0.5), job_id=task.job_id
+        )
         if task.stream is None:
             pipe.save_video(clip, task.output, on_frame=rendering)
         else:
@@ -93,7 +94,7 @@ def signing(engine: Engine, credentials: Credentials) -> Engine:
         from sonic_core.disclosure.c2pa import sign
 
         timings = engine(task)
-        task.on_step("signing", 0.98)
+        task.report("signing", 0.98)
         sign(task.output, task.output, credentials, title=f"{task.job_id}.mp4")
         return timings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from sonic_core.media.files import written_whole
 from sonic_core.media.palette import paletted
 from sonic_core.media.prefetch import ahead
 from sonic_core.media.subtitles import Cue, SubtitleTrack
+from sonic_core.progress import OnStep
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def save_video(
     clip: Clip,
     path: str | os.PathLike[str],
     crf: int = 18,
-    on_frame: Callable[[int, int], None] | None = None,
+    on_frame: OnStep | None = None,
     encoding: Encoding | None = None,
     subtitles: Sequence[Cue] = (),
 ) -> Path:
@@ -93,7 +94,7 @@ def encode(
     container: Any,
     clip: Clip,
     options: dict[str, str],
-    on_frame: Callable[[int, int], None] | None = None,
+    on_frame: OnStep | None = None,
     plan: Plan | None = None,
     subtitles: Sequence[Cue] = (),
 ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from sonic_core.errors import OutputError
 from sonic_core.media.encoding import X264, encode
 from sonic_core.media.files import written_whole
 from sonic_core.media.remux import remux
+from sonic_core.progress import OnStep
 
 PLAYLIST, INIT, SEGMENT = "index.m3u8", "init.mp4", "segment-%05d.m4s"
 SEGMENT_SECONDS = 1  # the shorter, the sooner the first one plays
@@ -30,7 +31,7 @@ def save_stream(
     clip: Clip,
     folder: str | os.PathLike[str],
     crf: int = 18,
-    on_frame: Callable[[int, int], None] | None = None,
+    on_frame: OnStep | None = None,
 ) -> Path:
     """Write `clip` as an HLS stream into `folder`, which is made when it is not there: the path of the playlist.
 

@@ -5,12 +5,12 @@ devices), and what the frames mean, is not known here.
 """
 
 import itertools
-from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from sonic_core.progress import OnStep
 from sonic_core.sampling.guidance import Guidance, combine
 from sonic_core.sampling.skipping import StepSkipper
 from sonic_core.sampling.solvers import Estimate, Solver, euler
@@ -33,10 +33,6 @@ class Denoise(Protocol):
             (branches, windows, length, ...) estimates of the clean latents.
         """
         ...
-
-
-OnStep = Callable[[int, int, Tensor], None]
-"""(steps done, steps in all, denoised estimate (n, ...)); raising from it cancels."""
 
 
 @torch.inference_mode()

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from sonic_core.errors import InputError
+from sonic_core.progress import OnStep
 from sonic_core.storage.crc64 import crc64, crc64_of_file
 from sonic_core.storage.keys import check_key
 from sonic_core.storage.scratch import hold, is_held
@@ -26,7 +27,6 @@ from sonic_core.storage.store import (
     ObjectExists,
     ObjectInfo,
     ObjectNotFound,
-    OnStep,
     StorageError,
     explain_os_error,
     guess_content_type,

@@ -24,7 +24,8 @@ import httpx
 from anyio.lowlevel import RunVar
 
 from sonic_core.errors import InputError
-from sonic_core.storage.store import OnStep, temporary_file
+from sonic_core.progress import OnStep
+from sonic_core.storage.store import temporary_file
 
 SCHEMES = ("https",)
 MAX_URL = 2048

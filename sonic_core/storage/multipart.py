@@ -15,8 +15,9 @@ from typing import Any
 
 import oss2
 
+from sonic_core.progress import OnStep
 from sonic_core.storage.crc64 import combine, crc64
-from sonic_core.storage.store import ChecksumError, ChecksumMissing, OnStep, StorageError
+from sonic_core.storage.store import ChecksumError, ChecksumMissing, StorageError
 
 logger = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ import oss2
 import tenacity
 
 from sonic_core.errors import SettingsError
+from sonic_core.progress import OnStep
 from sonic_core.storage import multipart
 from sonic_core.storage.crc64 import crc64 as crc64_of
 from sonic_core.storage.credentials import CredentialsProvider, make_provider
@@ -32,7 +33,6 @@ from sonic_core.storage.store import (
     ObjectExists,
     ObjectInfo,
     ObjectNotFound,
-    OnStep,
     StorageError,
     guess_content_type,
     write_verified,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from sonic_core.errors import InputError, SonicError
+from sonic_core.progress import OnStep
 from sonic_core.storage.crc64 import crc64
 
 
@@ -47,12 +48,6 @@ class ChecksumError(StorageError):
 
 class ChecksumMissing(ChecksumError):
     """The store names no checksum, so nobody can tell; asking again would not help."""
-
-
-class OnStep(Protocol):
-    """Progress in bytes; raising from it cancels the transfer."""
-
-    def __call__(self, done: int, total: int, preview: object = None) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from sonic_core.errors import InputError, MissingExtraError, SettingsError, SonicError
+from sonic_core.progress import OnStep
 from sonic_core.storage.folder import FolderStore
 from sonic_core.storage.keys import check_id, check_key, sanitize_name
 from sonic_core.storage.profiles import load_profile
-from sonic_core.storage.store import ObjectExists, ObjectNotFound, OnStep, StorageError
+from sonic_core.storage.store import ObjectExists, ObjectNotFound, StorageError
 from sonic_core.storage.stores import Stores, open_stores
 
 logger = logging.getLogger(__name__)

@@ -38,7 +38,9 @@ def download(file: ModelFile, folder: Path, source: Source = "huggingface") -> b
         base = os.environ.get("MODELSCOPE_ENDPOINT", "https://modelscope.cn").rstrip("/")
         url = f"{base}/models/{MODELSCOPE[file.repository]}/resolve/master/{file.name}"
         with tqdm(desc=file.name, total=file.size, unit="B", unit_scale=True) as bar:
-            stated = fetch_file(url, target, file.sha256, lambda done, _: bar.update(done - bar.n) and None)
+            stated = fetch_file(
+                url, target, file.sha256, lambda done, total, preview=None: bar.update(done - bar.n) and None
+            )
     else:
         stated = _from_hub(file, folder, target)
     if stated is not None:

@@ -5,7 +5,6 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from email.message import Message
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
@@ -13,16 +12,14 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from sonic_core.errors import ModelError
+from sonic_core.progress import OnStep
 
 BLOCK = 2**20
 TIMEOUT_SECONDS = 60
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
-OnBytes = Callable[[int, int], None]
-"""(bytes there, bytes in all or 0 if unknown); raising from it breaks off, and the next call goes on from there."""
 
-
-def fetch_file(url: str, target: Path, sha256: str | None = None, on_bytes: OnBytes | None = None) -> str | None:
+def fetch_file(url: str, target: Path, sha256: str | None = None, on_bytes: OnStep | None = None) -> str | None:
     """Fetch `url` to `target`; what is there already of `target.part` is kept.
 
     Args:
@@ -71,7 +68,7 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _fetch(url: str, part: Path, on_bytes: OnBytes | None) -> str | None:
+def _fetch(url: str, part: Path, on_bytes: OnStep | None) -> str | None:
     """Append to `part` until the end; returns the sha256 the server stated."""
     have = part.stat().st_size if part.is_file() else 0
     redirects = _Redirects()

@@ -9,7 +9,7 @@ from sonic_core.fleet.sweeper import QueueError
 
 def bytes_engine(task):
     """A file that names the job, in no time."""
-    task.on_step("rendering", 0.5)
+    task.report("rendering", 0.5)
     task.output.write_bytes(f"video of {task.job_id}\n".encode() * 2000)
     return {}
 
@@ -17,7 +17,7 @@ def bytes_engine(task):
 def slow_bytes_engine(task):
     """The same in about a second, so that a worker can be killed in the middle."""
     for step in range(20):
-        task.on_step("rendering", step / 20)
+        task.report("rendering", step / 20)
         time.sleep(0.05)
     return bytes_engine(task)
 
@@ -39,7 +39,7 @@ def video_engine(task):
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 256, 256, "yuv420p"
         for number in range(50):
-            task.on_step("rendering", number / 50)
+            task.report("rendering", number / 50)
             time.sleep(0.08)
             picture = np.full((256, 256, 3), (number * 5, 120, 200 - number * 2), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
@@ -49,7 +49,7 @@ def video_engine(task):
 
 def stub_engine(task):
     """A file that names the job; asserts that the inputs are there."""
-    task.on_step("rendering", 0.5)
+    task.report("rendering", 0.5)
     assert task.image.stat().st_size and task.audio.stat().st_size
     task.output.write_bytes(f"video of {task.job_id}".encode())
     return {"render": 0.01}
@@ -74,5 +74,5 @@ def endless_engine(task):
     """Renders until it is stopped, with a first half of a video on the disk."""
     task.output.write_bytes(b"video of nobody yet")
     while True:
-        task.on_step("rendering", 0.5)
+        task.report("rendering", 0.5)
         time.sleep(0.05)

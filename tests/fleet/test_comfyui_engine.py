@@ -86,17 +86,17 @@ def test_progress_arrives_and_a_cancel_goes_out(ledger, stores, add_job, start):
     engine = comfyui_engine(server.url)
 
     def cancelling(task):
-        report = task.on_step
+        report = task.report
 
-        def on_step(stage, fraction):
+        def noted(stage, fraction):
             seen.append((stage, fraction))
             if fraction > 0:
                 ledger.cancel(job_id)
                 worker_lease.stopped = "cancel"
             report(stage, fraction)
 
-        worker_lease = task.on_step.__self__
-        return engine(type(task)(**{**vars(task), "on_step": on_step}))
+        worker_lease = task.report.__self__
+        return engine(type(task)(**{**vars(task), "report": noted}))
 
     job = Worker(ledger, stores, cancelling).run_one(job_id)
     assert job.state == "cancelled" and 0 < seen[-1][1] < 0.2
@@ -111,7 +111,7 @@ def test_a_prompt_that_waits_can_be_cancelled(start):
     with ComfyUI(server.url) as client:
         client.queue({"1": {"class_type": "N", "inputs": {}}}, "first")
 
-        def stop(fraction, node):
+        def stop(done, total, preview=None):
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):

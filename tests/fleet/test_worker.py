@@ -72,7 +72,7 @@ def test_cancel_stops_a_running_engine_and_leaves_nothing(ledger, stores, add_jo
         ledger.cancel(job_id)
         stopped = threading.Event()
         while not stopped.wait(0.01):
-            task.on_step("sampling", 0.1)
+            task.report("sampling", 0.1)
 
     job = Worker(ledger, stores, engine, lease_seconds=0.1).run_one()
     assert job.state == "cancelled" and outputs() == {}
@@ -82,7 +82,7 @@ def test_a_job_that_takes_too_long_fails(ledger, stores, add_job, outputs):
     def engine(task):
         stopped = threading.Event()
         while not stopped.wait(0.01):
-            task.on_step("sampling", 0.1)
+            task.report("sampling", 0.1)
 
     add_job()
     job = Worker(ledger, stores, engine, lease_seconds=0.1, job_seconds=0.05).run_one()
@@ -242,7 +242,7 @@ def test_a_job_is_handed_back_at_once_and_its_attempt_is_not_counted(ledger, sto
     def endless(task):
         begun.set()
         while True:
-            task.on_step("rendering", 0.5)
+            task.report("rendering", 0.5)
             time.sleep(0.01)
 
     worker = Worker(ledger, stores, endless)

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from sonic_core.clip import Clip, frame_count
-from sonic_core.engines.base import Latents, MemoryPlan, OnStep, Stage, no_step
+from sonic_core.engines.base import Latents, MemoryPlan, Stage
 from sonic_core.errors import NoFaceError, NotEnoughMemoryError
 from sonic_core.face.detect import Face
 from sonic_core.face.framing import Portrait
+from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
 

@@ -39,7 +39,7 @@ class StreamingEngine:
         folder = task.output.with_suffix("")
 
         def on_frame(done, total):
-            task.on_step("rendering", done / total)
+            task.report("rendering", done / total)
             task.stream.update(folder)
             if done == self.stop_at:
                 self.waiting.set()

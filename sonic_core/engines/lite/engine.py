@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from sonic_core.clip import Clip, frame_count
-from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Stage, no_step
+from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, Stage
 from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.mood import posed
 from sonic_core.engines.lite.motion import Heard, MotionModel
@@ -24,6 +24,7 @@ from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.engines.lite.talk import LiteTalk
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.face.framing import Portrait
+from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
 AUDIO_GUIDANCE = 1.5
@@ -85,9 +86,9 @@ class LiteEngine:
         if on_step is no_step:
             return no_step
 
-        def step(done: int, total: int, denoised: torch.Tensor) -> None:
+        def step(done: int, total: int, denoised: torch.Tensor | None = None) -> None:
             preview = None
-            if done % PREVIEW_EVERY == 0 and done < total:
+            if denoised is not None and done % PREVIEW_EVERY == 0 and done < total:
                 motion = self.motion.finished(conditions.heard, denoised, settings.seed).numpy()
                 widest = np.abs(motion[:, MOUTH]).sum(1).argmax()
                 frame = self._renderer(conditions.portrait).frame(posed(motion[widest], settings))

@@ -24,8 +24,8 @@ from sonic_core.engines.lite.emphasis import events, gestures
 from sonic_core.engines.lite.motion_net import MotionConfig, MotionNet
 from sonic_core.engines.lite.savgol import steadied
 from sonic_core.errors import ModelError
+from sonic_core.progress import OnStep
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample, v_scalings
-from sonic_core.sampling.sampler import OnStep
 
 logger = logging.getLogger(__name__)
 

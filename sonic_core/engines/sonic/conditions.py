@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sonic_core.engines.base import SPEECH_RATE, OnStep
+from sonic_core.engines.base import SPEECH_RATE
 from sonic_core.engines.sonic.image import clip_pixels, face_mask, reference_tensor
 from sonic_core.engines.sonic.unet import SonicUNet
 from sonic_core.engines.sonic.vae import VideoAutoencoder
 from sonic_core.errors import InputError
 from sonic_core.face.framing import Portrait
+from sonic_core.progress import OnStep
 from sonic_core.speech.tokens import AudioToBucket, AudioToToken, conditions
 from sonic_core.video.rife import IFNet
 

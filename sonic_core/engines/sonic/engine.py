@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sonic_core.clip import Clip, frame_count
-from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, OnStep, Stage, no_step
+from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, Stage
 from sonic_core.engines.sonic import memory
 from sonic_core.engines.sonic.conditions import Conditions, Networks, make_conditions
 from sonic_core.engines.sonic.config import SonicConfig
@@ -29,6 +29,7 @@ from sonic_core.engines.sonic.sampling import Run, guidance, model_windows, samp
 from sonic_core.engines.sonic.vae import decode_chunks, tiled
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.face.framing import Portrait
+from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 from sonic_core.speech.tokens import frame_count as model_frames
 from sonic_core.video.interpolate import sampled

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sonic_core.engines.base import OnStep
 from sonic_core.engines.sonic.conditions import Conditions
 from sonic_core.engines.sonic.config import SamplerConfig, SonicConfig
 from sonic_core.engines.sonic.context import Tokens
@@ -16,6 +15,7 @@ from sonic_core.engines.sonic.denoiser import FeatureCache, FrameConditions, Win
 from sonic_core.engines.sonic.options import RELEASED, Approximations, Execution
 from sonic_core.engines.sonic.preview import preview
 from sonic_core.engines.sonic.replicas import Replicas
+from sonic_core.progress import OnStep
 from sonic_core.sampling import SOLVERS, Guidance, StepSkipper, Windows, align_your_steps, karras_sigmas, sample
 from sonic_core.settings import Settings
 
