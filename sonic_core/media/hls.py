@@ -18,7 +18,7 @@ import av
 
 from sonic_core.clip import Clip
 from sonic_core.errors import OutputError
-from sonic_core.media.encoding import X264, encode
+from sonic_core.media.encoding import X264, encode, made_playable
 from sonic_core.media.files import written_whole
 from sonic_core.media.remux import remux
 from sonic_core.progress import OnStep
@@ -39,6 +39,7 @@ def save_stream(
     already or nothing can be written. A stream that is not finished is removed.
     """
     target = check_folder(folder).resolve()
+    clip = made_playable(clip)
     with _removed_on_failure(target):
         target.mkdir(exist_ok=True)
         options = {

@@ -135,11 +135,12 @@ def _blocks(container: Any, stream: Any) -> Iterator[tuple[float | None, np.ndar
             rate = rate or frame.rate
             key = (frame.format.name, frame.layout.name, frame.rate)
             if key not in converters:
-                converters[key] = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate)
+                converters[key] = av.AudioResampler(format="flt", layout=frame.layout, rate=rate)
             names = tuple(channel.name for channel in frame.layout.channels)
             time = frame.time
             for piece in converters[key].resample(frame):
-                samples = downmixed(piece.to_ndarray(), names)
+                # Interleaved: PyAV reads beyond the planes of a frame with eight of them, and crashes.
+                samples = downmixed(np.ascontiguousarray(piece.to_ndarray().reshape(-1, len(names)).T), names)
                 channels = channels or samples.shape[0]
                 if samples.shape[0] != channels:
                     samples = np.broadcast_to(samples.mean(0, keepdims=True), (channels, samples.shape[1]))
