@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sonic_core.errors import SonicError
 from sonic_core.ledger import forgetting
-from sonic_core.ledger.assets import Asset, deleted_assets, drop_asset
+from sonic_core.ledger.assets import Asset, deleted_assets, drop_asset, keys_of_assets
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.ledger.reservations import Reservation, lapsed, release
@@ -94,7 +94,12 @@ def discard_upload(ledger: Ledger, stores: Stores, reservation: Reservation) -> 
     """Deletes what a request stored that never became a job, then gives its place up."""
     if ledger.find(reservation.job_id) is not None:
         return 0  # it became one after all
-    delete_below(stores.inputs, input_prefix(reservation.user, reservation.job_id))
+    prefix = input_prefix(reservation.user, reservation.job_id)
+    used = keys_of_assets(ledger.engine, reservation.user, prefix)
+    for info in list(stores.inputs.list(prefix)):
+        if info.key not in used:
+            stores.inputs.delete(info.key)
+    stores.inputs.abort_uploads(prefix)
     release(ledger, reservation)
     return 1
 

@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import Connection, Engine, delete, exists, insert, select, update
 
 from sonic_core.errors import InputError
 from sonic_core.ledger.consents import Consent, check_consent, find_consent, insert_consent
@@ -97,14 +97,21 @@ def _mark_unused(connection: Connection, asset_ids: list[str], now: float) -> No
     connection.execute(update(assets).where(*mine).values(deleted=now))
 
 
-def deleted_assets(engine: Any, limit: int = 500) -> list[Asset]:
+def deleted_assets(engine: Engine, limit: int = 500) -> list[Asset]:
     """Assets whose objects are to be deleted."""
     query = select(assets).where(assets.c.deleted.is_not(None)).order_by(assets.c.deleted).limit(limit)
     with autocommit(engine) as connection:
         return [Asset(**row._mapping) for row in connection.execute(query)]
 
 
-def drop_asset(engine: Any, asset_id: str) -> None:
+def keys_of_assets(engine: Engine, user: str, prefix: str) -> set[str]:
+    """Keys of the user's assets that begin with `prefix`."""
+    mine = (assets.c.user == user, assets.c.key.startswith(prefix, autoescape=True))
+    with autocommit(engine) as connection:
+        return set(connection.execute(select(assets.c.key).where(*mine)).scalars())
+
+
+def drop_asset(engine: Engine, asset_id: str) -> None:
     """Removes the row of an asset whose object is gone."""
     with autocommit(engine) as connection:
         connection.execute(delete(assets).where(assets.c.id == asset_id, assets.c.deleted.is_not(None)))

@@ -45,8 +45,10 @@ class Reservation:
     token: str
 
 
-def reserve(ledger: Ledger, user: str, job_id: str, limits: Limits) -> Reservation | None:
-    """Takes a place for a job to be; None when the job is there already.
+def reserve(
+    ledger: Ledger, user: str, job_id: str, limits: Limits, seconds: float = RESERVATION_SECONDS
+) -> Reservation | None:
+    """Takes a place for a job to be; None when the job is there already. It lapses after `seconds` unless renewed.
 
     Raises LimitError where one more would be too many, and ReservedError while another request holds the same id.
     """
@@ -63,7 +65,7 @@ def reserve(ledger: Ledger, user: str, job_id: str, limits: Limits) -> Reservati
         _check_counts(connection, user, limits, now)
         connection.execute(delete(reservations).where(reservations.c.id == job_id))
         values = {"id": job_id, "user": user, "token": reservation.token, "created": now}
-        connection.execute(insert(reservations).values(**values, expires=now + RESERVATION_SECONDS))
+        connection.execute(insert(reservations).values(**values, expires=now + seconds))
     return reservation
 
 
@@ -119,6 +121,11 @@ def release(ledger: Ledger, reservation: Reservation) -> None:
     mine = (reservations.c.id == reservation.job_id, reservations.c.token == reservation.token)
     with autocommit(ledger.engine) as connection:
         connection.execute(delete(reservations).where(*mine))
+
+
+def release_by_id(connection: Connection, user: str, ids: set[str]) -> None:
+    """Gives places up whose uploads have become part of a job."""
+    connection.execute(delete(reservations).where(reservations.c.user == user, reservations.c.id.in_(ids)))
 
 
 def lapsed(ledger: Ledger, limit: int = 100) -> list[Reservation]:

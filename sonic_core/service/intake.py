@@ -20,6 +20,7 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 from fastapi import Request
 from PIL import Image, ImageOps
+from sqlalchemy import Connection
 
 from sonic_core.errors import InputError
 from sonic_core.fleet.forget import discard_upload
@@ -39,7 +40,7 @@ from sonic_core.ledger.assets import find_asset
 from sonic_core.ledger.consents import Consent, make_consent
 from sonic_core.ledger.database import autocommit
 from sonic_core.ledger.jobs import Job, new_job_id
-from sonic_core.ledger.reservations import Reservation, ReservedError, renew, reserve, take_place
+from sonic_core.ledger.reservations import Reservation, ReservedError, release_by_id, renew, reserve, take_place
 from sonic_core.service.answers import MismatchError
 from sonic_core.service.context import Service
 from sonic_core.service.models import ConsentGiven, JobGiven, Source, given_settings, read
@@ -136,12 +137,16 @@ class Intake:
 
         cost = cost_of(materials, settings).pixels
 
+        def check(connection: Connection) -> None:
+            take_place(service.ledger, reservation, cost, service.limits, connection)
+            release_by_id(connection, user, {facts["key"].split("/")[2] for facts in found.values()})
+
         def make() -> tuple[Job, bool]:
             return submit(
                 service.ledger, job_id=job_id, user=user, materials=materials, settings=settings,
                 consent_id=consent.id if consent is not None else str(given.consent_id), consent=consent,
                 webhook=given.webhook, name=given.name, digest=digest, priority=given.priority,
-                check=lambda connection: take_place(service.ledger, reservation, cost, service.limits, connection),
+                check=check,
             )  # fmt: skip
 
         return await in_thread(make)

@@ -49,7 +49,8 @@ class BodyLimit:
             return await self.app(scope, receive, send)
         headers = dict(scope["headers"])
         form = headers.get(b"content-type", b"").strip().lower().startswith(b"multipart/form-data")
-        most = self.uploads if form and scope["method"] == "POST" else MAX_SMALL_BODY
+        direct = scope["method"] == "PUT" and scope["path"].startswith("/uploads/")
+        most = self.uploads if direct or (form and scope["method"] == "POST") else MAX_SMALL_BODY
         declared = headers.get(b"content-length", b"0")
         refusal = JSONResponse({"detail": f"The request is larger than {most} bytes."}, 413, {"Connection": "close"})
         if not declared.isdigit() or len(declared) > 18 or int(declared) > most:

@@ -133,6 +133,14 @@ class AssetGiven(Strict):
         return self
 
 
+class UploadGiven(Strict):
+    """A photo or a voice that the browser will send straight to the store."""
+
+    kind: Literal["image", "audio"]
+    size: Annotated[int, Field(ge=1)]
+    content_type: Annotated[str, Field(max_length=100, pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$")]
+
+
 class EstimateGiven(Strict):
     """What a video's cost depends on: the photo's size, the sound's length, the settings."""
 

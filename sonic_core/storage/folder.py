@@ -28,6 +28,7 @@ from sonic_core.storage.store import (
     ObjectInfo,
     ObjectNotFound,
     StorageError,
+    UploadLink,
     explain_os_error,
     guess_content_type,
     temporary_file,
@@ -176,6 +177,25 @@ class FolderStore:
         query = {"expires": str(expires), "filename": filename or "", "signature": self._sign(key, expires, filename)}
         return f"{self.base_url}/files/{quote(key)}?{urlencode(query)}"
 
+    def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
+        if self.base_url is None:
+            raise InputError("A folder takes uploads through the service only.")
+        self.path_of(key)
+        expires = int(self._clock()) + seconds
+        signature = self._sign(key, expires, f"{size} {content_type}", "upload")
+        query = {"expires": str(expires), "size": str(size), "type": content_type, "signature": signature}
+        url = f"{self.base_url}/uploads/{quote(key)}?{urlencode(query)}"
+        return UploadLink("PUT", url, headers={"Content-Type": content_type})
+
+    def verify_upload(self, key: str, expires: int, size: int, content_type: str, signature: str) -> None:
+        """Raises InputError unless the link for an upload is ours and still holds."""
+        self.path_of(key)
+        ours = self._sign(key, expires, f"{size} {content_type}", "upload")
+        if not hmac.compare_digest(ours.encode(), signature.encode()):
+            raise InputError("The link's signature does not fit it.")
+        if expires < self._clock():
+            raise InputError("The link has expired; ask for a new one.")
+
     def verify_link(self, key: str, expires: int, filename: str, signature: str) -> Path:
         """The object's path when the link is ours and still holds; raises InputError otherwise."""
         path = self.path_of(key)
@@ -241,8 +261,8 @@ class FolderStore:
             raise InputError(f"The object key {key[:100]!r} leads out of the store.")
         return path
 
-    def _sign(self, key: str, expires: int, filename: str | None) -> str:
-        text = "\n".join(["sonic-folder-link-1", key, str(expires), filename or ""])
+    def _sign(self, key: str, expires: int, more: str | None, use: str = "link") -> str:
+        text = "\n".join([f"sonic-folder-{use}-1", key, str(expires), more or ""])
         return hmac.new(self._secret(), text.encode(), hashlib.sha256).hexdigest()
 
     def _secret(self) -> bytes:

@@ -34,6 +34,7 @@ from sonic_core.storage.store import (
     ObjectInfo,
     ObjectNotFound,
     StorageError,
+    UploadLink,
     guess_content_type,
     write_verified,
 )
@@ -208,6 +209,18 @@ class OssStore:
             params["response-content-disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
         # The link dies with the short-lived token it is signed with.
         return self._link_bucket.sign_url("GET", name, seconds, params=params, slash_safe=True)
+
+    def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
+        headers = {"Content-Type": content_type, "Content-Length": str(size), "x-oss-forbid-overwrite": "true"}
+        url = self._link_bucket.sign_url(
+            "PUT",
+            self._name(key),
+            seconds,
+            headers=dict(headers),
+            slash_safe=True,
+            additional_headers=["content-length"],
+        )
+        return UploadLink("PUT", url, headers=headers)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         token, cut = "", len(self.profile.prefix)

@@ -30,6 +30,7 @@ from sonic_core.storage.store import (
     ObjectNotFound,
     OnStep,
     StorageError,
+    UploadLink,
     guess_content_type,
     write_verified,
 )
@@ -187,6 +188,13 @@ class S3Store:
         if filename:
             parameters["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
         return str(self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds))
+
+    def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
+        conditions = [["content-length-range", size, size], {"Content-Type": content_type}]
+        made = self._client.generate_presigned_post(
+            self.profile.bucket, self._name(key), {"Content-Type": content_type}, conditions, seconds
+        )
+        return UploadLink("POST", made["url"], fields=made["fields"])
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         pages = self._client.get_paginator("list_objects_v2")

@@ -1,8 +1,8 @@
-"""The one narrow interface to object storage: put, get, head, delete, sign, list.
+"""The one narrow interface to object storage: put, get, head, delete, sign, list, and the ends of uploads.
 
-Two stores speak it, a folder on disk (`folder.py`) and OSS (`oss.py`), with the same meaning: an upload does
-not overwrite unless asked, appears whole or not at all, and carries a CRC64; a download goes to a temporary
-name and is verified before it is renamed. Knows no buckets, no credentials, no jobs.
+Three stores speak it, a folder on disk (`folder.py`), OSS (`oss.py`) and S3 (`s3.py`), with the same meaning: an
+upload does not overwrite unless asked, appears whole or not at all, and carries a CRC64; a download goes to a
+temporary name and is verified before it is renamed. Knows no buckets, no credentials, no jobs.
 """
 
 import errno
@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -62,8 +62,18 @@ class ObjectInfo:
     modified: float  # seconds since 1970
 
 
+@dataclass(frozen=True)
+class UploadLink:
+    """How to send one object straight to the store: a PUT with `headers`, or a POST with `fields` before the file."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+
+
 class Store(Protocol):
-    """put, get, head, delete, sign, list, abort_uploads. Errors: StorageError, and InputError for a refused key."""
+    """What every store does. Errors: StorageError, and InputError for a refused key."""
 
     def put(
         self,
@@ -90,6 +100,9 @@ class Store(Protocol):
 
     def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
         """A link that lets its holder read the object for `seconds`; `filename` makes browsers save it so."""
+
+    def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
+        """Lets its holder upload one object of exactly this size and type; the signature covers both."""
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Objects whose key begins with `prefix`, in key order."""

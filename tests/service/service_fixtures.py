@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fleet_fixtures import *  # noqa: F403
 from live_server import serving
+from s3_fixtures import s3_server, s3_store  # noqa: F401 - fixtures
 
 from sonic_core.ledger.reservations import Limits
 from sonic_core.service.api_keys import create_key
