@@ -2,7 +2,7 @@
 
     python benchmarks/reading.py --seconds 600
 
-Makes a 1080p H.264 video with AAC of that length (ten seconds of moving noise, joined packet by packet), then reads it
+Makes a 1080p H.264 video with AAC of that length (five seconds of moving noise, joined packet by packet), then reads it
 three times, each in a process of its own: decoded by PyAV and nothing else; decoded and converted with PyAV's own
 `to_ndarray("rgb24")`, which is up to five levels off; and by `open_video`, upright, placed by time stamps, its colours
 accurate, its sound decoded too.
@@ -25,7 +25,7 @@ import numpy as np
 from sonic_core.clip import Audio, Clip
 from sonic_core.media.video import open_video, save_video
 
-PIECE = 10  # seconds
+PIECE = 5  # seconds
 SIZE = (1920, 1080)
 
 
