@@ -27,10 +27,7 @@ ASKS = {
     "spread": "IY IH EY EH AE S Z",
     "open": "AA AE AH AO AW AY EH EY OW ER",
     "tongue": "TH DH L",
-    "rest": "SIL",
 }
-# Seconds: lips rest in a pause that long, from a little after its start to a little before its end.
-PAUSE, AFTER, AHEAD = 0.25, 0.06, 0.12
 UNKNOWN = -1
 
 
@@ -73,10 +70,6 @@ def asked_at(timing: Timing, times: np.ndarray) -> np.ndarray:
         for k in np.flatnonzero(np.isin(timing.phones, numbers)):
             middle = (timing.starts[k] + timing.ends[k]) / 2 - LEAD
             half = max(timing.ends[k] - timing.starts[k], SHORTEST) / 2
-            if kind == "rest":
-                if timing.ends[k] - timing.starts[k] >= PAUSE:
-                    out[(times > timing.starts[k] + AFTER) & (times < timing.ends[k] - AHEAD), column] = 1
-                continue
             if kind == "closed":
                 half = min(half, 0.06)  # the lips of a long m part before its sound ends
             out[np.abs(times - middle) <= half, column] = 1
@@ -108,7 +101,7 @@ class Labels:
         phones = np.full((n, 2), UNKNOWN, np.int64)
         nobody = np.isin(source, (NOISE, SILENCE))
         mouth[source == NOISE], phones[nobody] = 0, NUMBER["SIL"]
-        asked[nobody] = np.array(KINDS) == "rest"
+        asked[nobody] = 0
         for number in set(source.tolist()) - {NOISE, SILENCE}:
             rows, utterance = source == number, self.corpus[number]
             times = time[rows]

@@ -25,13 +25,11 @@ BEGINS = {
     "spread": (0.2, 0.6),
     "open": (0.5, 0.9),
     "tongue": (0.3, 0.7),
-    "rest": (0.5, 0.9),
 }
 PRESSED = -0.004  # opening of closed lips: below 0, so that a little smoothing does not part them
 TEETH = 0.009  # widest opening of f and v
-OPEN = 0.028  # least opening of an open vowel
-AT_REST = 0.85  # share of the mouth's movement that a pause takes away; a breath may part the lips a little
-NARROW, WIDE = -0.012, 0.006  # width of rounded and spread lips, 0 at rest
+OPEN = 0.026  # least opening of an open vowel
+NARROW, WIDE = -0.028, 0.011  # width of rounded and spread lips, 0 at rest
 SOFT = 1e-3  # keeps the solution off combinations of coefficients that hardly move the lips
 
 
@@ -72,7 +70,7 @@ class Articulation:
     def apply(self, mouth: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Mouth (n, 12) and probabilities (n, kinds) -> (n, 15): the mouth, then pressed lips, lip to teeth, tongue."""
         strength = {kind: _ramp(wanted[:, k], *BEGINS[kind]) for k, kind in enumerate(KINDS)}
-        mouth = mouth * (1 - AT_REST * strength["rest"])[:, None].astype(np.float64)
+        mouth = mouth.astype(np.float64)
         mouth = self._width(mouth, strength["round"], strength["spread"])
         gaps = mouth @ self.gap
         middle = gaps[:, 4]

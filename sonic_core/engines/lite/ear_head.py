@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from sonic_core.engines.lite.layout import MOUTH_CHANNELS
 
 # What lips, jaw and tongue must do for a phone, whatever its neighbours: see `articulation.py`.
-KINDS = ("closed", "teeth", "round", "spread", "open", "tongue", "rest")
+KINDS = ("closed", "teeth", "round", "spread", "open", "tongue")
 
 
 @dataclass(frozen=True)
