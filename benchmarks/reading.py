@@ -39,7 +39,7 @@ def make(path: Path, seconds: int) -> None:
             part = field[index % 100 : index % 100 + 1080, 2 * (index % 100) : 2 * (index % 100) + 1920]
             yield (part.astype(np.int16) + np.roll(noise, 97 * index)).clip(0, 255).astype(np.uint8)[None]
 
-    sound = Audio(rng.normal(0, 0.1, (1, 48_000 * PIECE)).astype(np.float32), 48_000)
+    sound = Audio(rng.normal(0, 0.1, (1, 48_000 * PIECE - 9600)).astype(np.float32), 48_000)
     piece = save_video(Clip(*SIZE, 25 * PIECE, Fraction(25), frames, sound), path.with_name("piece.mp4"), crf=23)
     with av.open(str(path), "w") as whole:
         copies = {}

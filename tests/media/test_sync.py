@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from sonic_core.cli.main import main
 from sonic_core.media.audio import load_audio
 from sonic_core.media.probe import probe
 from sonic_core.media.remux import remux
+from sonic_core.media.sound import placed
 from sonic_core.media.video import open_video, save_video
+from sonic_core.quality import lip_sync
 
 LIMIT = 0.005  # seconds
 FLASHES = (0.62, 1.3, 2.1)
@@ -149,3 +152,32 @@ def flashing_stream(file) -> None:
             if packet.dts is not None:
                 packet.stream = copies[packet.stream_index]
                 new.mux(packet)
+
+
+@pytest.mark.parametrize("move", ["sound", "frames"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.webm"])
+def test_align_moves_what_it_measured_and_nothing_else(tmp_path, monkeypatch, name, move):
+    """A video in sync whose lips are said to be 0.12 s late: the sound comes 0.12 s later, the pictures earlier."""
+    codecs = {"a.webm": ("libvpx", "libopus")}.get(name, ("libx264", "aac"))
+    path = tmp_path / name
+    start = 0.0 if name == "a.webm" else 0.3  # FFmpeg's own WebM moves Opus by its 6.5 ms of priming
+    flashing_video(path, FLASHES, sound_start=start, video_codec=codecs[0], sound_codec=codecs[1])
+    found = lip_sync.Alignment(0.12, 0.99, 0.9, 1.0)
+    monkeypatch.setattr(lip_sync, "measure", lambda clip: found)
+    assert main(["align", str(path), "--output", str(tmp_path / "out.mp4"), "--move", move]) == 0
+    clip = open_video(tmp_path / "out.mp4")
+    late = np.array(clicks_heard(clip.audio)) - flashes_seen(clip)
+    assert late == pytest.approx(0.12, abs=2 * LIMIT)
+    if move == "sound":
+        assert flashes_seen(clip) == flashes_seen(open_video(path))
+
+
+def test_overlapping_and_drifting_blocks_are_placed_by_their_time_stamps():
+    rate, block = 1000, np.ones((1, 20), np.float32)
+    jittered = [(0.02 * k + (0.001 if k % 3 else -0.001), k * block) for k in range(100)]
+    assert [at for at, _ in placed(jittered, rate)] == [20 * k for k in range(100)], "jitter moves nothing"
+    overlapping = [(0.02 * k - (0.1 if k >= 50 else 0), block) for k in range(100)]
+    assert [at for at, _ in placed(overlapping, rate)][49:52] == [980, 900, 920]
+    drifting = list(placed(((0.0202 * k, block) for k in range(500)), rate))
+    off = [at - 20.2 * k for k, (at, _) in enumerate(drifting)]
+    assert np.abs(off).max() <= 3 and all(b[0] >= a[0] + a[1].shape[1] - 1 for a, b in pairwise(drifting))
