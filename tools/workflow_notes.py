@@ -43,7 +43,7 @@ def chinese() -> dict[str, dict[str, str]]:
 
 
 def model_table() -> str:
-    """The released model's files with their links, as core's templates list theirs."""
-    return "\n".join(
-        f"- [{file.path}]({file.url}) ({file.size / 1e9:.2g} GB, {file.licence})" for file in FILES if file.size > LARGE
-    )
+    """The released model's files with their links and sizes, in one paragraph, and their licences."""
+    large = [file for file in FILES if file.size > LARGE]
+    links = ", ".join(f"[{file.path}]({file.url}) {file.size / 1e9:.2g} GB" for file in large)
+    return f"{links} ({'; '.join(dict.fromkeys(file.licence for file in large))})."

@@ -82,7 +82,7 @@ def prepared(photo: tuple[str, int], sound: tuple[str, int], **widgets: Any) -> 
 
 def sampled(preset: str) -> dict[str, Node]:
     links = {"model": ("model", 0), "predata": ("prepare", 0)}
-    return {"sample": Node("SonicSampler", (AT["make"], 0), (WIDTHS["make"], 520), {"preset": preset}, links)}
+    return {"sample": Node("SonicSampler", (AT["make"], 0), (WIDTHS["make"], 575), {"preset": preset}, links)}
 
 
 HEIGHTS = {"SonicLabel": 225, "SonicLipAlign": 200, "SonicSmooth": 80, "SonicInterpolate": 110}
@@ -114,7 +114,7 @@ def uploaded() -> dict[str, Node]:
     }
 
 
-NOTE_AT = (AT["make"], 616)
+NOTE_AT = (AT["make"], 650)
 
 
 def talking(

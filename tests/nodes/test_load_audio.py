@@ -45,6 +45,12 @@ def test_cuts_picks_a_channel_and_amplifies(nodes: dict[str, Any], tone_file: st
     assert float(audio["waveform"].max()) == pytest.approx(0.1 * 10 ** (6 / 20), rel=0.01)
 
 
+def test_a_delay_is_silence_before_it(nodes: dict[str, Any], tone_file: str) -> None:
+    audio, seconds = run(nodes, tone_file, trim=1.0, channel="left", delay=0.5)
+    assert (audio["waveform"].shape, seconds) == ((1, 1, 24000), 1.5)
+    assert float(audio["waveform"][..., :8000].abs().max()) == 0 < float(audio["waveform"][..., 8000:].abs().max())
+
+
 def test_start_past_the_end_is_said(nodes: dict[str, Any], tone_file: str) -> None:
     with pytest.raises(InputError, match=r"start is 5 s but the audio is only 2.00 s long"):
         run(nodes, tone_file, start=5.0)

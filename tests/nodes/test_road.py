@@ -319,6 +319,21 @@ def test_an_error_says_which_photo_it_is_about(prepare: Prepare) -> None:
         prepare(image=photos)
 
 
+def test_a_dialogue_needs_a_face_for_each_voice(
+    nodes: dict[str, Any], model: Any, image: torch.Tensor, audio: dict[str, Any]
+) -> None:
+    widgets = {
+        "preset": "fast",
+        "min_resolution": 64,
+        "dynamic_scale": 1.0,
+        "motion_scale": 1.0,
+        "fps": 25.0,
+        "seed": 0,
+    }
+    with pytest.raises(NoFaceError, match="2 voices were given but one face was found"):
+        nodes["SonicDialogue"].execute(model=model, image=image, audio_left=audio, audio_right=audio, **widgets)
+
+
 def test_a_video_of_any_pack_becomes_a_clip(nodes: dict[str, Any], clip: Any, comfy: Any) -> None:
     video = nodes["SonicRenderVideo"].execute(clip=clip, quality="best", format="mp4").args[0]
     read = nodes["SonicVideoToClip"].execute(video=video).args[0]
