@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from sonic_core.disclosure.label import VisibleLabel, check_glyphs
 from sonic_core.errors import InputError
+from sonic_core.fleet import tracing
 from sonic_core.fleet.cost import Cost, estimate
 from sonic_core.ledger.consents import Consent
 from sonic_core.ledger.jobs import Job, NewJob
@@ -129,7 +130,7 @@ def submit(
     cost = cost_of(materials, kept).pixels
     job = NewJob(
         job_id, user, asdict(materials), consent_id, kept, batch, webhook,
-        name=name, digest=digest, cost=cost, priority=priority,
+        name=name, digest=digest, cost=cost, priority=priority, trace=tracing.current(),
     )  # fmt: skip
     return ledger.submit(job, consent, check)
 

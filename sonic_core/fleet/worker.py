@@ -11,7 +11,8 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sonic_core.fleet.lease import JobStopped, Lease
 from sonic_core.fleet.loops import Loop
 from sonic_core.fleet.segments import SegmentUpload
 from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, facts_of, record
+from sonic_core.fleet.tracing import span
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.request import Request
@@ -74,7 +76,8 @@ class Worker:
         self._job = job
         logger.info("job %s: attempt %d", job.id, job.attempt)
         try:
-            self._carry_out(job)
+            with span("job", job.trace, job=job.id, attempt=job.attempt):
+                self._carry_out(job)
         except JobStopped as stop:
             if str(stop) == "told to end":
                 self.ledger.hand_back(job.id, job.attempt)
@@ -211,17 +214,15 @@ class Worker:
             logger.warning("job %s: an unwanted result was not deleted (%s); the sweeper will", job.id, error)
 
 
-class timed:
-    """Notes the seconds of a `with` block under a name."""
-
-    def __init__(self, timings: dict[str, float], name: str):
-        self._timings, self._name = timings, name
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._timings[self._name] = round(time.perf_counter() - self._start, 3)
+@contextmanager
+def timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    """Notes the seconds of a block under a name, in the job's timings and in its trace."""
+    start = time.perf_counter()
+    try:
+        with span(name):
+            yield
+    finally:
+        timings[name] = round(time.perf_counter() - start, 3)
 
 
 def _stopping(lease: Lease) -> Callable[..., Any]:

@@ -30,6 +30,7 @@ class NewJob:
     digest: str | None = None
     cost: float = 0.0
     priority: int = 0
+    trace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Job:
     inputs_gone: float | None = None
     outputs_gone: float | None = None
     priority: int = 0
+    trace: str | None = None
 
 
 def new_job_id() -> str:

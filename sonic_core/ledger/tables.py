@@ -65,6 +65,7 @@ jobs = Table(
     Column("webhook", Text),
     Column("swept", Boolean, nullable=False),  # whether objects of other attempts have been looked for
     Column("priority", Integer, nullable=False, server_default="0"),  # among its user's own
+    Column("trace", String(60)),  # the OpenTelemetry trace it belongs to
     Column("name", String(200)),  # what its owner calls it
     Column("digest", String(64)),  # of the request, to know a repeated one from another one with its key
     Column("cost", Float, nullable=False, server_default="0"),  # pixels to draw: width x height x frames

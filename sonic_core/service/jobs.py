@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from sonic_core.fleet.forget import forget_job
+from sonic_core.fleet.tracing import span
 from sonic_core.ledger.consents import find_consent
 from sonic_core.ledger.database import autocommit
 from sonic_core.ledger.jobs import FINAL, Job
@@ -37,7 +38,8 @@ def router(service: Service) -> APIRouter:
     async def create(request: Request, who: User) -> Response:
         """Starts a job from uploaded files, keys, assets or https URLs. The same Idempotency-Key gives the same job."""
         try:
-            job, new = await Intake(service).accept(request, who)
+            with span("accept job"):
+                job, new = await Intake(service).accept(request, who)
         except Gone:
             return Response(status_code=499)
         if new:
