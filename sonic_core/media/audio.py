@@ -123,7 +123,7 @@ def sound_of(info: MediaInfo, limit: float = MAX_SECONDS) -> Audio:
     assert info.sound is not None
     try:
         with open_media(info.path) as container:
-            placed = decode_sound(container, container.streams[info.sound.index], limit)
+            placed = decode_sound(container, container.streams[info.sound.index], limit, info.shifts)
     except TooLongError as error:
         raise InputError(f"{name} is {error.seconds:.0f} s long or more; the limit is {limit:.0f} s") from None
     except av.FFmpegError as error:

@@ -93,6 +93,7 @@ class MediaInfo:
     picture: PictureInfo | None = None
     sound: SoundInfo | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    shifts: list[float] = field(default_factory=lambda: [0.0])  # of recordings joined in the file; see timeline.joined
 
     @property
     def sound_seconds(self) -> float:
@@ -184,8 +185,9 @@ def _look_through(container: Any, file: Path, name: str, size: int, wanted: Kind
     chosen = [stream for stream in (pictures, sound) if stream is not None]
     if not chosen:
         raise InputError(f"{name} holds neither pictures nor sound ({_format(container)}); {WANTED[wanted]}")
+    shifts = [0.0]
     try:
-        found = spans(container, chosen, limit)
+        found = spans(container, chosen, limit, shifts)
     except TooLongError as error:
         raise InputError(
             f"{name} is {error.seconds:.0f} s long or more; the limit is {limit:.0f} s, so cut it into parts"
@@ -201,9 +203,7 @@ def _look_through(container: Any, file: Path, name: str, size: int, wanted: Kind
         raise InputError(f"{name} is {heard.span.seconds:.3f} s long; give at least {MIN_SECONDS} s")
     seconds = shown.clock.frame_count / float(shown.clock.fps) if shown is not None else heard.span.seconds  # type: ignore[union-attr]
     width, height = shown.view.size if shown is not None else (None, None)
-    return MediaInfo(
-        file, kind, _format(container), size, width, height, seconds, None, shown, heard, metadata
-    )  # fmt: skip
+    return MediaInfo(file, kind, _format(container), size, width, height, seconds, None, shown, heard, metadata, shifts)
 
 
 def _sound_info(container: Any, stream: Any, found: dict[int, Span], file: Path) -> SoundInfo | None:

@@ -20,6 +20,7 @@ from sonic_core.media.container import CONTAINER_KEYS, local_name, open_media
 from sonic_core.media.encoding import SoundEncoder
 from sonic_core.media.files import written_whole
 from sonic_core.media.probe import MAX_VIDEO_SECONDS, MediaInfo, probe
+from sonic_core.media.timeline import joined
 
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
 # What players of MP4 know; FFmpeg's muxer takes more.
@@ -75,12 +76,15 @@ def _copy(info: MediaInfo, old: Any, new: Any, audio: Audio | None) -> None:
     copies = {stream.index: new.add_stream_from_template(stream, opaque=True) for stream in kept}
     sound = SoundEncoder(new, audio) if audio is not None else None
     origin = Fraction(info.picture.clock.origin).limit_denominator(10**6)
-    for packet in _decodable(old.demux(kept)):
+    last: dict[int, int] = {}
+    for packet in _decodable(joined(old, old.demux(kept), info.shifts)):
         # The clip's clock starts at its origin, so that the sound given for it fits.
         moved = round(origin / packet.time_base)
-        packet.dts -= moved
+        # Where recordings were joined, decoding times overlap by the reordering of frames.
+        index = packet.stream_index
+        last[index] = packet.dts = max(packet.dts - moved, last.get(index, packet.dts - moved - 1) + 1)
         if packet.pts is not None:
-            packet.pts -= moved
+            packet.pts = max(packet.pts - moved, packet.dts)
         seconds = Fraction(packet.dts) * packet.time_base
         packet.stream = copies[packet.stream.index]
         new.mux(packet)

@@ -18,7 +18,7 @@ import numpy as np
 import soxr
 
 from sonic_core.media.channels import downmixed
-from sonic_core.media.timeline import TooLongError
+from sonic_core.media.timeline import TooLongError, joined
 
 MAX_RATE = 48_000
 LOOKAHEAD = 12  # blocks whose time stamps are heard before one is moved
@@ -35,12 +35,12 @@ class Placed:
     start: float
 
 
-def decode_sound(container: Any, stream: Any, limit: float) -> Placed | None:
+def decode_sound(container: Any, stream: Any, limit: float, shifts: list[float]) -> Placed | None:
     """The whole sound of a stream, at its rate up to 48 kHz, in mono or stereo; None when nothing can be decoded.
 
-    Raises TooLongError once it is longer than `limit` seconds.
+    Raises TooLongError once it is longer than `limit` seconds. `shifts`: see `timeline.joined`.
     """
-    blocks = _blocks(container, stream)
+    blocks = _blocks(container, stream, shifts)
     first = next(blocks, None)
     if first is None:
         return None
@@ -119,14 +119,14 @@ def _gathered(blocks: Iterator[tuple[int, np.ndarray]], channels: int, rate: int
     return whole[:, :end]
 
 
-def _blocks(container: Any, stream: Any) -> Iterator[tuple[float | None, np.ndarray, int]]:
+def _blocks(container: Any, stream: Any, shifts: list[float]) -> Iterator[tuple[float | None, np.ndarray, int]]:
     """Time stamp, samples (1 or 2, n) float32 and rate of each decoded frame, all of one rate and number of channels.
 
     A damaged packet does not spoil the rest. A stream that changes its rate or layout goes on in those of its start.
     """
     converters: dict[tuple[str, str, int], Any] = {}
     rate = channels = 0
-    for packet in container.demux(stream):
+    for packet in joined(container, container.demux(stream), shifts):
         try:
             frames = packet.decode()
         except av.FFmpegError:

@@ -5,6 +5,7 @@ Headers are not believed: browsers write none, and interrupted recordings wrong 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -48,13 +49,54 @@ class TooLongError(Exception):
         self.seconds = seconds
 
 
-def spans(container: Any, streams: list[Any], limit: float) -> dict[int, Span]:
-    """The span of each stream that has packets, by the stream's index. Raises TooLongError as soon as it is."""
+# Formats whose recordings are joined by putting one file behind the other: time stamps then jump where the next begins.
+JOINABLE = ("mpegts", "mpeg")
+BACK, FORTH = 0.5, 10.0  # seconds of a jump that is a join and neither reordering nor a pause
+
+
+def joined(container: Any, packets: Iterable[Any], shifts: list[float], find: bool = False) -> Iterator[Any]:
+    """The packets, those of each further recording in a joined file moved to the end of the one before.
+
+    `shifts`: by how many seconds each recording is moved, the first by 0; with `find`, those found are added to it.
+    """
+    if container.format.name not in JOINABLE:
+        yield from packets
+        return
+    last: dict[int, float] = {}
+    part: dict[int, int] = {}
+    end = 0.0  # of all that came so far
+    for packet in packets:
+        if packet.dts is None:
+            yield packet
+            continue
+        index, base = packet.stream_index, packet.time_base
+        time = float(packet.dts * base)
+        shown = time if packet.pts is None else float(packet.pts * base)
+        before = last.get(index, time)
+        if time < before - BACK or time > before + FORTH:
+            part[index] = part.get(index, 0) + 1
+            if find and part[index] == len(shifts):
+                shifts.append(end - shown)
+        last[index] = time
+        shift = shifts[min(part.get(index, 0), len(shifts) - 1)]
+        if shift:
+            packet.dts += round(shift / base)
+            if packet.pts is not None:
+                packet.pts += round(shift / base)
+        end = max(end, shown + shift + float((packet.duration or 0) * base))
+        yield packet
+
+
+def spans(container: Any, streams: list[Any], limit: float, shifts: list[float]) -> dict[int, Span]:
+    """The span of each stream that has packets, by the stream's index. Raises TooLongError as soon as it is.
+
+    How recordings joined in one file are to be moved is added to `shifts`; see `joined`.
+    """
     times: dict[int, list[float]] = {stream.index: [] for stream in streams}
     ends: dict[int, float] = {}
     first: dict[int, float] = {}
     open_ended: dict[int, float] = {}  # when the last packet begins, of those that do not say how long they last
-    for packet in container.demux(streams):
+    for packet in joined(container, container.demux(streams), shifts, find=True):
         if packet.size == 0 or packet.is_discard or packet.time_base is None:
             continue  # the end of demuxing, or cut away by an edit list
         index, base = packet.stream_index, packet.time_base

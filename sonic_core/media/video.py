@@ -17,6 +17,7 @@ from sonic_core.media.container import open_media
 from sonic_core.media.encoding import FORMATS, QUALITIES, save_video
 from sonic_core.media.picture import seen
 from sonic_core.media.probe import MAX_VIDEO_SECONDS, MediaInfo, probe
+from sonic_core.media.timeline import joined
 
 __all__ = ["FORMATS", "QUALITIES", "open_video", "save_video"]
 
@@ -56,7 +57,7 @@ def _at_constant_rate(info: MediaInfo) -> Iterator[np.ndarray]:
     with open_media(info.path) as container:
         stream = container.streams[info.picture.index]
         stream.thread_type = "AUTO"
-        for time, picture in seen(_decoded(container, stream), view):
+        for time, picture in seen(_decoded(container, stream, info.shifts), view):
             time = expected if time is None else time
             # A frame goes to the tick nearest to its time, which keeps rounded time stamps on their own tick.
             while current is not None and given < clock.frame_count and (given + 0.5) * tick <= time - clock.origin:
@@ -71,9 +72,9 @@ def _at_constant_rate(info: MediaInfo) -> Iterator[np.ndarray]:
         yield current
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+def _decoded(container: Any, stream: Any, shifts: list[float]) -> Iterator[Any]:
     """All frames that can be decoded; in place of a damaged one, the frame before it stays."""
-    for packet in container.demux(stream):
+    for packet in joined(container, container.demux(stream), shifts):
         try:
             yield from packet.decode()
         except av.FFmpegError:

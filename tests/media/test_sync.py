@@ -181,3 +181,16 @@ def test_overlapping_and_drifting_blocks_are_placed_by_their_time_stamps():
     drifting = list(placed(((0.0202 * k, block) for k in range(500)), rate))
     off = [at - 20.2 * k for k, (at, _) in enumerate(drifting)]
     assert np.abs(off).max() <= 3 and all(b[0] >= a[0] + a[1].shape[1] - 1 for a, b in pairwise(drifting))
+
+
+def test_recordings_joined_in_one_file_follow_one_another(tmp_path):
+    parts = []
+    for number, (seconds, flash) in enumerate([(1.6, 0.5), (1.2, 0.7), (2.0, 1.0)]):
+        flashing_video(tmp_path / f"{number}.ts", [flash], seconds=seconds, sound_end=seconds)
+        parts.append((tmp_path / f"{number}.ts").read_bytes())
+    (tmp_path / "a.ts").write_bytes(b"".join(parts))
+    clip = open_video(tmp_path / "a.ts")
+    assert clip.seconds == pytest.approx(4.8, abs=0.15) and len(flashes_seen(clip)) == 3
+    # Each recording's sound is a little longer than its pictures; both are moved alike.
+    assert sync_error(clip) < 0.021, "to the nearest frame"
+    assert sync_error(open_video(remux(tmp_path / "a.ts", tmp_path / "b.mp4"))) < 0.021
