@@ -14,11 +14,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from sonic_core.errors import InputError, SettingsError
+from sonic_core.ledger.assets import deleted_assets, drop_asset
 from sonic_core.ledger.consents import record_consent
 from sonic_core.ledger.database import open_database
-from sonic_core.ledger.forgetting import withdraw_consent
+from sonic_core.ledger.forgetting import Retention, consents_of, delete_old_rows, withdraw_consent
+from sonic_core.ledger.histograms import read_histograms
 from sonic_core.ledger.jobs import NewJob, backoff, new_job_id
 from sonic_core.ledger.ledger import Ledger
+from sonic_core.ledger.reservations import LimitError, Limits, ReservedError, lapsed, release, renew, reserve
 from sonic_core.ledger.tables import deliveries, events, metadata
 
 CONSENT = {"subject": "s-1", "subject_is_user": True, "purpose": "greeting", "sources": []}
@@ -297,3 +300,66 @@ def test_bad_addresses_do_not_show_the_password(monkeypatch):
     with pytest.raises(SettingsError) as caught:
         open_database("postgresql://u:canary@127.0.0.1:9/x?connect_timeout=1")
     assert "canary" not in str(caught.value)
+
+
+def test_old_rows_go_and_take_their_events(ledger):
+    job, _ = submit(ledger, inputs={"image": {"key": "inputs/u/j/p.png"}})
+    ledger.claim("w", 30)
+    ledger.finish(job.id, 1, {"key": "k"}, {"generate": 1.0})
+    assert withdraw_consent(ledger, ledger.consent.id, "u") == [job.id]
+    assert [asset.key for asset in deleted_assets(ledger.engine)] == ["inputs/u/j/p.png"]
+    drop_asset(ledger.engine, deleted_assets(ledger.engine)[0].id)
+    ledger.mark([job.id], swept=True, outputs_gone=ledger.clock())
+    retention = Retention(ledger_days=10)
+    assert delete_old_rows(ledger, retention) == 0 and kinds(ledger, job.id)
+    ledger.clock.now += 11 * 24 * 3600
+    assert delete_old_rows(ledger, retention) == 1
+    assert ledger.find(job.id) is None and kinds(ledger, job.id) == []
+    assert consents_of(ledger, "u") == []
+
+
+def test_histograms_count_what_jobs_took(ledger):
+    for number in range(3):
+        job, _ = submit(ledger, inputs={"audio": {"key": f"inputs/u/{number}/s.wav", "seconds": 2.0}})
+        ledger.clock.now += 3
+        ledger.claim("w", 30, job.id), ledger.finish(job.id, 1, {"key": "k"}, {"generate": 1.0})
+    found = read_histograms(ledger.engine)
+    wait, factor = found["queue_wait_seconds", ""], found["real_time_factor", ""]
+    assert wait.counts[-1][1] == 3 and abs(wait.total - 9) < 1e-6 and dict(wait.counts)[2.0] == 0
+    assert dict(factor.counts)[0.5] == 3 and abs(factor.total - 1.5) < 1e-6
+
+
+def test_places_are_counted_and_lapse(ledger):
+    limits = Limits(active_jobs=2)
+    first = reserve(ledger, "u", "j1", limits)
+    with pytest.raises(ReservedError):
+        reserve(ledger, "u", "j1", limits)
+    reserve(ledger, "u", "j2", limits)
+    with pytest.raises(LimitError, match="2 jobs under way"):
+        reserve(ledger, "u", "j3", limits)
+    assert reserve(ledger, "v", "j4", limits) is not None
+    ledger.clock.now += 50
+    assert renew(ledger, first)
+    ledger.clock.now += 20
+    assert sorted(place.job_id for place in lapsed(ledger)) == ["j2", "j4"]
+    release(ledger, first)
+    assert not renew(ledger, first)
+    submit(ledger, "j5")
+    assert reserve(ledger, "u", "j5", limits) is None
+
+
+def test_places_in_parallel(ledger):
+    taken, refused = [], []
+
+    def take(number):
+        try:
+            taken.append(reserve(ledger, "u", f"p{number}", Limits(active_jobs=5)))
+        except LimitError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(taken), len(refused)) == (5, 15)
