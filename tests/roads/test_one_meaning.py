@@ -81,15 +81,27 @@ def expected(pipe, inputs, tmp_path_factory):
     return found
 
 
-def fingerprint(path):
-    """Hashes of the frames and of the sound, and how many there are."""
-    clip = open_video(path)
+@pytest.fixture(scope="module")
+def drawn(pipe, inputs):
+    """The library's frames before they are encoded."""
+    settings = {name: value for name, value in ODD.items() if name != "preset"}
+    return picture_of(pipe(*inputs, ODD["preset"], **settings))
+
+
+def picture_of(clip):
+    """A hash of all frames."""
     frames = hashlib.sha256()
     for frame in clip.frames():
         frames.update((frame * 255).round().astype(np.uint8).tobytes())
+    return frames.hexdigest()
+
+
+def fingerprint(path):
+    """Hashes of the frames and of the sound, and how many there are."""
+    clip = open_video(path)
     sound = hashlib.sha256(clip.audio.samples.tobytes()).hexdigest()
     size = f"{clip.width} x {clip.height}"
-    return {"frames": clip.frame_count, "fps": clip.fps, "size": size, "picture": frames.hexdigest(), "sound": sound}
+    return {"frames": clip.frame_count, "fps": clip.fps, "size": size, "picture": picture_of(clip), "sound": sound}
 
 
 def test_every_setting_matters(pipe, inputs, expected, tmp_path):
@@ -114,7 +126,16 @@ def test_command_line(inputs, expected, tmp_path):
     assert fingerprint(path) == expected
 
 
-def test_service_and_worker(inputs, expected, ledger, stores):
+def test_service_and_worker(inputs, expected, drawn, ledger, stores, monkeypatch):
+    """The service writes segments, which are encoded otherwise: the frames are compared before that."""
+    seen = []
+
+    def save_stream(self, clip, *args, **options):
+        seen.append(picture_of(clip))
+        return written(self, clip, *args, **options)
+
+    written = SonicPipeline.save_stream
+    monkeypatch.setattr(SonicPipeline, "save_stream", save_stream)
     with TestClient(make_app(Service(ledger, stores))) as client:
         client.headers["Authorization"] = f"Bearer {api_keys.create_key(ledger, 'u')}"
         files = {name: (path.name, path.read_bytes()) for name, path in zip(("image", "audio"), inputs, strict=True)}
@@ -122,7 +143,9 @@ def test_service_and_worker(inputs, expected, ledger, stores):
     assert answer.status_code == 202, answer.text
     job = Worker(ledger, stores, core_engine()).run_one(answer.json()["id"])
     assert job.error is None
-    assert fingerprint(stores.outputs.path_of(job.output["key"])) == expected
+    assert seen == [drawn]
+    found = fingerprint(stores.outputs.path_of(job.output["key"]))
+    assert {**found, "picture": expected["picture"]} == expected
 
 
 def carry_out(graph, nodes, folder):

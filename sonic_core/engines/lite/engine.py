@@ -19,7 +19,7 @@ from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, Stage
 from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.mood import posed
 from sonic_core.engines.lite.motion import Heard, MotionModel
-from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, whole
+from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, WholeSpeech, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.engines.lite.talk import LiteTalk
 from sonic_core.errors import NotEnoughMemoryError
@@ -28,7 +28,6 @@ from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
 AUDIO_GUIDANCE = 1.5
-PREVIEW_EVERY = 5  # steps; a preview is a rendered frame
 MODEL_BYTES = 560 * 2**20  # torch, transformers, the weights and the codecs: 662 MB in all at 512 x 512, as measured
 # Bytes a pixel of the frame: the photo and its copies, remap grids, float32 chunks on their way to the encoder.
 BYTES_A_PIXEL = 12 * CHUNK * 3 + 100
@@ -62,40 +61,28 @@ class LiteEngine:
     def condition(
         self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step
     ) -> LiteConditions:
-        """Listen to the whole speech."""
+        """Listen to the whole speech, block by block as `stream` does."""
         seconds = len(speech) / SPEECH_RATE
-        heard = self.motion.listen(speech, frame_count(seconds, FPS))
+        frames = frame_count(seconds, FPS)
+        heard = Listener(self.motion, speech, frames).heard(0, frames)
         on_step(1, 1, None)
         return LiteConditions(portrait, heard, seconds)
 
     def sample(self, conditions: LiteConditions, settings: Settings, on_step: OnStep = no_step) -> Latents:
-        """Motion latents (n, 27) at 25 fps."""
-        motion = self.motion.sample(
-            conditions.heard,
-            steps=settings.inference_steps,
-            seed=settings.seed,
-            dynamic_scale=settings.dynamic_scale,
-            motion_scale=settings.motion_scale,
-            guidance=guidance_of(settings),
-            on_step=self._previewing(conditions, settings, on_step),
-        )
-        return Latents(self.name, motion, conditions.portrait, conditions.seconds)
+        """Motion latents (n, 27) at 25 fps, in the pieces that `stream` draws: both give the same frames.
 
-    def _previewing(self, conditions: LiteConditions, settings: Settings, on_step: OnStep) -> OnStep:
-        """`on_step` for the sampler: every few steps the frame with the widest open mouth, as far as it is known."""
-        if on_step is no_step:
-            return no_step
-
-        def step(done: int, total: int, denoised: torch.Tensor | None = None) -> None:
+        After each piece a preview shows its widest open mouth.
+        """
+        heard, rows = WholeSpeech(conditions.heard), []
+        for piece in whole(heard, MotionStream(self.motion, settings, guidance_of(settings), KNOWN)):
+            rows.append(piece)
             preview = None
-            if denoised is not None and done % PREVIEW_EVERY == 0 and done < total:
-                motion = self.motion.finished(conditions.heard, denoised, settings.seed).numpy()
-                widest = np.abs(motion[:, MOUTH]).sum(1).argmax()
-                frame = self._renderer(conditions.portrait).frame(posed(motion[widest], settings))
+            if on_step is not no_step:
+                widest = piece[np.abs(piece[:, MOUTH].numpy()).sum(1).argmax()].numpy()
+                frame = self._renderer(conditions.portrait).frame(posed(widest, settings))
                 preview = frame.astype(np.float32) / 255
-            on_step(done, total, preview)
-
-        return step
+            on_step(sum(map(len, rows)), heard.frames, preview)
+        return Latents(self.name, torch.cat(rows), conditions.portrait, conditions.seconds)
 
     def decode(self, latents: Latents, settings: Settings) -> Clip:
         """Render the photo frame by frame as the clip is read."""

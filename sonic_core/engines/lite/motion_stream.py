@@ -9,6 +9,7 @@ speech as it comes in: they differ only in how long the pieces are.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -112,7 +113,22 @@ class Listener:
         return Heard(mouth[inner], wanted[inner], self.life[first:last], self.events[first:last], first)
 
 
-def whole(listener: Listener, stream: MotionStream) -> Iterator[Tensor]:
+@dataclass(frozen=True)
+class WholeSpeech:
+    """A speech that was listened to already, for `whole`."""
+
+    known: Heard
+
+    @property
+    def frames(self) -> int:
+        return len(self.known.mouth)
+
+    def heard(self, first: int, last: int) -> Heard:
+        """What the frames from `first` to before `last` hear."""
+        return self.known.part(first, last)
+
+
+def whole(listener: Listener | WholeSpeech, stream: MotionStream) -> Iterator[Tensor]:
     """The motion of a whole speech in pieces (n, 27), the first one short, so that it comes soon."""
     at, new = 0, FIRST
     while at < listener.frames:
