@@ -29,8 +29,9 @@ themselves. An input is named `node.input`, as `submit --set` and the JSON have 
 - in JSON: `graph["4"]["inputs"]["person"] = 1`, then `POST /prompt` with `{"prompt": graph}`.
 
 `python -m sonic_core submit --list` names the workflows, `submit --list --workflow dub` prints one with its values. A
-server says the same of single nodes at `GET /object_info/SonicDub`. A value that does not fit is answered with status
-400 and a sentence in `node_errors`, before anything runs. Files are uploaded with `POST /upload/image` first (field
+server says the same of single nodes at `GET /object_info/SonicDub`. A value that does not fit is answered with a
+sentence in `node_errors` before anything runs (status 400; 200 where another output of the workflow is still valid:
+what is valid then runs, and `submit` cancels it). Files are uploaded with `POST /upload/image` first (field
 `image`, sounds and videos too) and named by what it answers.
 """
 
