@@ -76,7 +76,7 @@ def command(folder: Path, *arguments: str, name: str = "serve", script: str | No
         process.wait()
 
 
-def wait_for(condition, seconds: float = 20.0):
+def wait_for(condition, seconds: float = 40.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"

@@ -72,7 +72,7 @@ def test_withdrawn_after_kill_9_of_the_service_while_it_works(tmp_path, photo, v
     assert holding(place / "tmp", *NEEDLES), "a killed process cleans nothing up"
     with command(place, "--all-in-one", name="second", script=SERVE, SONIC_TEST_ENGINE="stub_engine") as serve:
         assert serve.client.delete(f"/consents/{job['consent_id']}").json()["jobs"] == [job["id"]]
-        wait_for(lambda: not holding(place, *NEEDLES), 15)
+        wait_for(lambda: not holding(place, *NEEDLES), 60)
         assert serve.client.get(f"/jobs/{job['id']}/link").status_code in (409, 410)
         assert serve.client.get(f"/jobs/{job['id']}").json()["deleted"] is True
 
@@ -96,7 +96,7 @@ def test_killed_in_the_middle_of_an_upload(tmp_path, photo):
             serve.process.kill()
             serve.process.wait()
     with command(place, "--all-in-one", name="second") as serve:
-        wait_for(lambda: not holding(place, *NEEDLES), 15)
+        wait_for(lambda: not holding(place, *NEEDLES), 60)
         assert serve.client.get("/jobs").json() == []
 
 
