@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sonic_core import pipeline
 from sonic_core.clip import Audio, Clip, frame_count
+from sonic_core.disclosure.label import RECORD_KEY
 from sonic_core.engines.base import Latents, MemoryPlan
 from sonic_core.errors import InputError
 from sonic_core.face.detect import Face
@@ -146,3 +148,39 @@ def test_a_box_by_hand_stays_as_given_whatever_the_landmarks_say():
 def test_unusable_audio_is_refused_before_the_photo_is_read(pipe):
     with pytest.raises(InputError, match="no samples"):
         pipe("no-such-photo.jpg", Audio(np.zeros((1, 0), np.float32), 16000))
+
+
+def click(at: float) -> Audio:
+    """A second of silence with a click."""
+    samples = np.zeros((1, 16000), np.float32)
+    samples[0, round(at * 16000)] = 1
+    return Audio(samples, 16000)
+
+
+@pytest.mark.parametrize("offset", [0.2, -0.2])
+def test_lips_come_later_for_a_positive_offset_and_the_sound_stays(offset):
+    audio = click(0.5)
+    clip = SonicPipeline(LoudnessEngine(), OneFace())(PHOTO, audio, min_resolution=64, lip_sync_offset=offset)
+    brightness = [float(frame.mean()) for frame in clip.frames()]
+    assert abs(np.argmax(brightness) / 25 - (0.5 + offset)) < 0.05
+    assert np.array_equal(clip.audio.samples, audio.samples) and clip.frame_count == 25
+
+
+def test_other_people_are_handed_to_paste_back(monkeypatch, tone):
+    other = face_in((10.0, 80.0, 90.0, 180.0))
+
+    class TwoFaces(OneFace):
+        def detect(self, photo):
+            return [face_in(BOX), other]
+
+    given = []
+    monkeypatch.setattr(pipeline, "paste_back", lambda clip, *args: given.append(args) or clip)
+    SonicPipeline(LoudnessEngine(), TwoFaces())(PHOTO, tone, min_resolution=64, framing="photo")
+    ((*_, others),) = given
+    assert len(others) == 1 and np.array_equal(others[0], other.landmarks)
+
+
+def test_the_record_is_there_unless_it_is_left_out(tone):
+    pipe = SonicPipeline(LoudnessEngine(), OneFace())
+    assert '"ProduceID":"job-7"' in pipe(PHOTO, tone, min_resolution=64, job_id="job-7").metadata[RECORD_KEY]
+    assert RECORD_KEY not in pipe(PHOTO, tone, min_resolution=64, record=False).metadata

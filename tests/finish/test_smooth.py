@@ -117,3 +117,15 @@ def test_refuses_other_strengths(picture: np.ndarray) -> None:
     for strength in (-0.1, 1.5, float("nan")):
         with pytest.raises(SettingsError, match="strength"):
             smooth(Clip.of_frames(picture[None], Fraction(25)), strength)
+
+
+def test_strength_says_how_much(picture: np.ndarray) -> None:
+    """Half as strong takes out part of the noise that full strength takes out."""
+    noise = np.random.default_rng(0).normal(0, 0.02, (6, *picture.shape)).astype(np.float32)
+    clip = Clip.of_frames((picture[None] + noise).clip(0, 1), Fraction(25))
+
+    def left(strength: float) -> float:
+        frames = np.stack(list(smooth(clip, strength).frames()))
+        return float(np.abs(frames - picture)[1:-1].mean())
+
+    assert left(1.0) < 0.95 * left(0.5) and left(0.5) < 0.95 * left(0.0)
