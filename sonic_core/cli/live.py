@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 AHEAD = 2.0  # seconds of a file's sound that are read before they are spoken
 MICROPHONE_BACKLOG = 0.5
+READER_SECONDS = 2.0  # that the thread which reads the sound is given to end
 
 
 def add_parser(subparsers: Any) -> None:
@@ -148,5 +149,6 @@ def paced_frames(session: LiveSession, pieces: Pieces) -> Iterator[Shown]:
         yield from Pace().frames(session, lambda: done.is_set() and session.silent())
     finally:
         stop.set()
+        reader.join(READER_SECONDS)
     if failed:
         raise failed[0]

@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 
 from sonic_core.disclosure.label import RECORD_KEY, VisibleLabel, draw, record
 from sonic_core.live.pace import Shown
@@ -19,7 +20,14 @@ from sonic_core.live.sound import FPS, FRAME, RATE
 from sonic_core.media.encoding import BT709, FULL_RANGE, LIMITED_RANGE
 
 KEY_SECONDS = 2  # between key frames: what who joins late waits at most
-X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "21", "maxrate": "3000k", "bufsize": "3000k"}
+X264 = {
+    "preset": "veryfast",
+    "tune": "zerolatency",
+    "crf": "21",
+    "maxrate": "3000k",
+    "bufsize": "3000k",
+    "forced-idr": "1",
+}
 
 
 class Label:
@@ -46,7 +54,7 @@ class LiveEncoder:
         self.container, self.size = container, (size[0] & ~1, size[1] & ~1)
         self.label = Label(label, size) if label is not None else None
         container.metadata[RECORD_KEY] = record(job_id)
-        self.video = container.add_stream("libx264", rate=FPS, options={**X264, "g": str(KEY_SECONDS * FPS)})
+        self.video = container.add_stream("libx264", rate=FPS, options=X264)
         self.video.width, self.video.height, self.video.pix_fmt = *self.size, "yuv420p"
         context = self.video.codec_context
         context.time_base = Fraction(1, FPS)
@@ -55,6 +63,7 @@ class LiveEncoder:
         self.audio = container.add_stream("aac", rate=RATE, layout="mono")
         self.audio.bit_rate = 96_000
         self.first: int | None = None  # the moment that became second 0 of this container
+        self._next_key = 0  # by time and not by count: pictures may be left out
 
     def write(self, shown: Shown) -> None:
         """Encode a moment and hand it to the muxer. Raises av.FFmpegError when the other side is gone."""
@@ -72,6 +81,9 @@ class LiveEncoder:
                 format="yuv420p", dst_colorspace=BT709, src_color_range=FULL_RANGE, dst_color_range=LIMITED_RANGE
             )
             frame.pts, frame.time_base = index, Fraction(1, FPS)
+            if index >= self._next_key:
+                frame.pict_type = PictureType.I
+                self._next_key = index + KEY_SECONDS * FPS
             self.container.mux(self.video.encode(frame))
         sound = av.AudioFrame.from_ndarray(shown.moment.sound[None], format="fltp", layout="mono")
         sound.rate, sound.pts, sound.time_base = RATE, index * FRAME, Fraction(1, RATE)

@@ -72,3 +72,10 @@ def test_a_picture_that_is_left_out_moves_nothing():
     pictures, sound, _ = decoded(joined(gapped)[1])
     assert len(pictures) == 90 and np.diff([time for time, _ in pictures]).max() > 0.4
     assert np.array_equal(sound, decoded(joined(shown)[1])[1])
+
+
+def test_who_joins_late_waits_two_seconds_at_most_however_many_pictures_are_left_out():
+    shown = [Shown(item.moment, None) if item.moment.index % 5 else item for item in talk(6.0)]
+    with av.open(io.BytesIO(joined(shown)[1])) as container:
+        keys = [float(p.pts * p.time_base) for p in container.demux(video=0) if p.is_keyframe and p.pts is not None]
+    assert len(keys) == 3 and np.diff(keys).max() <= 2.05
