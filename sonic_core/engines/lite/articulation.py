@@ -19,7 +19,7 @@ from sonic_core.engines.lite.layout import MouthBasis
 
 # A kind of articulation begins at the first probability and is complete at the second.
 BEGINS = {
-    "closed": (0.25, 0.5),
+    "closed": (0.15, 0.4),
     "teeth": (0.5, 0.8),
     "round": (0.2, 0.6),
     "spread": (0.2, 0.6),
@@ -28,6 +28,7 @@ BEGINS = {
 }
 PRESSED = -0.004  # opening of closed lips: below 0, so that a little smoothing does not part them
 TEETH = 0.009  # widest opening of f and v
+SHUT = 0.004  # an opening at which lips that are about to be pressed, or just were, are pressed already
 OPEN = 0.026  # least opening of an open vowel
 NARROW, WIDE = -0.028, 0.011  # width of rounded and spread lips, 0 at rest
 SOFT = 1e-3  # keeps the solution off combinations of coefficients that hardly move the lips
@@ -81,7 +82,9 @@ class Articulation:
             gaps = mouth @ self.gap
             change = np.minimum(widest - gaps, 0) * strength[kind][:, None]
             mouth += change @ self.gap_solve
-        drawn = [strength["closed"], strength["teeth"] * (1 - strength["closed"]), strength["tongue"]]
+        shut = (mouth @ self.gap)[:, 4] <= SHUT
+        press = np.where(shut, _longer(strength["closed"]), strength["closed"])
+        drawn = [press, strength["teeth"] * (1 - strength["closed"]), strength["tongue"]]
         return np.concatenate([mouth, np.stack(drawn, 1)], 1).astype(np.float32)
 
     def _width(self, mouth: np.ndarray, narrow: np.ndarray, wide: np.ndarray) -> np.ndarray:
@@ -101,3 +104,9 @@ def _least_change(rows: np.ndarray) -> np.ndarray:
 
 def _ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip((values - low) / (high - low), 0, 1)
+
+
+def _longer(values: np.ndarray) -> np.ndarray:
+    """(n,) the greatest of each value and its two neighbours."""
+    padded = np.pad(values, 1)
+    return np.maximum(np.maximum(padded[:-2], padded[2:]), values)
