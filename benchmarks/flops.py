@@ -1,4 +1,4 @@
-"""FLOPs and peak memory at full size, counted on the meta device: a UNet call ours and plain, decoding, RIFE.
+"""FLOPs, peak memory and operations at full size, counted on the meta device: a UNet call ours and plain, VAE, RIFE.
 
 python benchmarks/flops.py [--side 64] [--frames 25]
 """
@@ -13,8 +13,8 @@ from diffusers import AutoencoderKLTemporalDecoder
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.plain_unet import plain
-from benchmarks.shapes import RELEASED, call_inputs, clip_context, random_tokens, random_unet, window_context
-from benchmarks.trace import flops, peak_bytes
+from benchmarks.shapes import BRANCHES, RELEASED, call_inputs, clip_context, random_tokens, random_unet, window_context
+from benchmarks.trace import flops, operations, peak_bytes
 from sonic_core.engines.sonic.unet import SonicUNet
 from sonic_core.engines.sonic.vae import RELEASED_CONFIG
 from sonic_core.video.rife import IFNet
@@ -31,6 +31,8 @@ def main() -> None:
     inputs = call_inputs(RELEASED, frames, side, "meta", torch.float16)
     kept = clip_context(unet, tokens, side, frames)
     report("ours", lambda: ours(unet, inputs, kept, frames))
+    single = tuple(x[-1:] if len(x) == len(BRANCHES) else x for x in inputs)
+    report("ours, one branch", lambda: unet(*single, kept.of_windows(torch.arange(frames)[None], BRANCHES[-1:])))
     report("ours, deep features reused", lambda: shallow(unet, inputs, kept, frames, side))
     report("once a clip", lambda: clip_context(unet, tokens, side, frames))
     report("plain", lambda: plain_call(unet, inputs, tokens, frames))
@@ -62,12 +64,18 @@ def decoding(side: int, chunk: int = 8) -> None:
         latents = torch.empty(chunk, 4, side, side, dtype=torch.float16)
         rife = IFNet()
         pair = torch.empty(2, 1, 3, 8 * side, 8 * side)
+    report("encoding the portrait", lambda: vae.float().encode(torch.empty(1, 3, 8 * side, 8 * side, device="meta")))
+    vae.half()
     report(f"decoding {chunk} frames", lambda: vae.decode(latents, num_frames=chunk))
     report("RIFE, one frame", lambda: rife(*pair))
 
 
 def report(name: str, call) -> None:  # type: ignore[no-untyped-def]
-    print(f"{name:<28} {flops(call) / 1e12:8.2f} TFLOP   {peak_bytes(call) / 2**30:6.2f} GiB peak beside the weights")
+    print(
+        f"{name:<28} {flops(call) / 1e12:8.2f} TFLOP {peak_bytes(call) / 2**30:6.2f} GiB peak beside the weights "
+        f"{operations(call):6d} operations",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

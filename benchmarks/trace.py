@@ -53,6 +53,27 @@ def peak_bytes(call: Callable[[], Any]) -> int:
     return live.peak
 
 
+class Operations(TorchDispatchMode):
+    """Counts operations that compute or copy, about the kernels that a GPU is given; views and empty tensors do not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        returns = func._schema.returns
+        view = any(value.alias_info is not None and not value.alias_info.is_write for value in returns)
+        self.count += not (view or "empty" in str(func) or "detach" in str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def operations(call: Callable[[], Any]) -> int:
+    """Operations that `call` dispatches."""
+    with torch.inference_mode(), Operations() as counter:
+        call()
+    return counter.count
+
+
 def flops(call: Callable[[], Any]) -> int:
     """Floating point operations of matrix products, convolutions and attention, two a multiply-add."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:

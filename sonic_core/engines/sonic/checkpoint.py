@@ -171,10 +171,10 @@ def speech_features(found: Found, folder: Path) -> WhisperFeatures | HubertFeatu
 
 def _placed(state: dict[str, Tensor], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
     """Tensors on their device, one after the other, so that no second whole copy is ever made."""
-    return {name: _laid_out(state.pop(name).to(device, dtype)) for name in list(state)}
+    return {name: laid_out(state.pop(name).to(device, dtype)) for name in list(state)}
 
 
-def _laid_out(weight: Tensor) -> Tensor:
+def laid_out(weight: Tensor) -> Tensor:
     """Weights of convolutions in channels-last memory on a GPU, as the feature maps are; mapped files stay mapped."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     if weight.device.type == "cpu" or weight.ndim not in formats:
