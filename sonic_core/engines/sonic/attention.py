@@ -11,8 +11,9 @@ from torch import Tensor, nn
 MAX_BATCH_HEADS = 65535
 """Attention kernels put batch x heads on a grid axis of this size (CUDA's limit)."""
 
-CPU_SLICE, SMALLEST_SLICE = 2**24, 2**26
-"""Inner elements of a feed-forward layer at once: on a CPU, and at least on a GPU."""
+CPU_SLICE, CPU_ROWS = 2**19, 512
+SMALLEST_SLICE = 2**26
+"""Inner elements of a feed-forward layer at once: on a CPU (or that many rows), and at least on a GPU."""
 
 MPS_SCORE_ELEMENTS = 2**28
 """On MPS the whole score matrix is made; slices keep it at 1 GiB in float32."""
@@ -146,7 +147,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.flatten(0, -2)
-        size = max(1, slice_elements(x) // (8 * x.shape[-1]))
+        size = slice_rows(x)
         if len(rows) <= size:
             return self.net[2](self.net[0](x))
         out = torch.empty_like(rows)
@@ -155,13 +156,17 @@ class FeedForward(nn.Module):
         return out.view(x.shape)
 
 
-def slice_elements(x: Tensor) -> int:
-    """Inner elements of a feed-forward layer that are made at once.
+def slice_rows(x: Tensor) -> int:
+    """Rows of a feed-forward layer whose inner tensor, eight times as wide, is made at once.
 
-    On a CPU what stays in its caches. Elsewhere every slice costs launches, so as many as leave the peak of a call
-    where it is: a sixth of the inner tensor and a little more (`benchmarks/flops.py` follows the peak).
+    On a CPU what stays in its caches, but enough that the weights are not read for a few rows. Elsewhere every slice
+    costs launches, so as many as leave the peak of a call where it is: a sixth of the inner tensor and a little more
+    (`benchmarks/flops.py` follows the peak).
     """
-    return CPU_SLICE if x.device.type == "cpu" else max(SMALLEST_SLICE, x.numel() * 27 // 20)
+    inner = 8 * x.shape[-1]
+    if x.device.type == "cpu":
+        return max(CPU_ROWS, CPU_SLICE // inner)
+    return max(1, max(SMALLEST_SLICE, x.numel() * 27 // 20) // inner)
 
 
 class GatedProjection(nn.Module):

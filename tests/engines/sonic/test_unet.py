@@ -145,13 +145,15 @@ def test_feed_forward_in_slices_is_the_same(monkeypatch):
     x = torch.randn(3, 50, 8)
     whole = layer(x)
     monkeypatch.setattr(attention, "CPU_SLICE", 64 * 7)
+    monkeypatch.setattr(attention, "CPU_ROWS", 1)
     torch.testing.assert_close(layer(x), whole)
 
 
 def test_slices_of_a_large_tensor_are_few_and_of_a_small_one_none():
     small, large = (torch.empty(size, 64, device="meta") for size in (1000, 10**7))
-    assert attention.slice_elements(small) > 8 * small.numel()
-    assert -(-8 * large.numel() // attention.slice_elements(large)) == 6
+    assert attention.slice_rows(small) > len(small)
+    assert -(-len(large) // attention.slice_rows(large)) == 6
+    assert attention.slice_rows(torch.empty(1, 1280)) == attention.CPU_ROWS
 
 
 def test_projections_are_joined_inside_and_apart_in_files():
