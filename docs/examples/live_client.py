@@ -1,11 +1,12 @@
 """Lets a photo speak what a program says: PCM goes in, events and an MP4 come out. pip install httpx websockets
 
-    python live_client.py http://127.0.0.1:8000 KEY portrait.jpg speech.wav talk.mp4
+python live_client.py http://127.0.0.1:8000 KEY portrait.jpg speech.wav talk.mp4
 """
 
 import json
 import sys
 import wave
+from pathlib import Path
 
 import httpx
 from websockets.sync.client import connect
@@ -15,7 +16,7 @@ consent = {"agreed": True, "subject": "me", "subject_is_user": True, "purpose": 
 answer = httpx.post(
     f"{service}/live",
     headers={"Authorization": f"Bearer {key}"},
-    files={"image": open(photo, "rb")},
+    files={"image": Path(photo).read_bytes()},
     data={"consent": json.dumps(consent), "settings": json.dumps({"label": "en"})},
     timeout=60,
 )
