@@ -93,11 +93,11 @@ def track_lips(clip: Clip, tracker: Tracker) -> LipTrack:
             continue
         gap, width = (float(np.linalg.norm(points[a, :2] - points[b, :2])) for a, b in (LIP_PAIRS[0], CORNERS))
         rows.append((gap, width, face_height(points)))
-    gap, width, height = np.array(rows, float).reshape(-1, 3).T
-    if not np.isfinite(height).any():
+    gaps, widths, heights = np.array(rows, float).reshape(-1, 3).T
+    if not np.isfinite(heights).any():
         raise NoFaceError("no face was found in the video; give one that shows one clearly")
-    usual = np.nanmedian(height)
-    return LipTrack(np.arange(len(gap)) / float(clip.fps), gap / usual, width / usual)
+    usual = np.nanmedian(heights)
+    return LipTrack(np.arange(len(gaps)) / float(clip.fps), gaps / usual, widths / usual)
 
 
 def marks(track: LipTrack, phones: list[Phone]) -> Exam:

@@ -36,7 +36,7 @@ def events(loud: np.ndarray) -> np.ndarray:
         if value >= STRESSED and value == near.max() and value - near.min() >= ABOVE:
             out[frame, 0] = min(1.0, (value - near.min()) / 0.5)
     voiced = smooth > VOICED
-    for frame in np.flatnonzero(voiced[:-1] & ~voiced[1:]) + 1:
+    for frame in (int(k) + 1 for k in np.flatnonzero(voiced[:-1] & ~voiced[1:])):
         out[frame, 1] = not voiced[frame : frame + PAUSE].any()
     return out
 
