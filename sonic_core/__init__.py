@@ -7,7 +7,7 @@ It never imports ComfyUI. The names below are loaded when first used, so that im
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Audio", "Clip", "Settings", "SonicError", "SonicPipeline"]
 
 if TYPE_CHECKING:
