@@ -7,7 +7,7 @@ drift apart. What can happen is that the whole is late; `Pace.behind` says by ho
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ class Pace:
         self.behind = 0.0  # seconds that the last frame was made after its block had been heard
         self.shown = self.left_out = self.restarts = 0
 
-    def frames(self, session: LiveSession, ended: Callable[[], bool]) -> Iterator[Shown]:
+    def frames(self, session: LiveSession, ended: Callable[[], bool]) -> Generator[Shown, None, None]:
         """Moments as they fall due, until `ended` says so."""
         heard = 0
         self.started = self.clock()
@@ -60,7 +60,7 @@ class Pace:
         return Shown(moment, session.talk.draw(moment.row))
 
 
-def unpaced(session: LiveSession, pieces: Iterable[tuple[np.ndarray, int]]) -> Iterator[Shown]:
+def unpaced(session: LiveSession, pieces: Iterable[tuple[np.ndarray, int]]) -> Generator[Shown, None, None]:
     """All moments of pieces of sound (samples, rate), as fast as they can be made."""
     for samples, rate in pieces:
         session.push(samples, rate)

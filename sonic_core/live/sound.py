@@ -37,7 +37,8 @@ class SoundQueue:
         self._parts: deque[np.ndarray] = deque()
         self._waiting, self._patience = 0, PATIENCE
         self._ended = False
-        self._rate, self._resampler = RATE, None
+        self._rate = RATE
+        self._resampler: Any = None
 
     @property
     def waiting(self) -> int:
@@ -115,7 +116,7 @@ class SoundQueue:
     def _resampled(self, samples: np.ndarray, rate: int) -> np.ndarray:
         if rate != self._rate:
             self._rate = rate
-            self._resampler: Any = None
+            self._resampler = None
             if rate != RATE:
                 self._resampler = soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="MQ")
         return samples if self._resampler is None else self._resampler.resample_chunk(samples)

@@ -5,7 +5,7 @@ Frames are drawn while earlier ones are encoded. Never more than one item waits,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
+def ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
     """The same items; what making one raises is raised here. Closing waits for the item in the making, if any."""
     context = copy_context()
 

@@ -38,7 +38,7 @@ SILENT_SECONDS = 600.0  # without any sound, a talk ends
 CONSENT_SECONDS = 5.0  # between two looks at the consent
 MAX_MESSAGE = 1 << 20
 MAX_WAITING = 8 << 20  # bytes of video that a slow client may leave lying
-FORMATS = {"f32": (np.dtype("<f4"), 1.0), "s16": (np.dtype("<i2"), 32768.0)}
+FORMATS: dict[str, tuple[np.dtype[Any], float]] = {"f32": (np.dtype("<f4"), 1.0), "s16": (np.dtype("<i2"), 32768.0)}
 MICROPHONE_BACKLOG = 0.5
 DEFAULT_LABEL = "zh"
 
