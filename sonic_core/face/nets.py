@@ -155,3 +155,21 @@ class RegionNet(nn.Module):
         """(n, 3, 48, 48) in [0, 1] -> (n, points, 2) in crop units, -1 to 1."""
         hidden = torch.relu(self.hidden(self.trunk(pixels * 4 - 2).flatten(1)))
         return self.points(hidden).reshape(len(pixels), -1, 2)
+
+
+class CoverNet(nn.Module):
+    """Logits that a mouth is hidden and that eyes are behind dark glasses, from an upright crop of the face."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            ConvNorm(3, 12, stride=2),  # 32
+            ConvNorm(12, 24, stride=2),  # 16
+            ConvNorm(24, 48, stride=2),  # 8
+            ConvNorm(48, 64, stride=2),  # 4
+        )
+        self.answer = nn.Linear(64 * 16, 2)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(n, 3, 64, 64) in [0, 1] -> (n, 2)."""
+        return self.answer(self.trunk(pixels * 4 - 2).flatten(1))

@@ -22,7 +22,7 @@ from sonic_core.engines.lite.motion import Heard, MotionModel
 from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, WholeSpeech, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.engines.lite.talk import LiteTalk
-from sonic_core.errors import NotEnoughMemoryError
+from sonic_core.errors import InputError, NotEnoughMemoryError
 from sonic_core.face.framing import Portrait
 from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
@@ -63,6 +63,7 @@ class LiteEngine:
     ) -> LiteConditions:
         """Listen to the whole speech, block by block as `stream` does."""
         seconds = len(speech) / SPEECH_RATE
+        self._renderer(portrait)  # says now what is wrong with the photo, not after sampling
         frames = frame_count(seconds, FPS)
         heard = Listener(self.motion, speech, frames).heard(0, frames)
         on_step(1, 1, None)
@@ -119,7 +120,13 @@ class LiteEngine:
     def _renderer(self, portrait: Portrait) -> Renderer:
         """The renderer of the portrait in hand: previews and frames share one."""
         if self._rendered is None or self._rendered[0] is not portrait:
-            self._rendered = portrait, Renderer(portrait)
+            renderer = Renderer(portrait)
+            if renderer.covers.mouth:
+                raise InputError(
+                    "the mouth of this face is hidden, by a mask, a hand, a cup or a microphone; "
+                    "use a photo that shows it, or another face by face_index"
+                )
+            self._rendered = portrait, renderer
         return self._rendered[1]
 
     def networks(self, stage: Stage) -> list[torch.nn.Module]:

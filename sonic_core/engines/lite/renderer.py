@@ -48,6 +48,7 @@ from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.texture import Texture
 from sonic_core.engines.lite.warp import Grid, look_up, smoothstep
+from sonic_core.face.covers import find_covers
 
 if TYPE_CHECKING:
     from sonic_core.face.framing import Portrait
@@ -110,10 +111,16 @@ class Renderer:
         self.still = self.skin.own(self.pixels)
         self.on_head = self.head.grid.place_of(self.points)
         self.face_part = self._part_of_grid()
-        self.eyes = [
-            make_eye(self.photo, points[LEFT_UPPER_LID], points[LEFT_LOWER_LID], points[LEFT_IRIS]),
-            make_eye(self.photo, points[RIGHT_UPPER_LID], points[RIGHT_LOWER_LID], points[RIGHT_IRIS]),
-        ]
+        self.covers = find_covers(self.photo, landmarks)
+        # Behind dark glasses nobody sees lids close.
+        self.eyes = (
+            []
+            if self.covers.eyes
+            else [
+                make_eye(self.photo, points[LEFT_UPPER_LID], points[LEFT_LOWER_LID], points[LEFT_IRIS]),
+                make_eye(self.photo, points[RIGHT_UPPER_LID], points[RIGHT_LOWER_LID], points[RIGHT_IRIS]),
+            ]
+        )
 
     def frame(self, motion: np.ndarray) -> np.ndarray:
         """(27 or 28,) motion, see layout.py -> uint8 (height, width, 3)."""
@@ -124,7 +131,7 @@ class Renderer:
         view = frame[self.view]
         step = self.grid.to_pixels(moved.source * np.float32(self.skin.density))
         view[:] = self.skin.at(cv2.add(self.still, step[: view.shape[0], : view.shape[1]]))
-        for eye, shut in zip(self.eyes, np.clip(row[LIDS], 0, 1), strict=True):
+        for eye, shut in zip(self.eyes, np.clip(row[LIDS], 0, 1), strict=False):
             if shut > 0.01 or np.abs(row[GAZE]).max() > 0.01:
                 self._draw_eye(eye, view, moved, shut, np.clip(row[GAZE], -1.2, 1.2))
         self._draw_mouth(view, moved, row)

@@ -1,0 +1,49 @@
+"""Whether something hides the mouth (a mask, a hand, a cup, a microphone), and whether dark glasses hide the eyes.
+
+A small net looks once at an upright crop of the face. It tells what can be drawn: a mouth that is hidden has no lips to
+open, and eyes behind dark lenses have no lids to close. `training/face/covers.py` made the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from sonic_core.face import align, points
+from sonic_core.face.detect import WEIGHTS, load_weights, to_pixels
+from sonic_core.face.nets import CoverNet
+
+INPUT = 64
+EYES = 0.40  # distance between the outer corners of the eyes, as a share of the crop
+# Logits from which the net is believed: no photo of 79 held-out people that hides nothing is above -0.4 and -5.
+HIDDEN, DARK = 4.0, 1.5
+
+
+@dataclass(frozen=True)
+class Covers:
+    """What of a face cannot be seen."""
+
+    mouth: bool
+    eyes: bool
+
+
+def find_covers(image: np.ndarray, landmarks: np.ndarray, folder: Path = WEIGHTS) -> Covers:
+    """What hides parts of the face with (478, 3) landmarks in image (h, w, 3) uint8."""
+    net = load_weights(CoverNet(), load_file(folder / "covers.safetensors"))
+    crop = align.cut(image, aim_at(landmarks), INPUT)
+    with torch.inference_mode():
+        mouth, eyes = net(to_pixels(crop[None]))[0].tolist()
+    return Covers(mouth > HIDDEN, eyes > DARK)
+
+
+def aim_at(landmarks: np.ndarray) -> np.ndarray:
+    """The (2, 3) similarity from the picture to the crop: upright by the eyes, from the brows to below the chin."""
+    right, left = (
+        np.asarray(landmarks[list(eye), :2], np.float64).mean(0) for eye in (points.RIGHT_EYE, points.LEFT_EYE)
+    )
+    target = np.array([[0.5 - EYES / 2, 0.32], [0.5 + EYES / 2, 0.32]]) * INPUT - 0.5
+    return align.fit(np.stack([right, left]), target)

@@ -1,0 +1,45 @@
+"""Covers drawn onto the example portrait: a mask over the mouth, dark lenses, and neither."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sonic_core.face.covers import find_covers
+
+LANDMARKS = Path(__file__).parents[1] / "fixtures" / "portrait_landmarks.npy"
+MASK = (117, 50, 195, 280, 346, 323, 361, 397, 379, 400, 152, 176, 150, 172, 132, 93)
+
+
+@pytest.fixture(scope="module")
+def landmarks() -> np.ndarray:
+    return np.load(LANDMARKS)
+
+
+@pytest.fixture(scope="module")
+def photo(portrait_path: Path) -> np.ndarray:
+    return np.ascontiguousarray(cv2.imread(str(portrait_path))[..., ::-1])
+
+
+def test_a_face_that_shows_everything_has_no_cover(photo: np.ndarray, landmarks: np.ndarray):
+    covers = find_covers(photo, landmarks)
+    assert not covers.mouth and not covers.eyes
+
+
+@pytest.mark.parametrize("colour", [(235, 235, 235), (165, 195, 215), (25, 25, 30)])
+def test_a_mask_hides_the_mouth(photo: np.ndarray, landmarks: np.ndarray, colour: tuple[int, int, int]):
+    masked = cv2.fillPoly(photo.copy(), [landmarks[list(MASK), :2].astype(np.int32)], colour)
+    assert find_covers(masked, landmarks).mouth
+
+
+def test_dark_lenses_hide_the_eyes(photo: np.ndarray, landmarks: np.ndarray):
+    shaded = photo.copy()
+    width = np.linalg.norm(landmarks[33, :2] - landmarks[263, :2])
+    for eye in ((33, 133), (362, 263)):
+        x, y = landmarks[list(eye), :2].mean(0).astype(int)
+        cv2.ellipse(shaded, (int(x), int(y)), (int(0.28 * width), int(0.24 * width)), 0, 0, 360, (18, 18, 22), -1)
+    covers = find_covers(shaded, landmarks)
+    assert covers.eyes and not covers.mouth
