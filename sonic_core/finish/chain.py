@@ -45,9 +45,7 @@ def finished(
         "interpolate": interpolate,
         "canvas": lambda clip: on_canvas(clip, wanted),
         "label": lambda clip: labelled(clip, wanted),
-        "record": lambda clip: (
-            label(clip, job_id=job_id) if wanted.record and RECORD_KEY not in clip.metadata else clip
-        ),
+        "record": lambda clip: recorded(clip, job_id) if wanted.record else clip,
     }
     for name in ORDER:
         clip = stages[name](clip)

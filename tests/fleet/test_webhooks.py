@@ -153,3 +153,14 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_of_two_senders_that_read_the_same_message_one_sends_it(ledger, add_job, receiver):
+    from sqlalchemy import select
+
+    from sonic_core.ledger.tables import deliveries
+
+    end_job(ledger, add_job, receiver.url)
+    with ledger.engine.connect() as connection:
+        row = connection.execute(select(deliveries)).one()
+    assert [webhooks._claim(ledger, row), webhooks._claim(ledger, row)] == [True, False]

@@ -302,6 +302,8 @@ def test_a_glance_moves_the_iris_only(renderer: Renderer, portrait: Portrait):
     assert changed[:, 1].min() > eyes[:, 0].min() and changed[:, 1].max() < eyes[:, 0].max()
     irises = portrait.face.landmarks[[468, 473]]
     assert np.abs(changed[:, 0] - irises[:, 1].mean()).max() < 0.1 * renderer.face_height
+    darker, brighter = (np.argwhere((frame - photo).mean(-1) * sign > 20)[:, 1].mean() for sign in (-1, 1))
+    assert darker > brighter, "to the viewer's right"
 
 
 @pytest.mark.parametrize("centre", [(0.05, 0.4), (0.95, 0.5), (0.5, 0.05), (0.5, 0.98)])
