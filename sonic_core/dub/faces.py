@@ -22,7 +22,7 @@ SMALLEST = 24.0  # px of face height; below there is no mouth to draw
 MOST_TURNED = 45.0  # degrees of yaw
 SHORT_GAP = 4  # frames without a face that are bridged
 FADE = 5  # frames in which the dub fades in or out where the face comes or goes within a shot
-SMOOTHING = (7, 2)  # window in frames, degree: of the whole face
+SMOOTHING = (5, 2)  # window in frames, degree: of the whole face
 REST_VIEWS, REST_SHARE = 400, 0.2  # views of a person looked at for the face at rest; the share with the lips nearest
 BLOCK = 512  # entries of a track in memory at once
 
