@@ -148,12 +148,17 @@ def overlap(seen: np.ndarray, expected: np.ndarray, lag: int) -> tuple[np.ndarra
 
 
 def agreement(seen: np.ndarray, expected: np.ndarray) -> tuple[float, np.ndarray]:
-    """The correlation of expected (t,) with the mix of what is seen (t, c) that explains it best, and the mix (c,)."""
+    """The correlation of expected (t,) with the mix of what is seen (t, c) that explains it best, and the mix (c,).
+
+    0 where the gap, the first column, goes the other way: lips that close for open sounds explain nothing.
+    """
     a, b = seen - seen.mean(0), expected - expected.mean()
     spread = a.T @ a / len(a)
     spread += np.diag(CAUTION * np.diag(spread) + 1e-12)
     shared = a.T @ b / len(a)
     mix = np.linalg.solve(spread, shared)
+    if shared[0] <= 0:
+        return 0.0, mix
     return math.sqrt(max(float(mix @ shared), 0.0) / max(float(b @ b) / len(b), 1e-12)), mix
 
 

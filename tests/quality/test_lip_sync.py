@@ -45,6 +45,15 @@ def test_unrelated_tracks_are_not_trusted() -> None:
     assert sum(alignment.trusted for alignment in found) <= 3
 
 
+def test_lips_that_close_for_open_sounds_are_no_agreement() -> None:
+    """Upside down, a track agrees with the speech nowhere, least of all at the lag where it is its opposite."""
+    for seed in range(8):
+        speech = talking(middles(100, 25), seed)
+        against = 0.06 - lips(middles(100, 25) - 0.2, seed)
+        found = match(against, 25, speech)
+        assert not (found.trusted and abs(found.offset - 0.2) < 0.03)
+
+
 def test_gaps_in_the_track_do_no_harm() -> None:
     seen = lips(middles(100, 25) - 0.12)
     seen[30:36] = np.nan
