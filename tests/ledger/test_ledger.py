@@ -22,7 +22,7 @@ from sonic_core.ledger.histograms import read_histograms
 from sonic_core.ledger.jobs import NewJob, backoff, new_job_id
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.ledger.reservations import LimitError, Limits, ReservedError, lapsed, release, renew, reserve
-from sonic_core.ledger.tables import deliveries, events, metadata
+from sonic_core.ledger.tables import deliveries, events, jobs, metadata
 
 CONSENT = {"subject": "s-1", "subject_is_user": True, "purpose": "greeting", "sources": []}
 
@@ -120,6 +120,8 @@ def test_the_overtaken_attempt_can_do_nothing(ledger):
     assert ledger.heartbeat(job.id, 1, 30, 0.9, "x") == "lost"
     assert not ledger.finish(job.id, 1, {"key": "slow"}, {})
     assert ledger.fail(job.id, 1, "x", retry=True) is None
+    assert not ledger.hand_back(job.id, 1)
+    assert ledger.get(job.id).state == "running"
     assert ledger.finish(job.id, 2, {"key": "quick"}, {})
     assert ledger.get(job.id).output == {"key": "quick"}
 
@@ -215,6 +217,37 @@ def test_retry_by_hand(ledger):
     ledger.fail(job.id, 1, "x", retry=True)
     assert ledger.retry(job.id).state == "queued"
     assert ledger.claim("w", 30).attempt == 2
+
+
+def test_requeueing_an_attempt_that_was_overtaken_changes_nothing(ledger):
+    """What was read of attempt 1 does not take the job from attempt 2, whatever happened in between."""
+    job, _ = submit(ledger)
+    ledger.claim("slow", 30)
+    with ledger.engine.connect() as connection:
+        read = connection.execute(sa.select(jobs).where(jobs.c.id == job.id)).one()
+    ledger.clock.now += 31
+    ledger.claim("quick", 30)
+    with ledger.engine.begin() as connection:
+        ledger._requeue(connection, read, "lease of slow ran out", 0.0)
+    now = ledger.get(job.id)
+    assert (now.state, now.attempt, now.lease_owner) == ("running", 2, "quick")
+    assert kinds(ledger, job.id) == ["queued", "leased", "leased"]
+
+
+def test_a_retry_that_saw_an_older_attempt_changes_nothing(ledger, monkeypatch):
+    """Somebody else retried between this retry's look and its change, and the job failed once more."""
+    job, _ = submit(ledger)
+    ledger.claim("w", 30)
+    ledger.fail(job.id, 1, "x", retry=False)
+    seen = ledger.get(job.id)
+    ledger.retry(job.id), ledger.claim("w", 30), ledger.fail(job.id, 2, "y", retry=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "get", lambda job_id: seen)
+        with pytest.raises(InputError, match="can be retried"):
+            ledger.retry(job.id)
+    now = ledger.get(job.id)
+    assert (now.state, now.attempt, now.error) == ("failed", 2, "y")
+    assert kinds(ledger, job.id).count("queued") == 2  # submitted, and the retry that counted
 
 
 def test_oldest_first_and_named(ledger):

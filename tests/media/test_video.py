@@ -42,6 +42,24 @@ def test_colours_and_timing_survive_writing_and_reading(tmp_path):
     assert np.abs(before - after).mean() < 0.02
 
 
+# Fully saturated colours as BT.709 writes them with limited range (Y, Cb, Cr), ITU-R BT.709-6 item 3; BT.601 would
+# write red as (81, 90, 240).
+SATURATED = {(1, 0, 0): (63, 102, 240), (0, 1, 0): (173, 42, 26), (0, 0, 1): (32, 240, 118), (1, 1, 1): (235, 128, 128)}
+
+
+@pytest.mark.parametrize("format", ["mp4", "mov", "webm"])
+@pytest.mark.parametrize("colour", SATURATED)
+def test_colours_are_written_with_the_matrix_that_the_tags_name(tmp_path, format, colour):
+    clip = Clip.of_frames(np.broadcast_to(np.float32(colour), (3, 48, 64, 3)).copy(), Fraction(25))
+    with av.open(str(save_video(clip, tmp_path / f"v.{format}", crf=5))) as container:
+        context = container.streams.video[0].codec_context
+        tags = (context.colorspace, context.color_primaries, context.color_trc, context.color_range)
+        assert tags == (1, 1, 1, 1)  # BT.709 three times, limited range: numbers of ITU-T H.273 and of FFmpeg
+        written = next(container.decode(video=0))
+    planes = np.split(written.to_ndarray(format="yuv420p").ravel(), [64 * 48, 64 * 48 * 5 // 4])
+    assert [plane.mean() for plane in planes] == pytest.approx(SATURATED[colour], abs=2)
+
+
 @pytest.mark.parametrize("fps", [Fraction(30000, 1001), Fraction(25, 2), Fraction(60)])
 def test_other_frame_rates_keep_their_duration(tmp_path, fps):
     back = open_video(save_video(moving_clip(24, fps), tmp_path / "v.mp4"))

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from sonic_core.finish.chain import ORDER
+
 ROOT = Path(__file__).resolve().parents[2]
+# The stage of the finishing order that a node carries out.
+STAGES = {
+    "SonicSmooth": "smooth",
+    "SonicPasteBack": "paste_back",
+    "SonicInterpolate": "interpolate",
+    "SonicLabel": "label",
+    "SonicRenderVideo": "record",
+}
 # What clients call a workflow, and the name of its file, which the template browser shows as its title.
 TITLES = {
     "sonic_fast": "Photo speaks, fast",
@@ -128,6 +138,22 @@ def test_canvas_and_client_run_the_same_graph(name: str) -> None:
         if isinstance(value, list)
     }
     assert links == queued_links
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stages_come_in_the_finishing_order(name: str) -> None:
+    """A workflow may leave stages out, but those it has follow `finish.chain.ORDER` along the wire of the clip."""
+    graph = api(name)
+    node = next(node for node in graph.values() if node["class_type"] == "SonicRenderVideo")
+    stages: list[str] = []
+    while True:
+        if node["class_type"] in STAGES:
+            stages.insert(0, STAGES[node["class_type"]])
+        if "clip" not in node["inputs"]:
+            break
+        node = graph[node["inputs"]["clip"][0]]
+    assert stages == [stage for stage in ORDER if stage in stages]
+    assert len(stages) == sum(node["class_type"] in STAGES for node in graph.values()), "a stage beside the clip's wire"
 
 
 @pytest.mark.parametrize("name", NAMES)

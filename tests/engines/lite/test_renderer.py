@@ -21,6 +21,7 @@ from sonic_core.engines.lite.texture import extended
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 REST = np.zeros(CHANNELS, np.float32)
+NOSE_TIP = 1  # landmark
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,11 @@ def smiling_renderer(smiling: Portrait) -> Renderer:
 
 
 def with_(**channels: float) -> np.ndarray:
-    """A row of motion at rest but for `m0`.. (mouth) and `yaw`, `lids`, `gaze`."""
+    """A row of motion at rest but for `m0`.. (mouth) and `yaw`, `pitch`, `lids`, `gaze`."""
     row = REST.copy()
     for name, value in channels.items():
-        where = {"yaw": HEAD_ROTATION.start, "lids": LIDS, "gaze": GAZE.start}.get(name)
+        turns = {"yaw": HEAD_ROTATION.start, "pitch": HEAD_ROTATION.start + 1}
+        where = {**turns, "lids": LIDS, "gaze": GAZE.start}.get(name)
         row[where if where is not None else int(name[1:])] = value
     return row
 
@@ -304,6 +306,24 @@ def test_a_glance_moves_the_iris_only(renderer: Renderer, portrait: Portrait):
     assert np.abs(changed[:, 0] - irises[:, 1].mean()).max() < 0.1 * renderer.face_height
     darker, brighter = (np.argwhere((frame - photo).mean(-1) * sign > 20)[:, 1].mean() for sign in (-1, 1))
     assert darker > brighter, "to the viewer's right"
+
+
+@pytest.mark.parametrize(("turn", "axis"), [("yaw", 0), ("pitch", 1)])
+def test_the_nose_goes_where_the_head_turns(portrait: Portrait, turn: str, axis: int):
+    """Positive yaw takes it to the viewer's right, positive pitch downwards."""
+    image = portrait.image.copy()
+    tip = portrait.face.landmarks[NOSE_TIP, :2]
+    cv2.circle(image, tuple(np.round(tip).astype(int)), 4, (0, 0, 255), -1)
+    one = Renderer(Portrait(image, portrait.face))
+
+    def nose(**channels: float) -> np.ndarray:
+        """(2,) x and y of the middle of the blue spot on the nose."""
+        frame = one.frame(with_(**channels)).astype(int)
+        return np.argwhere(frame[..., 2] - frame[..., 0] > 100).mean(0)[::-1]
+
+    assert nose() == pytest.approx(tip, abs=1)
+    ahead, back = nose(**{turn: 8}) - tip, nose(**{turn: -8}) - tip
+    assert ahead[axis] > 0.015 * one.face_height and back[axis] < -0.015 * one.face_height, (ahead, back)
 
 
 @pytest.mark.parametrize("centre", [(0.05, 0.4), (0.95, 0.5), (0.5, 0.05), (0.5, 0.98)])
