@@ -20,7 +20,7 @@ from sonic_core.dub.shots import CutDetector
 from sonic_core.face.detect import PRESENT, Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
 from sonic_core.face.points import RIGID
-from sonic_core.face.tracker import WANDERING, face_height, lip_gap, one_thread, rescaled, shrunk
+from sonic_core.face.tracker import WANDERING, face_height, lip_gap, rescaled, shrunk
 from sonic_core.progress import OnStep
 
 SEARCH_EVERY = 25  # frames between searches for people who came in
@@ -173,14 +173,13 @@ def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: On
     folder = tempfile.TemporaryDirectory(prefix="sonic-dub-")
     watcher, cuts = _Watcher(Path(folder.name), detector, encoder), CutDetector()
     shots: list[int] = []
-    with one_thread():
-        for index, frame in enumerate(clip.frames()):
-            picture, scale = shrunk(frame)
-            if cuts(picture):
-                shots.append(index)
-            watcher.see(index, index - shots[-1], frame, picture, scale)
-            if on_frame is not None:
-                on_frame(index + 1, clip.frame_count)
+    for index, frame in enumerate(clip.frames()):
+        picture, scale = shrunk(frame)
+        if cuts(picture):
+            shots.append(index)
+        watcher.see(index, index - shots[-1], frame, picture, scale)
+        if on_frame is not None:
+            on_frame(index + 1, clip.frame_count)
     for person in watcher.people:
         person.close()
     people = [person for person in watcher.people if len(person.frames) >= SEEN_FOR * float(clip.fps)]

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from sonic_core.face import align, points
 from sonic_core.face.detect import WEIGHTS, load_weights, to_pixels
 from sonic_core.face.nets import CoverNet
+from sonic_core.threads import one_thread
 
 INPUT = 64
 EYES = 0.40  # distance between the outer corners of the eyes, as a share of the crop
@@ -31,6 +32,7 @@ class Covers:
     eyes: bool
 
 
+@one_thread()
 def find_covers(image: np.ndarray, landmarks: np.ndarray, folder: Path = WEIGHTS) -> Covers:
     """What hides parts of the face with (478, 3) landmarks in image (h, w, 3) uint8."""
     net = load_weights(CoverNet(), load_file(folder / "covers.safetensors"))

@@ -40,7 +40,8 @@ def crop_square(size: Size, box: Box, expand_ratio: float) -> Box:
     """The square to cut around a face: the box with a margin of `expand_ratio` of its sides, then its short side.
 
     The margin is clipped to the picture first. The square is centred on what is left, and slides along the longer side
-    towards the middle of the face where clipping has pushed it away. Sides may differ by a pixel of rounding.
+    towards the middle of the face where clipping has pushed it away. Each end is
+    rounded to even as the release does, so the sides may differ by two pixels.
     """
     width, height = size
     x1, y1, x2, y2 = box

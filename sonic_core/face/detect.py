@@ -29,6 +29,7 @@ from sonic_core.face.nets import (
     RegionNet,
     fuse,
 )
+from sonic_core.threads import one_thread
 
 WEIGHTS = Path(__file__).parent / "weights"
 SHORT_SIDES = (224, 352)  # of the picture the detector sees: at first, and again finer when it saw no face
@@ -85,6 +86,7 @@ class FaceDetector:
             for region in regions.REGIONS
         }
 
+    @one_thread()
     def detect(self, image: np.ndarray) -> list[Face]:
         """Every face in image (h, w, 3) uint8 RGB, largest first; an empty list when there is none."""
         if min(image.shape[:2]) < SMALLEST_PICTURE:
@@ -123,6 +125,7 @@ class FaceDetector:
             raise NoFaceError(f"face {index} was asked for but the image has {there}")
         return faces[index]
 
+    @one_thread()
     def landmarks_in(self, image: np.ndarray, box: Sequence[float]) -> Face:
         """The face in a hand-given box (x1, y1, x2, y2, px). Raises NoFaceError when nothing there looks like one."""
         x1, y1, x2, y2 = (float(v) for v in box)
@@ -143,6 +146,7 @@ class FaceDetector:
         found, sure = self._look(image, self._aim(again[best : best + 1]))
         return _face(self._sharpen([image], found)[0], float(sure[0]))
 
+    @one_thread()
     def track(self, frame: np.ndarray, previous: Face) -> Face:
         """The same face in the next frame (h, w, 3) uint8; see `track_all`."""
         return self.track_all([frame], previous)[0]

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from sonic_core.face import align, points
 from sonic_core.face.detect import WEIGHTS, Face, load_weights, to_pixels
 from sonic_core.face.nets import IDENTITY_INPUT, IdentityNet
+from sonic_core.threads import one_thread
 
 RIGID = list(points.RIGID)
 
@@ -35,6 +36,7 @@ class FaceEncoder:
         """The embedding (64,) float32, unit length, of a face in image (h, w, 3) uint8. Compare by dot product."""
         return self.encode_all([image], [face])[0]
 
+    @one_thread()
     def encode_all(self, images: Sequence[np.ndarray], faces: Sequence[Face]) -> np.ndarray:
         """One face of each of n images, all at once: (n, 64)."""
         target = self._standard[RIGID, :2]

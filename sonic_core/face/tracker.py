@@ -5,13 +5,11 @@ Only the largest face is followed. What the landmarks are used for is not known 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
 import numpy as np
-import torch
 
 from sonic_core.face.detect import PRESENT, Face, FaceDetector
 from sonic_core.face.points import CHIN, FOREHEAD, LIP_BOTTOM, LIP_PAIRS, LIP_TOP, RIGID
@@ -42,8 +40,7 @@ class FaceTracker:
 
     def __call__(self, frame: np.ndarray) -> np.ndarray | None:
         picture, scale = shrunk(frame)
-        with one_thread():
-            face = self._follow(picture) or self._search(picture)
+        face = self._follow(picture) or self._search(picture)
         if face is None:
             return None
         return rescaled(face.landmarks, 1 / scale)
@@ -69,17 +66,6 @@ class FaceTracker:
         faces = self.detector.detect(picture)
         self.anchor = faces[0] if faces else None
         return self.anchor
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Nets this small gain nothing from threads, and on busy cores the threads' waiting costs ten times the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def shrunk(frame: np.ndarray) -> tuple[np.ndarray, float]:

@@ -24,6 +24,7 @@ from sonic_core.engines.lite.layout import FPS, MOUTH_CHANNELS, MouthBasis
 from sonic_core.errors import ModelError
 from sonic_core.speech.log_mel import SAMPLE_RATE, log_mel
 from sonic_core.speech.whisper_encoder import WhisperEncoder
+from sonic_core.threads import one_thread
 
 SAMPLES = SAMPLE_RATE // FPS  # a video frame's
 WINDOW, OVERLAP = 6 * FPS, 40  # frames; as long as the longest the head was trained on
@@ -70,6 +71,7 @@ class Ears:
         total = (total / weight)[BEFORE:]
         return total[:, :MOUTH_CHANNELS], total[:, MOUTH_CHANNELS:]
 
+    @one_thread()
     @torch.inference_mode()
     def _window(self, speech: np.ndarray, frames: int) -> np.ndarray:
         """One window, padded with silence to whole frames -> (frames, 12 + kinds)."""

@@ -22,6 +22,7 @@ from sonic_core.engines.lite.savgol import SPAN
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample
 from sonic_core.settings import Settings
 from sonic_core.speech.log_mel import SAMPLE_RATE
+from sonic_core.threads import one_thread
 
 FRAME_SAMPLES = SAMPLE_RATE // layout.FPS
 # Frames of a whole clip: seen again, handed out at a time (the first time: a second and a half), looked ahead.
@@ -40,6 +41,7 @@ class MotionStream:
         self.past = torch.zeros(0, channels)  # clean rows that were handed out, newest last, normalised
         self.noise = torch.zeros(0, channels)  # of `past` and of frames beyond it that were sampled before
 
+    @one_thread()
     def extend(self, heard: Heard, new: int) -> Tensor:
         """The next `new` rows (new, 27), in the units of `layout`.
 

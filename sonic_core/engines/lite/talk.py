@@ -19,6 +19,7 @@ from sonic_core.engines.lite.motion import QUIET_NATS, QUIETEST_SPEECH, Heard, M
 from sonic_core.engines.lite.motion_stream import FRAME_SAMPLES, MotionStream
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.settings import Settings
+from sonic_core.threads import one_thread
 
 CLOSING = 3  # frames in which an interrupted mouth closes
 
@@ -96,6 +97,7 @@ class Life:
             self.loud = np.append(self.loud, np.float32(now))[-self.REMEMBERED :]
         return rows
 
+    @one_thread()
     def _sample(self, now: float) -> np.ndarray:
         past, frames = len(self.motion.past), self.NEW + self.AHEAD
         coming = np.full(frames, now, np.float32)
