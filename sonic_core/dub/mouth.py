@@ -16,12 +16,13 @@ from sonic_core.dub.people import HeadView
 from sonic_core.dub.texture import grain, like_the_picture, softness
 from sonic_core.engines.lite.expression import BOW, RING_SHARE, TEETH_SHOW, dense_contour, rolled_in
 from sonic_core.engines.lite.interior import make_interior
-from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
+from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import MOUTH, PRESS, TEETH, TONGUE, MouthBasis
 from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import FaceFit, fit_rigid
 from sonic_core.engines.lite.renderer import TOUCH
 from sonic_core.engines.lite.warp import Grid, ThinPlate, look_up, smoothstep
+from sonic_core.face.points import CHIN, FOREHEAD
 
 BOX = (-1.5, 0.55, 1.5, 3.05)  # canonical: x1, y1, x2, y2 of what may change
 MOUTH_LEVEL = -0.1  # canonical depth at which the inside of the mouth is carried from one frame to another

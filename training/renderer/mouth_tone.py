@@ -20,11 +20,12 @@ from torch import nn
 
 from sonic_core.engines.lite import mouth_tone
 from sonic_core.engines.lite.expression import dense_contour
-from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, UPPER_INNER
+from sonic_core.engines.lite.landmarks import LOWER_INNER, UPPER_INNER
 from sonic_core.engines.lite.layout import MouthBasis
 from sonic_core.engines.lite.lip_edges import LipEdges
 from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import fit_face
+from sonic_core.face.points import CHIN, FOREHEAD
 from training.face import data
 
 OPEN = 0.010  # face heights: smaller openings show nothing that can be measured in a 256 px crop

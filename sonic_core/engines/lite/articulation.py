@@ -14,8 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from sonic_core.engines.lite.ear_head import KINDS
-from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD, LOWER_INNER, UPPER_INNER, UPPER_LIP
+from sonic_core.engines.lite.landmarks import LOWER_INNER, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import MouthBasis
+from sonic_core.face.points import CHIN, FOREHEAD
 
 # A kind of articulation begins at the first probability and is complete at the second.
 BEGINS = {

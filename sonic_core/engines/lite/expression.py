@@ -13,18 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sonic_core.engines.lite.landmarks import (
-    CHIN,
-    LEFT_BROW,
-    LOWER_INNER,
-    LOWER_LIP,
-    RIGHT_BROW,
-    UPPER_INNER,
-    UPPER_LIP,
-)
+from sonic_core.engines.lite.landmarks import LEFT_BROW, LOWER_INNER, LOWER_LIP, RIGHT_BROW, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import BROWS, CHANNELS, CORNERS, MOUTH, MOUTH_CHANNELS, PRESS, TEETH, MouthBasis
 from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.warp import Grid, ThinPlate, smoothstep
+from sonic_core.face.points import CHIN
 
 PAIRS = 9  # of facing points between the corners of the mouth
 # How much of a movement of the inner edge each ring of the lip follows, from the outline inwards.

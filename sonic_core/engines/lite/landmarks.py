@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-FOREHEAD, CHIN = 10, 152
-
 # Four rings of 11 points from the outline of the lips inwards; both ends of a ring are the same corner point.
 UPPER_LIP = np.array([
     [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291],

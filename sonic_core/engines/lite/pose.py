@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sonic_core.engines.lite.landmarks import CHIN, FOREHEAD
 from sonic_core.engines.lite.layout import MouthBasis
+from sonic_core.face.points import CHIN, FOREHEAD
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,6 @@ from sonic_core.engines.lite.eyes import Eye, draw_eye, make_eye
 from sonic_core.engines.lite.head import HeadField, moving_box
 from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import (
-    CHIN,
-    FOREHEAD,
     LEFT_IRIS,
     LEFT_LOWER_LID,
     LEFT_UPPER_LID,
@@ -49,6 +47,7 @@ from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.texture import Texture
 from sonic_core.engines.lite.warp import Grid, look_up, smoothstep
 from sonic_core.face.covers import find_covers
+from sonic_core.face.points import CHIN, FOREHEAD
 
 if TYPE_CHECKING:
     from sonic_core.face.framing import Portrait
