@@ -23,12 +23,15 @@ import torch
 from scipy import signal
 
 from sonic_core.engines.lite.ears import Ears
+from sonic_core.engines.lite.engine import AUDIO_GUIDANCE
 from sonic_core.engines.lite.layout import WEIGHTS
 from sonic_core.engines.lite.motion import MotionModel
+from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, WholeSpeech, whole
 from sonic_core.face.tracker import FaceTracker
 from sonic_core.media.audio import speech_waveform
 from sonic_core.media.video import open_video
 from sonic_core.quality.exam import track_lips
+from sonic_core.settings import Settings
 
 RATE, FPS = 16000, 25
 REACH = 4  # frames of lag that are tried
@@ -127,9 +130,9 @@ def main() -> None:
         result[f"opening in {name} alone"] = round(float(np.percentile(opening(ears, offline(sound)), 95)), 4)
     speech = np.resize(np.concatenate([sound for sound, _ in clips]), 10 * RATE)
     began = time.process_time()
-    heard = model.listen(speech, 250)
+    heard = WholeSpeech(Listener(model, speech, 250).heard(0, 250))
     listened = time.process_time() - began
-    model.sample(heard, steps=25)
+    list(whole(heard, MotionStream(model, Settings(inference_steps=25), AUDIO_GUIDANCE, KNOWN)))
     total = time.process_time() - began
     seconds = {"load": load, "ears for 10 s": listened, "ears and motion for 10 s": total}
     result["processor seconds"] = {name: round(value, 2) for name, value in seconds.items()}

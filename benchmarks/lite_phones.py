@@ -18,7 +18,9 @@ from PIL import Image, ImageDraw
 
 from benchmarks.lite_exam import readings
 from sonic_core.disclosure.label import FONT, sized_font
+from sonic_core.engines.lite.engine import AUDIO_GUIDANCE
 from sonic_core.engines.lite.motion import MotionModel
+from sonic_core.engines.lite.motion_stream import FRAME_SAMPLES, KNOWN, Listener, MotionStream, whole
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.errors import InputError
 from sonic_core.face.detect import FaceDetector
@@ -26,6 +28,7 @@ from sonic_core.face.framing import Portrait
 from sonic_core.media.audio import load_audio, speech_waveform
 from sonic_core.media.image import load_image
 from sonic_core.quality.alignment import SAMPLE_RATE, align
+from sonic_core.settings import Settings
 
 PHONES = ("P", "B", "M", "F", "V", "TH", "L", "UW", "AA", "IY")
 PORTRAITS = (
@@ -50,7 +53,9 @@ def rows_of_phones(shared: Path) -> dict[str, np.ndarray]:
             phones = align(speech, text)
         except InputError:
             continue
-        motion = model.sample(model.listen(speech, len(speech) // 640), steps=4, motion_scale=0.0).numpy()
+        stream = MotionStream(model, Settings(inference_steps=4, motion_scale=0.0), AUDIO_GUIDANCE, KNOWN)
+        listener = Listener(model, speech, len(speech) // FRAME_SAMPLES)
+        motion = torch.cat(list(whole(listener, stream))).numpy()
         for phone in phones[2:]:
             at = int((phone.middle - LEAD) * 25)
             seconds = phone.end - phone.start

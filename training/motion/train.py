@@ -24,11 +24,14 @@ from torch import Tensor
 
 from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.ears import Ears
+from sonic_core.engines.lite.engine import AUDIO_GUIDANCE
 from sonic_core.engines.lite.motion import MotionModel
 from sonic_core.engines.lite.motion_net import MotionConfig, MotionNet
+from sonic_core.engines.lite.motion_stream import FRAME_SAMPLES, KNOWN, Listener, MotionStream, whole
+from sonic_core.settings import Settings
 from training.motion import life
 
-FRAMES = 128  # a training window, as `motion.WINDOW`
+FRAMES = 128  # a training window, as many as `motion_stream` samples at once
 DROP = 0.1  # share of windows that hear nothing, for classifier-free guidance
 
 
@@ -52,8 +55,13 @@ def loss(net: MotionNet, clean: Tensor, loud: Tensor, style: Tensor, generator: 
 @torch.inference_mode()
 def evaluate(net: MotionNet, seconds: float = 60.0) -> str:
     model, frames = MotionModel(Ears.from_folder(layout.WEIGHTS), net), round(seconds * layout.FPS)
-    silence = model.listen(np.zeros(frames * 640, np.float32), frames)
-    a, b = (model.sample(silence, seed=seed).numpy() for seed in (0, 1))
+    silence = np.zeros(frames * FRAME_SAMPLES, np.float32)
+
+    def lived(seed: int) -> np.ndarray:
+        stream = MotionStream(model, Settings(inference_steps=25, seed=seed), AUDIO_GUIDANCE, KNOWN)
+        return torch.cat(list(whole(Listener(model, silence, frames), stream))).numpy()
+
+    a, b = lived(0), lived(1)
     alike = float(np.corrcoef(a[:, 12], b[:, 12])[0, 1])
     blinks = life.blinks_a_minute(a[:, layout.LIDS].mean(1))
     spread = a.std(0)[[12, 13, 14, 18, 20, 22]].round(2)

@@ -1,8 +1,8 @@
-"""Speech to facial motion: lips from the ears, the rest of the face by latent diffusion, for clips of any length.
+"""Speech to facial motion: lips from the ears, the rest of the face by latent diffusion.
 
-`listen` turns a waveform into what lips and face hear, once a clip; `sample` gives a motion latent (frames, 27), see
-`layout.py`. Lips follow the sound and do not depend on the seed; head, eyes and brows are denoised from full noise with
-the shared sampler and differ with it. Knows nothing of pictures or rendering.
+`denoiser` is what the shared sampler calls, `finished` turns what it denoised and the lips into motion (frames, 27),
+see `layout.py`; `motion_stream.py` runs both piece by piece. Lips follow the sound and do not depend on the seed; head,
+eyes and brows are denoised from full noise and differ with it. Knows nothing of pictures or rendering.
 """
 
 from __future__ import annotations
@@ -20,20 +20,17 @@ from torch import Tensor
 
 from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.ears import Ears
-from sonic_core.engines.lite.emphasis import events, gestures
+from sonic_core.engines.lite.emphasis import gestures
 from sonic_core.engines.lite.motion_net import MotionConfig, MotionNet
 from sonic_core.engines.lite.savgol import steadied
 from sonic_core.errors import ModelError
-from sonic_core.progress import OnStep
-from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample, v_scalings
+from sonic_core.sampling import v_scalings
 
 logger = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16000
 SIGMA_MIN, SIGMA_MAX = 0.03, 30.0
 GUIDED = (0.3, 10.0)  # noise levels at which guidance pays; elsewhere the branch that hears nothing is not computed
-WINDOW, OVERLAP, SHIFT = 128, 32, 7
-WINDOWS_AT_ONCE = 16  # bounds memory on long clips
 QUIET_NATS = 5.0  # this far below the loud parts counts as silence
 QUIETEST_SPEECH = -6.0  # log RMS; a clip whose loud parts are below is a silent clip
 # Of the denoised channels, those that are smoothed afterwards; lids are fast.
@@ -75,50 +72,9 @@ class MotionModel:
         return MotionModel(Ears.from_folder(folder), read_net(folder / "motion.safetensors"))
 
     @torch.inference_mode()
-    def listen(self, speech: np.ndarray, frames: int) -> Heard:
-        """What `frames` video frames hear of mono 16 kHz float32 speech (samples,)."""
-        mouth, wanted = self.ears.predict(speech, frames)
-        loud = loudness(speech, frames)
-        return Heard(mouth, wanted, self.life(loud), events(loud))
-
-    @torch.inference_mode()
     def life(self, loud: np.ndarray) -> Tensor:
         """Loudness (n,) -> (n, width), the context of head, eyes and brows."""
         return self.net.context(torch.from_numpy(loud).to(self.net.mean)[None, :, None])[0]
-
-    @torch.inference_mode()
-    def sample(
-        self,
-        heard: Heard,
-        *,
-        steps: int = 25,
-        seed: int = 0,
-        dynamic_scale: float = 1.0,
-        motion_scale: float = 1.0,
-        guidance: float = 1.5,
-        solver: str = "dpmpp_2m",
-        on_step: OnStep | None = None,
-    ) -> Tensor:
-        """Motion latents (n, 27) at 25 fps, in the units of `layout`, on the CPU.
-
-        `dynamic_scale` scales the mouth, `motion_scale` head, brows and gaze; `guidance` is how much more the speech
-        counts for them than without classifier-free guidance (1 is none). Raising from `on_step` cancels.
-        """
-        frames = len(heard.mouth)
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn(frames, self.net.config.channels, generator=generator)
-        latents = (noise * SIGMA_MAX).to(self.net.mean)
-        windows = Windows(frames) if frames <= WINDOW else Windows(WINDOW, OVERLAP, SHIFT)
-        latents = sample(
-            self._denoiser(heard),
-            latents,
-            karras_sigmas(steps, SIGMA_MIN, SIGMA_MAX),
-            windows=windows,
-            guidance=Guidance((guidance,), interval=GUIDED) if guidance != 1 else Guidance(),
-            solver=SOLVERS[solver],
-            on_step=on_step,
-        )
-        return self.finished(heard, latents, seed, dynamic_scale, motion_scale)
 
     def finished(
         self, heard: Heard, latents: Tensor, seed: int, dynamic_scale: float = 1.0, motion_scale: float = 1.0
@@ -137,51 +93,29 @@ class MotionModel:
         motion[:, layout.LIDS].clamp_(0, 1)
         return motion
 
-    def _denoiser(self, heard: Heard):
-        """A `Denoise` for the shared sampler: branch 0 hears nothing, the last one hears the speech."""
+    def denoiser(self, heard: Heard):
+        """A `Denoise` for the shared sampler: branch 0 hears nothing, the last one hears the speech.
+
+        Windows hold frames that follow one another: the network must not see others side by side.
+        """
         net = self.net
         style = net.mean.new_tensor(STYLE)
 
         def denoise(noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]) -> Tensor:
             scalings = v_scalings(sigma)
-            out = noisy.new_empty(len(branches), *noisy.shape)
-            for rows, span in pieces(frames):
-                x = noisy[rows, span]
-                life = heard.life[frames[rows, span]]
-                hears = [branch > 0 or len(branches) == 1 for branch in branches]
-                lives = torch.cat([life if h else net.deaf.expand_as(life) for h in hears])
-                count = len(branches) * len(x)
-                output = net(
-                    (scalings.input * x).repeat(len(branches), 1, 1),
-                    x.new_full((count,), scalings.noise),
-                    lives,
-                    style.expand(count, -1),
-                ).reshape(len(branches), *x.shape)
-                out[:, rows, span] = scalings.skip * x + scalings.output * output
-            return out
+            life = heard.life[frames]
+            hears = [branch > 0 or len(branches) == 1 for branch in branches]
+            lives = torch.cat([life if h else net.deaf.expand_as(life) for h in hears])
+            count = len(branches) * len(noisy)
+            output = net(
+                (scalings.input * noisy).repeat(len(branches), 1, 1),
+                noisy.new_full((count,), scalings.noise),
+                lives,
+                style.expand(count, -1),
+            ).reshape(len(branches), *noisy.shape)
+            return scalings.skip * noisy + scalings.output * output
 
         return denoise
-
-
-def pieces(frames: Tensor) -> list[tuple[slice, slice]]:
-    """(rows, columns) of windows to denoise together: whole windows in batches, one that wraps round in its two parts.
-
-    The last window of a circle runs on into the first frames of the clip; the end and the beginning have nothing to
-    do with one another, so the network must not see them side by side.
-    """
-    windows, length = frames.shape
-    breaks = (frames[:, 1:] - frames[:, :-1] != 1).nonzero().tolist()
-    cut = {row: column + 1 for row, column in breaks}
-    out, start = [], 0
-    for row in range(windows + 1):
-        if row == windows or row in cut or row - start == WINDOWS_AT_ONCE:
-            if row > start:
-                out.append((slice(start, row), slice(0, length)))
-            start = row
-        if row in cut:
-            out += [(slice(row, row + 1), slice(0, cut[row])), (slice(row, row + 1), slice(cut[row], length))]
-            start = row + 1
-    return out
 
 
 def loudness(speech: np.ndarray, frames: int) -> np.ndarray:

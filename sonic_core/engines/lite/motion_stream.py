@@ -53,7 +53,7 @@ class MotionStream:
         latents = self.noise[:frames] * SIGMA_MAX
         latents[: len(past)] += past
         latents = sample(
-            held(self.model._denoiser(heard), past),
+            held(self.model.denoiser(heard), past),
             latents.to(net.mean),
             self.sigmas,
             windows=Windows(frames),

@@ -15,10 +15,12 @@ from sonic_core.engines.lite.ears import Ears
 from sonic_core.engines.lite.engine import at_rate, pieces_at_rate
 from sonic_core.engines.lite.motion import MotionModel
 from sonic_core.engines.lite.motion_stream import FIRST, KNOWN, NEW, Listener, MotionStream, whole
+from sonic_core.face.points import CHIN, FOREHEAD
 from sonic_core.media.audio import load_audio, speech_waveform
 
 BASIS = layout.MouthBasis.load()
 OPENING = BASIS.components[:, 14, 1] - BASIS.components[:, 13, 1]
+FACE_HEIGHT = np.linalg.norm(BASIS.rest[FOREHEAD] - BASIS.rest[CHIN])
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,10 @@ def speech(speech_path) -> np.ndarray:
     return np.tile(speech_waveform(load_audio(speech_path), 16000), 2)[: 8 * 16000]
 
 
-def stream_of(model: MotionModel, speech: np.ndarray, **changes) -> Iterator[np.ndarray]:
-    listener = Listener(model, speech, len(speech) // 640)
-    motion = MotionStream(model, Settings(inference_steps=4, **changes), 1.5, KNOWN)
+def stream_of(model: MotionModel, speech: np.ndarray, frames: int = 0, **changes) -> Iterator[np.ndarray]:
+    """Pieces of motion; as many frames as the speech has unless told otherwise."""
+    listener = Listener(model, speech, frames or len(speech) // 640)
+    motion = MotionStream(model, Settings(**{"inference_steps": 4, **changes}), 1.5, KNOWN)
     return (piece.numpy() for piece in whole(listener, motion))
 
 
@@ -66,8 +69,30 @@ def test_the_first_piece_comes_before_the_rest_is_listened_to(model, speech, mon
 
 def test_lips_say_what_they_say_in_a_whole_clip(model, speech, pieces):
     rows = np.concatenate(pieces)
-    plain = model.sample(model.listen(speech, len(rows)), steps=4).numpy()
+    plain = model.ears.articulation.apply(*model.ears.predict(speech, len(rows)))
     assert np.corrcoef(rows[:, layout.MOUTH] @ OPENING, plain[:, layout.MOUTH] @ OPENING)[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("frames", [1, 2, FIRST, FIRST + 1, FIRST + 2 * NEW + 5])
+def test_as_many_rows_as_frames(model, speech, frames):
+    rows = np.concatenate(list(stream_of(model, speech[:32000], frames, inference_steps=2)))
+    assert rows.shape == (frames, layout.CHANNELS) and np.isfinite(rows).all()
+    assert rows[:, layout.LIDS].min() >= 0 and rows[:, layout.LIDS].max() <= 1
+
+
+def test_another_seed_moves_the_head_but_not_the_lips(model, speech):
+    first, other = (next(stream_of(model, speech[:64000], seed=seed, inference_steps=12)) for seed in (0, 1))
+    assert (first[:, layout.MOUTH] @ OPENING).std() > 0.01 * FACE_HEIGHT  # they do speak
+    assert np.array_equal(first[:, layout.MOUTH], other[:, layout.MOUTH])
+    assert np.abs(first[:, layout.HEAD_ROTATION] - other[:, layout.HEAD_ROTATION]).max() > 0.5  # degrees
+
+
+def test_silence_rests_the_lips_and_keeps_the_face_alive(model):
+    silence = np.zeros(16000 * 10, np.float32)
+    rows = np.concatenate(list(stream_of(model, silence, seed=3, inference_steps=10)))
+    assert np.percentile(rows[:, layout.MOUTH] @ OPENING, 95) < 0.01 * FACE_HEIGHT
+    assert rows[:, layout.HEAD_ROTATION].std(0).max() > 0.1
+    assert rows[:, layout.LIDS].max() > 0.5
 
 
 def test_no_jump_where_pieces_meet(pieces):
@@ -81,7 +106,10 @@ def test_scales_scale(model, speech):
     scaled = next(stream_of(model, speech[:32000], motion_scale=0.5, dynamic_scale=2.0))
     openings = [(rows[:, layout.MOUTH] @ OPENING).max() for rows in (plain, scaled)]
     assert openings[1] > 1.5 * openings[0]
-    assert np.allclose(scaled[:, layout.HEAD_ROTATION], 0.5 * plain[:, layout.HEAD_ROTATION], atol=1e-5)
+    for part in (layout.HEAD_ROTATION, layout.HEAD_TRANSLATION, layout.GAZE, layout.BROWS):
+        assert np.allclose(scaled[:, part], 0.5 * plain[:, part], atol=1e-5)
+    for part in (layout.ARTICULATION, layout.LIDS):
+        assert np.array_equal(scaled[:, part], plain[:, part])
 
 
 @given(
