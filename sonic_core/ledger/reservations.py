@@ -5,7 +5,7 @@ material is there. The place of a request that died lapses; the sweeper then del
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -43,6 +43,16 @@ class Reservation:
     job_id: str
     user: str
     token: str
+
+
+@dataclass(frozen=True)
+class PartedUpload:
+    """What an upload in parts was begun with."""
+
+    kind: str  # image, audio
+    size: int  # bytes
+    key: str
+    name: str  # by which the store knows it
 
 
 def reserve(
@@ -114,6 +124,30 @@ def renew(ledger: Ledger, reservation: Reservation) -> bool:
     values = {"expires": ledger.clock() + RESERVATION_SECONDS}
     with autocommit(ledger.engine) as connection:
         return connection.execute(update(reservations).where(*mine).values(**values)).rowcount == 1
+
+
+def note_upload(
+    ledger: Ledger, reservation: Reservation, upload: PartedUpload
+) -> tuple[Reservation, float, PartedUpload]:
+    """Notes with a place what its upload was begun with; as `find_upload`. Raises ReservedError for a lapsed place."""
+    mine = (reservations.c.id == reservation.job_id, reservations.c.token == reservation.token)
+    with autocommit(ledger.engine) as connection:
+        connection.execute(update(reservations).where(*mine).values(upload=asdict(upload)))
+    found = find_upload(ledger, reservation.user, reservation.job_id)
+    if found is None:
+        raise ReservedError("The upload took too long and lost its place; send it again.")
+    return found
+
+
+def find_upload(ledger: Ledger, user: str, upload_id: str) -> tuple[Reservation, float, PartedUpload] | None:
+    """The place of a user's upload in parts, when it lapses, and what it was begun with; None when it has lapsed."""
+    columns = (reservations.c.token, reservations.c.expires, reservations.c.upload)
+    mine = (reservations.c.id == upload_id, reservations.c.user == user, reservations.c.expires > ledger.clock())
+    with autocommit(ledger.engine) as connection:
+        row = connection.execute(select(*columns).where(*mine)).first()
+    if row is None or row.upload is None:
+        return None
+    return Reservation(upload_id, user, row.token), row.expires, PartedUpload(**row.upload)
 
 
 def release(ledger: Ledger, reservation: Reservation) -> None:

@@ -87,6 +87,7 @@ reservations = Table(  # places of jobs whose material is still coming in; they 
     Column("token", String(32), nullable=False),  # of the request that holds it
     Column("created", Float, nullable=False),
     Column("expires", Float, nullable=False),  # moved on while the request lives
+    Column("upload", JSON),  # {kind, size, key, name} of an upload in parts
     Index("reservations_by_user", "user"),
 )
 

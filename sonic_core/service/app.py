@@ -12,7 +12,18 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import JSONResponse, Response
 
 from sonic_core.errors import InputError
-from sonic_core.service import answers, assets, consents, direct_upload, jobs, live, metrics, storage_events, stream
+from sonic_core.service import (
+    answers,
+    assets,
+    consents,
+    direct_upload,
+    jobs,
+    live,
+    metrics,
+    resumable_upload,
+    storage_events,
+    stream,
+)
 from sonic_core.service.context import Service
 from sonic_core.service.middleware import BodyLimit, SecurityHeaders, WellFormed
 from sonic_core.service.upload import MAX_FORM
@@ -32,6 +43,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(jobs.router(service))
     app.include_router(stream.router(service))
     app.include_router(assets.router(service))
+    app.include_router(resumable_upload.router(service))  # first: its paths are the narrower
     app.include_router(direct_upload.router(service))
     if service.live is not None:
         app.include_router(live.router(service, service.live))

@@ -17,8 +17,8 @@ from sonic_core.ledger.reservations import reserve
 from sonic_core.service.answers import Answer
 from sonic_core.service.context import Service
 from sonic_core.service.intake import in_thread, storing_thread
-from sonic_core.service.models import UploadGiven, read
-from sonic_core.service.upload import UPLOAD_SECONDS, Form, receive
+from sonic_core.service.models import UploadGiven, check_upload_size, read
+from sonic_core.service.upload import UPLOAD_SECONDS, Form, receive, save_exactly
 from sonic_core.storage.folder import FolderStore
 from sonic_core.storage.keys import input_key
 from sonic_core.storage.scratch import scratch_folder
@@ -36,8 +36,7 @@ def router(service: Service) -> APIRouter:
         """A link to send a photo or a voice straight to the store; start the job with its key afterwards."""
         async with receive(request, Form((), (), ())) as received:
             given = read(UploadGiven, received.fields)
-        if given.size > MAX_BYTES[given.kind]:
-            raise InputError(f"The {given.kind} has {given.size} bytes; at most {MAX_BYTES[given.kind]} are accepted.")
+        check_upload_size(given, MAX_BYTES[given.kind])
         upload = f"upload-{uuid.uuid4().hex}"
         await in_thread(reserve, service.ledger, who, upload, service.limits, LINK_SECONDS)
         key = input_key(who, upload, given.kind)
@@ -63,15 +62,8 @@ def router(service: Service) -> APIRouter:
         if request.headers.get("content-type", "") != type:
             raise HTTPException(403, "The Content-Type is not the one that was signed.")
         with scratch_folder() as folder, anyio.fail_after(UPLOAD_SECONDS):
-            done, path = 0, folder / "upload"
-            with open(path, "xb") as file:
-                async for block in request.stream():
-                    done += len(block)
-                    if done > size:
-                        break
-                    file.write(block)
-            if done != size:
-                raise InputError(f"The upload is not the {size} bytes that were signed.")
+            path = folder / "upload"
+            await save_exactly(request, path, size)
             await storing_thread(lambda: store.put(key, path, content_type=type))
         return Answer({"key": key}, 201)
 

@@ -141,6 +141,12 @@ class UploadGiven(Strict):
     content_type: Annotated[str, Field(max_length=100, pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$")]
 
 
+def check_upload_size(given: UploadGiven, most: int) -> None:
+    """Raises InputError for an upload that would be refused in the end."""
+    if given.size > most:
+        raise InputError(f"The {given.kind} has {given.size} bytes; at most {most} are accepted.")
+
+
 class EstimateGiven(Strict):
     """What a video's cost depends on: the photo's size, the sound's length, the settings."""
 

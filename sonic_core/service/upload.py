@@ -100,6 +100,19 @@ async def _read_form(request: Request, folder: Path, form: Form) -> Received:
     return Received(fields, files, folder)
 
 
+async def save_exactly(request: Request, path: Path, size: int) -> None:
+    """Writes a signed request's body to a new file. Raises InputError where it has not `size` bytes."""
+    done = 0
+    with open(path, "xb") as file:
+        async for block in request.stream():
+            done += len(block)
+            if done > size:
+                break
+            file.write(block)
+    if done != size:
+        raise InputError(f"The upload is not the {size} bytes that were signed.")
+
+
 def _save(upload: UploadFile, path: Path) -> None:
     with open(path, "xb") as file:
         shutil.copyfileobj(upload.file, file, _BLOCK)

@@ -21,6 +21,7 @@ from urllib.parse import quote, urlencode
 from sonic_core.errors import InputError
 from sonic_core.progress import OnStep
 from sonic_core.storage.crc64 import crc64, crc64_of_file
+from sonic_core.storage.folder_parts import ARRIVED, FolderParts
 from sonic_core.storage.keys import check_key
 from sonic_core.storage.scratch import hold, is_held
 from sonic_core.storage.store import (
@@ -71,7 +72,7 @@ class FolderStore:
         except OSError as error:
             raise explain_os_error(error, f"the object {key}") from None
         finally:
-            self._remove_empty_folders(self._parts_of(key))
+            self._remove_empty_folders(self.parts_of(key))
         return self.head(key)
 
     def _put(
@@ -89,7 +90,7 @@ class FolderStore:
         total = len(source) if isinstance(source, bytes) else source.stat().st_size
         crc = done = 0
         md5 = hashlib.md5(usedforsecurity=False)
-        with temporary_file(self._parts_of(key) / target.name) as (file, path):
+        with temporary_file(self.parts_of(key) / target.name) as (file, path):
             hold(file.fileno())
             for block in _blocks_of(source):
                 file.write(block)
@@ -178,19 +179,30 @@ class FolderStore:
         return f"{self.base_url}/files/{quote(key)}?{urlencode(query)}"
 
     def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
-        if self.base_url is None:
-            raise InputError("A folder takes uploads through the service only.")
-        self.path_of(key)
-        expires = int(self._clock()) + seconds
-        signature = self._sign(key, expires, f"{size} {content_type}", "upload")
+        expires, signature = self.sign_use(key, seconds, f"{size} {content_type}", "upload")
         query = {"expires": str(expires), "size": str(size), "type": content_type, "signature": signature}
         url = f"{self.base_url}/uploads/{quote(key)}?{urlencode(query)}"
         return UploadLink("PUT", url, headers={"Content-Type": content_type})
 
     def verify_upload(self, key: str, expires: int, size: int, content_type: str, signature: str) -> None:
         """Raises InputError unless the link for an upload is ours and still holds."""
+        self.verify_use(key, expires, f"{size} {content_type}", "upload", signature)
+
+    def in_parts(self) -> FolderParts:
+        return FolderParts(self)
+
+    def sign_use(self, key: str, seconds: int, about: str, use: str) -> tuple[int, str]:
+        """When a link for an upload expires, and its signature. `use`: "upload", or "part" of one."""
+        if self.base_url is None:
+            raise InputError("A folder takes uploads through the service only.")
         self.path_of(key)
-        ours = self._sign(key, expires, f"{size} {content_type}", "upload")
+        expires = int(self._clock()) + seconds
+        return expires, self._sign(key, expires, about, use)
+
+    def verify_use(self, key: str, expires: int, about: str, use: str, signature: str) -> None:
+        """Raises InputError unless `sign_use` made the signature and it still holds."""
+        self.path_of(key)
+        ours = self._sign(key, expires, about, use)
         if not hmac.compare_digest(ours.encode(), signature.encode()):
             raise InputError("The link's signature does not fit it.")
         if expires < self._clock():
@@ -222,20 +234,21 @@ class FolderStore:
     def _parts(self) -> Path:
         return self.root / "parts"
 
-    def _parts_of(self, key: str) -> Path:
+    def parts_of(self, key: str) -> Path:
         """Where uploads of a key lie until they are whole: below its own name, so that it can be found by it."""
         return self._confined(self._parts, check_key(key))
 
     def _all_parts(self) -> Iterator[Path]:
         for place, _, names in os.walk(self._parts):
-            yield from (Path(place, name) for name in names if name.startswith(".part-"))
+            yield from (Path(place, name) for name in names if name.startswith((".part-", ARRIVED)))
 
     def clear_abandoned(self) -> None:
         """Deletes what killed processes left of their uploads."""
         for part in self._all_parts():
             with suppress(OSError):  # its upload ended, or another process cleared it
                 age = self._clock() - part.stat().st_mtime
-                if age > _ABANDONED_SECONDS or (age > _STARTING_SECONDS and not is_held(part)):
+                waits = part.name.startswith(ARRIVED)  # for the other parts of its upload; nobody holds it
+                if age > _ABANDONED_SECONDS or (age > _STARTING_SECONDS and not waits and not is_held(part)):
                     part.unlink()
                     self._remove_empty_folders(part.parent)
 

@@ -105,14 +105,27 @@ def _complete(
     parts = [
         oss2.models.PartInfo(int(number), part["etag"]) for number, part in sorted(record.parts.items(), key=_number)
     ]
+    try:
+        check_crc(complete(bucket, name, upload_id, parts, headers, size, call), crc, name)
+    except StorageError:
+        # Nothing to resume: the parts are all there and completion was refused (or the result is wrong).
+        record.forget()
+        _abort_quietly(bucket, name, upload_id)
+        raise
+
+
+def complete(
+    bucket: oss2.Bucket, name: str, upload_id: str, parts: list, headers: dict[str, str], size: int, call: Call
+) -> Any:
+    """Makes the object of its parts (PartInfo); the headers of OSS's answer."""
     overwrite = {"x-oss-forbid-overwrite": headers["x-oss-forbid-overwrite"]}
     tries = 0
 
-    def complete() -> None:
+    def send() -> Any:
         nonlocal tries
         tries += 1
         try:
-            answer = bucket.complete_multipart_upload(name, upload_id, parts, headers=overwrite).headers
+            return bucket.complete_multipart_upload(name, upload_id, parts, headers=overwrite).headers
         except oss2.exceptions.ServerError as error:
             # An earlier try may have been carried out although its answer was lost: look before giving up.
             if tries == 1 or error.code not in ("NoSuchUpload", "FileAlreadyExists"):
@@ -120,15 +133,9 @@ def _complete(
             answer = bucket.head_object(name).headers
             if int(answer.get("Content-Length", -1)) != size:
                 raise error from None
-        check_crc(answer, crc, name)
+            return answer
 
-    try:
-        call(complete, name)
-    except StorageError:
-        # Nothing to resume: the parts are all there and completion was refused (or the result is wrong).
-        record.forget()
-        _abort_quietly(bucket, name, upload_id)
-        raise
+    return call(send, name)
 
 
 def _abort_quietly(bucket: oss2.Bucket, name: str, upload_id: str) -> None:

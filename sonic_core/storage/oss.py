@@ -26,6 +26,7 @@ from sonic_core.storage import multipart
 from sonic_core.storage.crc64 import crc64 as crc64_of
 from sonic_core.storage.credentials import CredentialsProvider, make_provider
 from sonic_core.storage.keys import check_key
+from sonic_core.storage.oss_parts import OssParts
 from sonic_core.storage.profiles import Profile
 from sonic_core.storage.store import (
     ChecksumError,
@@ -98,7 +99,7 @@ class OssStore:
 
         self.profile = profile
         self.bucket = bucket(profile.internal_endpoint or public)
-        self._link_bucket = bucket(profile.domain, is_cname=True) if profile.domain else bucket(public)
+        self.link_bucket = bucket(profile.domain, is_cname=True) if profile.domain else bucket(public)
         self._public_base = profile.domain or _bucket_url(public, profile.bucket)
         self._retry = retry
         self._threshold = threshold
@@ -114,14 +115,10 @@ class OssStore:
         overwrite: bool = False,
         on_step: OnStep | None = None,
     ) -> ObjectInfo:
-        headers = {
-            "Content-Type": content_type or guess_content_type(key),
-            "x-oss-storage-class": self.profile.storage_class,
-            "x-oss-forbid-overwrite": "false" if overwrite else "true",
-        }
+        headers = self.headers(content_type or guess_content_type(key), overwrite)
         if disposition:
             headers["Content-Disposition"] = disposition
-        name = self._name(key)
+        name = self.name_of(key)
         # In a bucket with versioning OSS ignores forbid-overwrite, hence the question beforehand.
         if not overwrite and self._exists(key):
             raise ObjectExists(key)
@@ -155,7 +152,7 @@ class OssStore:
         self, key: str, target: Path, *, max_bytes: int, crc64: int | None = None, on_step: OnStep | None = None
     ) -> ObjectInfo:
         def receive() -> ObjectInfo:
-            result = self.bucket.get_object(self._name(key))
+            result = self.bucket.get_object(self.name_of(key))
             try:
                 info = _info(key, result)
                 blocks = iter(lambda: result.read(_BLOCK), b"")
@@ -167,11 +164,11 @@ class OssStore:
         return self.call(receive, key)
 
     def head(self, key: str) -> ObjectInfo:
-        return self.call(lambda: _info(key, self.bucket.head_object(self._name(key))), key)
+        return self.call(lambda: _info(key, self.bucket.head_object(self.name_of(key))), key)
 
     def delete(self, key: str) -> None:
         """Deletes every version: what a person asked to have deleted must not live on as an old version."""
-        name = self._name(key)
+        name = self.name_of(key)
         page = self.call(lambda: self.bucket.list_object_versions(name, max_keys=1000), key)
         for found in [*page.versions, *page.delete_marker]:
             if found.key == name:
@@ -199,7 +196,7 @@ class OssStore:
             self.bucket.abort_multipart_upload(found.key, found.upload_id)
 
     def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
-        name = self._name(key)
+        name = self.name_of(key)
         if self.profile.link == "public":
             return f"{self._public_base}/{quote(name)}"
         if self.profile.link == "cdn":
@@ -208,19 +205,22 @@ class OssStore:
         if filename:
             params["response-content-disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
         # The link dies with the short-lived token it is signed with.
-        return self._link_bucket.sign_url("GET", name, seconds, params=params, slash_safe=True)
+        return self.link_bucket.sign_url("GET", name, seconds, params=params, slash_safe=True)
 
     def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
         headers = {"Content-Type": content_type, "Content-Length": str(size), "x-oss-forbid-overwrite": "true"}
-        url = self._link_bucket.sign_url(
+        url = self.link_bucket.sign_url(
             "PUT",
-            self._name(key),
+            self.name_of(key),
             seconds,
             headers=dict(headers),
             slash_safe=True,
             additional_headers=["content-length"],
         )
         return UploadLink("PUT", url, headers=headers)
+
+    def in_parts(self) -> OssParts:
+        return OssParts(self)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         token, cut = "", len(self.profile.prefix)
@@ -249,7 +249,15 @@ class OssStore:
                 f"The connection to OSS broke while working on {key} ({type(error).__name__})."
             ) from None
 
-    def _name(self, key: str) -> str:
+    def headers(self, content_type: str, overwrite: bool) -> dict[str, str]:
+        """What is said of every object that is sent."""
+        return {
+            "Content-Type": content_type,
+            "x-oss-storage-class": self.profile.storage_class,
+            "x-oss-forbid-overwrite": "false" if overwrite else "true",
+        }
+
+    def name_of(self, key: str) -> str:
         return check_key(self.profile.prefix + check_key(key))
 
     def _exists(self, key: str) -> bool:
@@ -261,7 +269,7 @@ class OssStore:
 
     def _is_stored(self, key: str, size: int, crc: int) -> bool:
         try:
-            info = _info(key, self.bucket.head_object(self._name(key)))
+            info = _info(key, self.bucket.head_object(self.name_of(key)))
         except oss2.exceptions.NotFound:
             return False
         return (info.size, info.crc64) == (size, crc)

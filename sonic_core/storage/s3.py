@@ -23,6 +23,7 @@ from sonic_core.storage.crc64 import crc64 as crc64_of
 from sonic_core.storage.crc64 import crc64_of_file
 from sonic_core.storage.keys import check_key
 from sonic_core.storage.profiles import Profile
+from sonic_core.storage.s3_parts import S3Parts
 from sonic_core.storage.store import (
     ChecksumError,
     ObjectExists,
@@ -41,7 +42,7 @@ _BLOCK = 1 << 20
 _THRESHOLD = 16 << 20
 _PART = 8 << 20
 _CRC = "sonic-crc64"
-_MISSING = ("404", "NoSuchKey", "NotFound", "NoSuchVersion")
+_MISSING = ("404", "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchUpload")
 _TAKEN = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class S3Store:
     """A Store in one bucket. `threshold` and `part_size`: above and in what sizes an upload is multipart."""
 
     def __init__(self, profile: Profile, client: Any, threshold: int = _THRESHOLD, part_size: int = _PART):
-        self.profile, self._client = profile, client
+        self.profile, self.client = profile, client
         self._threshold, self._part_size = threshold, part_size
 
     def put(
@@ -63,7 +64,7 @@ class S3Store:
         overwrite: bool = False,
         on_step: OnStep | None = None,
     ) -> ObjectInfo:
-        name = self._name(key)
+        name = self.name_of(key)
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         crc = crc64_of(source) if isinstance(source, bytes) else crc64_of_file(source)
         about: dict[str, Any] = {
@@ -72,9 +73,7 @@ class S3Store:
             "ContentType": content_type or guess_content_type(key),
             "Metadata": {_CRC: str(crc)},
             **({"ContentDisposition": disposition} if disposition else {}),
-            **(
-                {"StorageClass": self.profile.storage_class.upper()} if self.profile.storage_class != "Standard" else {}
-            ),
+            **self.storage_class(),
         }
         # Not every server knows If-None-Match, hence the question beforehand.
         condition = {} if overwrite else {"IfNoneMatch": "*"}
@@ -87,7 +86,7 @@ class S3Store:
             if on_step:
                 on_step(0, size)
             digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-            self._call(lambda: self._client.put_object(**about, **condition, Body=data, ContentMD5=digest), key)
+            self.call(lambda: self.client.put_object(**about, **condition, Body=data, ContentMD5=digest), key)
             if on_step:
                 on_step(size, size)
         info = self.head(key)
@@ -105,7 +104,7 @@ class S3Store:
         on_step: OnStep | None,
     ) -> None:
         where = {"Bucket": about["Bucket"], "Key": about["Key"]}
-        upload = self._call(lambda: self._client.create_multipart_upload(**about), key)["UploadId"]
+        upload = self.call(lambda: self.client.create_multipart_upload(**about), key)["UploadId"]
         parts: list[dict[str, Any]] = []
         try:
             with open(source, "rb") as file:
@@ -114,21 +113,21 @@ class S3Store:
                         on_step(len(parts) * self._part_size, size)
                     digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
                     part = {"UploadId": upload, "PartNumber": len(parts) + 1, "Body": data, "ContentMD5": digest}
-                    sent = self._call(lambda p=part: self._client.upload_part(**where, **p), key)  # type: ignore[misc]
+                    sent = self.call(lambda p=part: self.client.upload_part(**where, **p), key)  # type: ignore[misc]
                     parts.append({"PartNumber": part["PartNumber"], "ETag": sent["ETag"]})
             if on_step:
                 on_step(size, size)
             whole = {"UploadId": upload, "MultipartUpload": {"Parts": parts}}
-            self._call(lambda: self._client.complete_multipart_upload(**where, **whole, **condition), key)
+            self.call(lambda: self.client.complete_multipart_upload(**where, **whole, **condition), key)
         except BaseException:  # a cancel, too: leave nothing behind in the bucket
-            self._call(lambda: self._client.abort_multipart_upload(**where, UploadId=upload), key)
+            self.call(lambda: self.client.abort_multipart_upload(**where, UploadId=upload), key)
             raise
 
     def get(
         self, key: str, target: Path, *, max_bytes: int, crc64: int | None = None, on_step: OnStep | None = None
     ) -> ObjectInfo:
         def receive() -> ObjectInfo:
-            answer = self._client.get_object(Bucket=self.profile.bucket, Key=self._name(key))
+            answer = self.client.get_object(Bucket=self.profile.bucket, Key=self.name_of(key))
             with answer["Body"] as body:
                 info = _info(key, answer)
                 if info.crc64 is None:  # somebody else's upload
@@ -136,7 +135,7 @@ class S3Store:
                 write_verified(target, info, iter(lambda: body.read(_BLOCK), b""), max_bytes, crc64, on_step)
             return info
 
-        return self._call(receive, key)
+        return self.call(receive, key)
 
     def _receive_foreign(
         self, info: ObjectInfo, body: Any, target: Path, max_bytes: int, expected: int | None, on_step: OnStep | None
@@ -163,13 +162,13 @@ class S3Store:
         return ObjectInfo(info.key, info.size, info.etag, found[0], info.content_type, info.modified)
 
     def head(self, key: str) -> ObjectInfo:
-        name = self._name(key)
-        return _info(key, self._call(lambda: self._client.head_object(Bucket=self.profile.bucket, Key=name), key))
+        name = self.name_of(key)
+        return _info(key, self.call(lambda: self.client.head_object(Bucket=self.profile.bucket, Key=name), key))
 
     def delete(self, key: str) -> None:
         """Deletes every version: what a person asked to have deleted must not live on as an old version."""
-        name, bucket = self._name(key), self.profile.bucket
-        pages = self._client.get_paginator("list_object_versions")
+        name, bucket = self.name_of(key), self.profile.bucket
+        pages = self.client.get_paginator("list_object_versions")
 
         def versions() -> list[dict[str, Any]]:
             found = []
@@ -177,41 +176,44 @@ class S3Store:
                 found += [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             return [version for version in found if version["Key"] == name]
 
-        for version in self._call(versions, key):
-            self._call(
-                lambda v=version: self._client.delete_object(Bucket=bucket, Key=name, VersionId=v["VersionId"]),  # type: ignore[misc]
+        for version in self.call(versions, key):
+            self.call(
+                lambda v=version: self.client.delete_object(Bucket=bucket, Key=name, VersionId=v["VersionId"]),  # type: ignore[misc]
                 key,
             )
 
     def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
-        parameters = {"Bucket": self.profile.bucket, "Key": self._name(key)}
+        parameters = {"Bucket": self.profile.bucket, "Key": self.name_of(key)}
         if filename:
             parameters["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
-        return str(self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds))
+        return str(self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds))
 
     def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
         conditions = [["content-length-range", size, size], {"Content-Type": content_type}]
-        made = self._client.generate_presigned_post(
-            self.profile.bucket, self._name(key), {"Content-Type": content_type}, conditions, seconds
+        made = self.client.generate_presigned_post(
+            self.profile.bucket, self.name_of(key), {"Content-Type": content_type}, conditions, seconds
         )
         return UploadLink("POST", made["url"], fields=made["fields"])
 
+    def in_parts(self) -> S3Parts:
+        return S3Parts(self)
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        pages = self._client.get_paginator("list_objects_v2")
+        pages = self.client.get_paginator("list_objects_v2")
         cut = len(self.profile.prefix)
         asked = {"Bucket": self.profile.bucket, "Prefix": self.profile.prefix + prefix}
-        for page in self._call(lambda: [*pages.paginate(**asked)], prefix):
+        for page in self.call(lambda: [*pages.paginate(**asked)], prefix):
             for found in page.get("Contents", []):
                 kind, modified = guess_content_type(found["Key"]), found["LastModified"].timestamp()
                 yield ObjectInfo(found["Key"][cut:], found["Size"], found["ETag"].strip('"'), None, kind, modified)
 
     def abort_uploads(self, prefix: str) -> None:
-        pages = self._client.get_paginator("list_multipart_uploads")
+        pages = self.client.get_paginator("list_multipart_uploads")
         asked = {"Bucket": self.profile.bucket, "Prefix": self.profile.prefix + prefix}
-        for page in self._call(lambda: [*pages.paginate(**asked)], prefix):
+        for page in self.call(lambda: [*pages.paginate(**asked)], prefix):
             for found in page.get("Uploads", []):
                 where = {"Bucket": self.profile.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
-                self._call(lambda w=where: self._client.abort_multipart_upload(**w), prefix)  # type: ignore[misc]
+                self.call(lambda w=where: self.client.abort_multipart_upload(**w), prefix)  # type: ignore[misc]
 
     def _exists(self, key: str) -> bool:
         try:
@@ -220,10 +222,15 @@ class S3Store:
             return False
         return True
 
-    def _name(self, key: str) -> str:
+    def storage_class(self) -> dict[str, str]:
+        """As an argument of what makes an object."""
+        named = self.profile.storage_class
+        return {} if named == "Standard" else {"StorageClass": named.upper()}
+
+    def name_of(self, key: str) -> str:
         return check_key(self.profile.prefix + check_key(key))
 
-    def _call(self, request: Callable[[], T], key: str) -> T:
+    def call(self, request: Callable[[], T], key: str) -> T:
         """Runs a request (boto3 repeats what may be repeated) and turns its errors into ours, without their bodies."""
         try:
             return request()

@@ -72,6 +72,26 @@ class UploadLink:
     fields: dict[str, str] = field(default_factory=dict)
 
 
+class PartUploads(Protocol):
+    """Uploads in parts that somebody else sends straight to the store, and that go on where they broke off.
+
+    All parts but the last have the same size, 5 MiB or more. `Store.abort_uploads` ends what nobody completes. Every
+    method raises ObjectNotFound where the upload is not open.
+    """
+
+    def begin(self, key: str, content_type: str) -> str:
+        """Opens an upload; the name by which the store knows it."""
+
+    def sign(self, key: str, upload: str, number: int, *, size: int, seconds: int) -> UploadLink:
+        """Lets its holder send part `number` (from 1) of exactly this size, once more where it came already."""
+
+    def arrived(self, key: str, upload: str) -> dict[int, int]:
+        """The parts that have come: number to size in bytes."""
+
+    def complete(self, key: str, upload: str) -> ObjectInfo:
+        """Makes the object of the parts that have come, in order; raises ObjectExists where there is one."""
+
+
 class Store(Protocol):
     """What every store does. Errors: StorageError, and InputError for a refused key."""
 
@@ -103,6 +123,9 @@ class Store(Protocol):
 
     def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
         """Lets its holder upload one object of exactly this size and type; the signature covers both."""
+
+    def in_parts(self) -> PartUploads:
+        """Uploads in parts to this store."""
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Objects whose key begins with `prefix`, in key order."""

@@ -26,7 +26,7 @@ def s3_store(s3_server, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "canary-s3-7741")
     profile = Profile(kind="s3", bucket=f"b-{uuid.uuid4().hex}", endpoint=s3_server, region="us-east-1", prefix="shop/")
-    client = open_s3_store(profile)._client
+    client = open_s3_store(profile).client
     client.create_bucket(Bucket=profile.bucket)
     client.put_bucket_versioning(Bucket=profile.bucket, VersioningConfiguration={"Status": "Enabled"})
     return S3Store(profile, client, threshold=256 << 10, part_size=5 << 20)

@@ -195,9 +195,7 @@ def test_secrets_stay_out_of_errors_and_logs(make_oss_store, oss_server, caplog)
     with pytest.raises(StorageError, match="SignatureDoesNotMatch") as caught:
         store.put("a", b"x", overwrite=True)
     text = (
-        str(caught.value)
-        + repr(caught.value.__cause__)
-        + repr(store._link_bucket.auth.credentials_provider.credentials)
+        str(caught.value) + repr(caught.value.__cause__) + repr(store.link_bucket.auth.credentials_provider.credentials)
     )
     assert "canary" not in text
     own = "".join(r.getMessage() for r in caplog.records if r.name.startswith(("sonic_core", "oss2")))

@@ -17,15 +17,15 @@ def test_every_version_goes(s3_store):
         s3_store.put("a/b", data, overwrite=True)
     s3_store.put("a/bc", b"another")
     s3_store.delete("a/b")
-    versions = s3_store._client.list_object_versions(Bucket=s3_store.profile.bucket)
+    versions = s3_store.client.list_object_versions(Bucket=s3_store.profile.bucket)
     assert [version["Key"] for version in versions["Versions"]] == ["shop/a/bc"] and "DeleteMarkers" not in versions
 
 
 def test_half_finished_uploads_are_aborted_by_their_prefix(s3_store, tmp_path):
     for key in ("outputs/u/j1/attempt-1/v.mp4", "outputs/u/j2/attempt-1/v.mp4"):
-        s3_store._client.create_multipart_upload(Bucket=s3_store.profile.bucket, Key=f"shop/{key}")
+        s3_store.client.create_multipart_upload(Bucket=s3_store.profile.bucket, Key=f"shop/{key}")
     s3_store.abort_uploads("outputs/u/j1/")
-    left = s3_store._client.list_multipart_uploads(Bucket=s3_store.profile.bucket)["Uploads"]
+    left = s3_store.client.list_multipart_uploads(Bucket=s3_store.profile.bucket)["Uploads"]
     assert [upload["Key"] for upload in left] == ["shop/outputs/u/j2/attempt-1/v.mp4"]
 
 
@@ -39,7 +39,7 @@ def test_parts_make_a_whole(s3_store, tmp_path):
 
 
 def test_what_others_uploaded_is_verified_as_far_as_it_can_be(s3_store, tmp_path):
-    s3_store._client.put_object(Bucket=s3_store.profile.bucket, Key="shop/inputs/u/j/p.png", Body=b"theirs")
+    s3_store.client.put_object(Bucket=s3_store.profile.bucket, Key="shop/inputs/u/j/p.png", Body=b"theirs")
     assert s3_store.head("inputs/u/j/p.png").crc64 is None
     info = s3_store.get("inputs/u/j/p.png", tmp_path / "p", max_bytes=100)
     assert info.crc64 == crc64(b"theirs") and (tmp_path / "p").read_bytes() == b"theirs"
