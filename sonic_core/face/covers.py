@@ -7,6 +7,7 @@ open, and eyes behind dark lenses have no lids to close. `training/face/covers.p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +36,15 @@ class Covers:
 @one_thread()
 def find_covers(image: np.ndarray, landmarks: np.ndarray, folder: Path = WEIGHTS) -> Covers:
     """What hides parts of the face with (478, 3) landmarks in image (h, w, 3) uint8."""
-    net = load_weights(CoverNet(), load_file(folder / "covers.safetensors"))
     crop = align.cut(image, aim_at(landmarks), INPUT)
     with torch.inference_mode():
-        mouth, eyes = net(to_pixels(crop[None]))[0].tolist()
+        mouth, eyes = _net(folder)(to_pixels(crop[None]))[0].tolist()
     return Covers(mouth > HIDDEN, eyes > DARK)
+
+
+@lru_cache(maxsize=1)
+def _net(folder: Path) -> torch.nn.Module:
+    return load_weights(CoverNet(), load_file(folder / "covers.safetensors"))
 
 
 def aim_at(landmarks: np.ndarray) -> np.ndarray:

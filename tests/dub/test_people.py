@@ -43,3 +43,14 @@ def test_a_video_without_a_face_is_refused(detector):
     empty = Clip.of_frames(np.full((12, 96, 128, 3), 0.5, np.float32), Fraction(25))
     with pytest.raises(NoFaceError, match=r"no face was found in the video of 128 x 96 pixels"):
         look_at(empty, detector)
+
+
+def test_a_hand_before_the_mouth_is_noticed(portrait, detector):
+    frames = drifting(portrait, 18, step=0.0)
+    face = detector.pick(portrait)
+    x, y = face.landmarks[13, :2].astype(int)
+    size = int(0.2 * np.linalg.norm(face.landmarks[10, :2] - face.landmarks[152, :2]))
+    frames[6:12, y - size : y + size, x - size : x + size] = (0.28, 0.43, 0.24)
+    person = look_at(Clip.of_frames(frames, Fraction(25)), detector).people[0]
+    covered = [frame for frame, hidden in zip(person.frames, person.covered, strict=True) if hidden]
+    assert covered and set(covered) <= set(range(6, 14))
