@@ -27,7 +27,7 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Given:
+class ReferenceInputs:
     """What one run is made from."""
 
     photo: np.ndarray  # uint8 (h, w, 3)
@@ -63,7 +63,7 @@ class Reference:
             load(getattr(self, name), state[name])
 
     @torch.inference_mode()
-    def conditions(self, given: Given) -> ReferenceConditions:
+    def conditions(self, given: ReferenceInputs) -> ReferenceConditions:
         """Everything that is computed once a clip."""
         size = output_size(given.photo.shape[1::-1], given.min_resolution)
         picture = Image.fromarray(given.photo).resize(size, Image.Resampling.LANCZOS)
@@ -195,7 +195,7 @@ def output_size(size: tuple[int, int], min_resolution: int) -> tuple[int, int]:
     return width, height
 
 
-def audio_mask(given: Given, size: tuple[int, int]) -> Tensor:
+def audio_mask(given: ReferenceInputs, size: tuple[int, int]) -> Tensor:
     """The grown box as 0 or 255 in the photo, resized with it: (h, w) in [0, 1]."""
     height, width = given.photo.shape[:2]
     x1, y1, x2, y2 = given.face_box

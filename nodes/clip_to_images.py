@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from . import host
 from .node import SonicNode, schema
-from .sockets import Made, Sampled, audio_socket, clip_input, made_of
+from .sockets import SonicClip, SonicLatents, as_clip, audio_socket, clip_input
 
 logger = logging.getLogger("sonic_studio")
 
@@ -37,8 +37,8 @@ class SonicClipToImages(SonicNode):
         )
 
     @classmethod
-    def run(cls, on_step: Any, clip: Made | Sampled, start: int, count: int) -> io.NodeOutput:
-        part = made_of(clip).clip.part(start, count or None)
+    def run(cls, on_step: Any, clip: SonicClip | SonicLatents, start: int, count: int) -> io.NodeOutput:
+        part = as_clip(clip).clip.part(start, count or None)
         needed = part.frame_count * part.height * part.width * 3 * 4
         cost = f"{part.frame_count} frames of {part.width} x {part.height}: {needed / 2**20:.0f} MB"
         logger.info("Clip to Images holds %s", cost)

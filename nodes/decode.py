@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from .model import SonicModel
 from .node import SonicNode, schema
-from .sockets import ClipSocket, LatentsSocket, ModelSocket, Sampled, decoded
+from .sockets import ClipSocket, LatentsSocket, ModelSocket, SonicLatents, decoded
 
 
 class SonicDecode(SonicNode):
@@ -28,5 +28,5 @@ class SonicDecode(SonicNode):
         )
 
     @classmethod
-    def run(cls, on_step: Any, model: SonicModel, latents: Sampled) -> io.NodeOutput:
+    def run(cls, on_step: Any, model: SonicModel, latents: SonicLatents) -> io.NodeOutput:
         return io.NodeOutput(decoded(latents))

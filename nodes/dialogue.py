@@ -16,7 +16,7 @@ from sonic_core.settings import preset as settings_of_preset
 
 from .model import STAGES, SonicModel
 from .node import SonicNode, checked, schema
-from .sockets import ClipSocket, Made, ModelSocket, audio_pair, without_record
+from .sockets import ClipSocket, ModelSocket, SonicClip, audio_pair, without_record
 from .widgets import LARGEST_SEED, setting
 
 
@@ -75,7 +75,7 @@ class SonicDialogue(SonicNode):
         for stage in STAGES:
             model.stages[stage].to_device()
         clip = dialogue(photo, voices, model.pipeline.engine, model.pipeline.detector, settings, on_step=on_step)
-        return io.NodeOutput(Made(model.stages["decode"].behind(without_record(clip))))
+        return io.NodeOutput(SonicClip(model.stages["decode"].behind(without_record(clip))))
 
     @classmethod
     def validate_inputs(cls, preset: str | None = None) -> bool | str:

@@ -16,7 +16,7 @@ from sonic_core.settings import preset as settings_of_preset
 from . import host
 from .model import SonicModel
 from .node import SonicNode, checked, schema
-from .sockets import ClipSocket, Made, ModelSocket, audio_pair, without_record
+from .sockets import ClipSocket, ModelSocket, SonicClip, audio_pair, without_record
 from .video_to_clip import clip_of_video
 from .widgets import LARGEST_SEED, setting
 
@@ -102,7 +102,7 @@ class SonicDub(SonicNode):
         from sonic_core.dub.dub import DubOptions, dub, look_at  # they need SciPy's signal package, which loads slowly
         from sonic_core.dub.preview import numbered
 
-        clip: Clip = video.clip if isinstance(video, Made) else clip_of_video(video)
+        clip: Clip = video.clip if isinstance(video, SonicClip) else clip_of_video(video)
         voice = load_audio(audio_pair(audio))
         settings = settings_of_preset(preset).with_changes(**widgets)
         options = DubOptions(None if person == WHOEVER else person, longer, shorter, own_sound)  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ class SonicDub(SonicNode):
         made = dub(clip, voice, model.pipeline.engine, cast, settings, options)
         people = host.image_tensor(load_image(numbered(cast, host.temporary_file("people", ".png"))))
         left = "\n".join(f"{p.start:.1f} to {p.end:.1f} s: {p.reason}" for p in made.passed_through())
-        return io.NodeOutput(Made(without_record(made.clip)), people, left)
+        return io.NodeOutput(SonicClip(without_record(made.clip)), people, left)
 
     @classmethod
     def validate_inputs(

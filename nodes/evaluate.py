@@ -17,7 +17,7 @@ from sonic_core.quality.report import evaluate
 
 from . import host
 from .node import SonicNode, schema
-from .sockets import Made, Sampled, clip_input, made_of
+from .sockets import SonicClip, SonicLatents, as_clip, clip_input
 from .video_to_clip import clip_of_video
 
 LISTENING_RATE = 25  # frames a second of what `speech_opening` gives
@@ -47,7 +47,7 @@ class SonicEvaluate(SonicNode):
 
     @classmethod
     def run(
-        cls, on_step: Any, video: Any = None, clip: Made | Sampled | None = None, portrait: Any = None
+        cls, on_step: Any, video: Any = None, clip: SonicClip | SonicLatents | None = None, portrait: Any = None
     ) -> io.NodeOutput:
         heard: list[np.ndarray] = []
 
@@ -68,8 +68,8 @@ class SonicEvaluate(SonicNode):
         return io.NodeOutput("\n".join(lines), host.image_tensor(load_image(path)))
 
 
-def clip_of(video: Any, clip: Made | Sampled | None) -> Clip:
+def clip_of(video: Any, clip: SonicClip | SonicLatents | None) -> Clip:
     """The clip to measure. Raises InputError unless exactly one of the two is connected."""
     if (video is None) == (clip is None):
         raise InputError("connect either a video or a clip to Sonic: Evaluate")
-    return clip_of_video(video) if clip is None else made_of(clip).clip
+    return clip_of_video(video) if clip is None else as_clip(clip).clip

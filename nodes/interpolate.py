@@ -9,9 +9,9 @@ from comfy_api.latest import io
 from sonic_core.video.interpolate import METHODS, interpolate, load_rife
 
 from . import host
-from .model import Managed, managed
+from .model import ManagedNetworks, managed
 from .node import SonicNode, checked, schema
-from .sockets import ClipSocket, Made, Sampled, clip_input, made_of
+from .sockets import ClipSocket, SonicClip, SonicLatents, as_clip, clip_input
 from .widgets import setting
 
 
@@ -38,13 +38,13 @@ class SonicInterpolate(SonicNode):
         )
 
     @classmethod
-    def run(cls, on_step: Any, clip: Made | Sampled, fps: float, method: str) -> io.NodeOutput:
-        made = made_of(clip)
+    def run(cls, on_step: Any, clip: SonicClip | SonicLatents, fps: float, method: str) -> io.NodeOutput:
+        made = as_clip(clip)
         path = host.model_file("RIFE/flownet.pkl") if method in ("auto", "rife") else None
         network = load_rife(path) if path is not None else None
         resampled = interpolate(made.clip, fps, method, network)  # type: ignore[arg-type]
         if network is not None:
-            resampled = Managed((managed(network),)).behind(resampled)
+            resampled = ManagedNetworks((managed(network),)).behind(resampled)
         return io.NodeOutput(made.then(resampled))
 
     @classmethod

@@ -10,7 +10,7 @@ from sonic_core.disclosure.label import CORNERS, LABELS, MIN_HEIGHT, MIN_SECONDS
 
 from . import host
 from .node import SonicNode, checked, schema
-from .sockets import ClipSocket, Made, Sampled, clip_input, made_of
+from .sockets import ClipSocket, SonicClip, SonicLatents, as_clip, clip_input
 
 AUTO, OWN = "auto", "own text"
 
@@ -66,7 +66,7 @@ class SonicLabel(SonicNode):
     def run(
         cls,
         on_step: Any,
-        clip: Made | Sampled,
+        clip: SonicClip | SonicLatents,
         visible: bool,
         language: str,
         text: str,
@@ -74,7 +74,7 @@ class SonicLabel(SonicNode):
         height: float,
         corner: str,
     ) -> io.NodeOutput:
-        made = made_of(clip)
+        made = as_clip(clip)
         shown = None
         if visible:
             words = {OWN: text, AUTO: host.label_language()}.get(language, language)

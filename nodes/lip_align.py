@@ -12,7 +12,7 @@ from sonic_core.quality.lip_sync import measure as measured
 
 from . import host
 from .node import SonicNode, checked, schema
-from .sockets import ClipSocket, Made, Sampled, clip_input, made_of
+from .sockets import ClipSocket, SonicClip, SonicLatents, as_clip, clip_input
 from .widgets import setting
 
 MOVES = ["sound", "frames"]
@@ -52,8 +52,10 @@ class SonicLipAlign(SonicNode):
         )
 
     @classmethod
-    def run(cls, on_step: Any, clip: Made | Sampled, measure: bool, lip_sync_offset: float, move: str) -> io.NodeOutput:
-        made = made_of(clip)
+    def run(
+        cls, on_step: Any, clip: SonicClip | SonicLatents, measure: bool, lip_sync_offset: float, move: str
+    ) -> io.NodeOutput:
+        made = as_clip(clip)
         found = Alignment(0.0, 0.0, 0.0, 0.0)
         if measure:
             found = measured(host.watched(made.clip, on_step))

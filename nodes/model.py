@@ -30,7 +30,7 @@ class SonicNetwork(torch.nn.Module):
 
 
 @dataclass(frozen=True)
-class Managed:
+class ManagedNetworks:
     """Networks that rest where ComfyUI keeps idle ones; `to_device` has it bring them to the compute device."""
 
     patchers: tuple[Any, ...]
@@ -67,13 +67,13 @@ class SonicModel:
     """SONIC_MODEL: one engine, loaded once, and the networks of each of its stages. Stages may share networks."""
 
     pipeline: SonicPipeline
-    stages: dict[Stage, Managed]
+    stages: dict[Stage, ManagedNetworks]
 
     @classmethod
     def of(cls, pipeline: SonicPipeline) -> SonicModel:
         networks = {stage: pipeline.engine.networks(stage) for stage in STAGES}
         handles = {id(network): managed(network) for stage in STAGES for network in networks[stage]}
-        return cls(pipeline, {s: Managed(tuple(handles[id(n)] for n in networks[s])) for s in STAGES})
+        return cls(pipeline, {s: ManagedNetworks(tuple(handles[id(n)] for n in networks[s])) for s in STAGES})
 
     def plan(self, settings: Settings, size: tuple[int, int], seconds: float) -> MemoryPlan:
         """The engine's plan for the memory there is now. Raises NotEnoughMemoryError before anything has run."""

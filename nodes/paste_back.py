@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from .node import SonicNode, schema
-from .sockets import ClipSocket, Made, Sampled, clip_input, made_of, pasted_back
+from .sockets import ClipSocket, SonicClip, SonicLatents, as_clip, clip_input, pasted_back
 
 
 class SonicPasteBack(SonicNode):
@@ -25,5 +25,5 @@ class SonicPasteBack(SonicNode):
         )
 
     @classmethod
-    def run(cls, on_step: Any, clip: Made | Sampled) -> io.NodeOutput:
-        return io.NodeOutput(pasted_back(made_of(clip)))
+    def run(cls, on_step: Any, clip: SonicClip | SonicLatents) -> io.NodeOutput:
+        return io.NodeOutput(pasted_back(as_clip(clip)))

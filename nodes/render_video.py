@@ -11,7 +11,7 @@ from sonic_core.media.video import FORMATS, QUALITIES, save_video
 
 from . import host
 from .node import TALKING, SonicNode, checked, schema
-from .sockets import Made, Sampled, clip_input, made_of
+from .sockets import SonicClip, SonicLatents, as_clip, clip_input
 
 
 class SonicRenderVideo(SonicNode):
@@ -52,9 +52,9 @@ class SonicRenderVideo(SonicNode):
 
     @classmethod
     def run(
-        cls, on_step: Any, clip: Made | Sampled, quality: str, format: str, ai_record: bool = True
+        cls, on_step: Any, clip: SonicClip | SonicLatents, quality: str, format: str, ai_record: bool = True
     ) -> io.NodeOutput:
-        rendered = made_of(clip).clip
+        rendered = as_clip(clip).clip
         if ai_record and RECORD_KEY not in rendered.metadata:
             run, _ = host.run_and_node()  # by which the file's record names what made it
             rendered = label(rendered, job_id=run)

@@ -12,7 +12,7 @@ from sonic_core.settings import preset as settings_of_preset
 
 from .model import SonicModel
 from .node import TALKING, SonicNode, checked, schema
-from .sockets import LatentsSocket, ModelSocket, PreData, PreDataSocket, Sampled
+from .sockets import LatentsSocket, ModelSocket, PreData, PreDataSocket, SonicLatents
 from .widgets import LARGEST_SEED, choice, setting
 
 
@@ -76,7 +76,7 @@ class SonicSampler(SonicNode):
         plan = model.plan(settings, (portrait.shape[1], portrait.shape[0]), predata.prepared.audio.seconds)
         model.stages["sample"].to_device(plan.peak_bytes)
         latents = model.pipeline.engine.sample(predata.conditions, settings, on_step)
-        return io.NodeOutput(Sampled(latents, replace(predata.prepared, settings=settings), model))
+        return io.NodeOutput(SonicLatents(latents, replace(predata.prepared, settings=settings), model))
 
     @classmethod
     def validate_inputs(cls, preset: str | None = None, mood: str | None = None) -> bool | str:

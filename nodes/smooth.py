@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from sonic_core.finish.smooth import smooth
 
 from .node import SonicNode, schema
-from .sockets import ClipSocket, Made, Sampled, clip_input, made_of
+from .sockets import ClipSocket, SonicClip, SonicLatents, as_clip, clip_input
 
 
 class SonicSmooth(SonicNode):
@@ -37,6 +37,6 @@ class SonicSmooth(SonicNode):
         )
 
     @classmethod
-    def run(cls, on_step: Any, clip: Made | Sampled, strength: float) -> io.NodeOutput:
-        made = made_of(clip)
+    def run(cls, on_step: Any, clip: SonicClip | SonicLatents, strength: float) -> io.NodeOutput:
+        made = as_clip(clip)
         return io.NodeOutput(made.then(smooth(made.clip, strength)))

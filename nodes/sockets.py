@@ -12,7 +12,7 @@ from sonic_core.clip import Clip
 from sonic_core.disclosure.label import RECORD_KEY
 from sonic_core.engines.base import Latents
 from sonic_core.errors import InputError
-from sonic_core.pipeline import Prepared, SonicPipeline
+from sonic_core.pipeline import PreparedInputs, SonicPipeline
 
 from .model import SonicModel
 
@@ -26,16 +26,16 @@ ClipSocket = io.Custom("SONIC_CLIP")
 class PreData:
     """SONIC_PREDATA: the inputs made ready, and what the engine computed from them once."""
 
-    prepared: Prepared
+    prepared: PreparedInputs
     conditions: Any
 
 
 @dataclass(frozen=True)
-class Sampled:
+class SonicLatents:
     """SONIC_LATENTS: what sampling made, with the inputs it was made from and the model that decodes it."""
 
     latents: Latents
-    prepared: Prepared
+    prepared: PreparedInputs
     model: SonicModel
 
 
@@ -43,18 +43,18 @@ class Sampled:
 class Origin:
     """The photo a clip was made from, and the pipeline that made it."""
 
-    prepared: Prepared
+    prepared: PreparedInputs
     pipeline: SonicPipeline
 
 
 @dataclass(frozen=True)
-class Made:
+class SonicClip:
     """SONIC_CLIP: a lazy clip; where it was made from a photo, its origin, until it is pasted back into the photo."""
 
     clip: Clip
     origin: Origin | None = None
 
-    def then(self, clip: Clip) -> Made:
+    def then(self, clip: Clip) -> SonicClip:
         return replace(self, clip=clip)
 
 
@@ -63,22 +63,22 @@ def clip_input(tooltip: str, *, optional: bool = False) -> io.Input:
     return io.MultiType.Input("clip", types=[ClipSocket, LatentsSocket], optional=optional, tooltip=tooltip)
 
 
-def made_of(value: Made | Sampled) -> Made:
+def as_clip(value: SonicClip | SonicLatents) -> SonicClip:
     """The clip of a `clip_input`. Nothing is computed: frames are made when they are asked for."""
-    return decoded(value) if isinstance(value, Sampled) else value
+    return decoded(value) if isinstance(value, SonicLatents) else value
 
 
-def decoded(sampled: Sampled) -> Made:
+def decoded(sampled: SonicLatents) -> SonicClip:
     """Latents to a clip with its sound, put back into the photo where framing is "photo"."""
     model, prepared = sampled.model, sampled.prepared
     portrait = prepared.portrait.image
     plan = model.plan(prepared.settings, (portrait.shape[1], portrait.shape[0]), sampled.latents.seconds)
     clip = model.pipeline.engine.decode(sampled.latents, prepared.settings).replaced(audio=prepared.audio)
-    made = Made(model.stages["decode"].behind(clip, plan.peak_bytes), Origin(prepared, model.pipeline))
+    made = SonicClip(model.stages["decode"].behind(clip, plan.peak_bytes), Origin(prepared, model.pipeline))
     return pasted_back(made) if prepared.settings.framing == "photo" else made
 
 
-def pasted_back(made: Made) -> Made:
+def pasted_back(made: SonicClip) -> SonicClip:
     """The square put back into its photo. A clip that already shows the whole photo stays as it is."""
     if made.origin is None:
         raise InputError("this clip was not made from a photo, so there is nothing to put it back into")
@@ -86,7 +86,7 @@ def pasted_back(made: Made) -> Made:
         return made
     whole = made.origin.pipeline.paste_back(made.clip, made.origin.prepared)
     prepared = replace(made.origin.prepared, crop=None)
-    return Made(whole, replace(made.origin, prepared=prepared))
+    return SonicClip(whole, replace(made.origin, prepared=prepared))
 
 
 def without_record(clip: Clip) -> Clip:

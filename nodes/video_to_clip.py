@@ -12,7 +12,7 @@ from sonic_core.media.video import open_video
 
 from . import host
 from .node import SonicNode, schema
-from .sockets import ClipSocket, Made
+from .sockets import ClipSocket, SonicClip
 
 
 class SonicVideoToClip(SonicNode):
@@ -30,7 +30,7 @@ class SonicVideoToClip(SonicNode):
 
     @classmethod
     def run(cls, on_step: Any, video: Any) -> io.NodeOutput:
-        return io.NodeOutput(Made(clip_of_video(video)))
+        return io.NodeOutput(SonicClip(clip_of_video(video)))
 
 
 def clip_of_video(video: Any) -> Clip:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedInputs:
     """A photo and a sound, checked, framed and cut, ready for an engine."""
 
     photo: np.ndarray  # uint8 (h, w, 3), the photo as it came
@@ -212,15 +212,15 @@ class SonicPipeline:
         _, portrait = frame_portrait(load_image(image), self.detector, chosen, self.engine.size_multiple)
         return self.engine.talk(portrait, chosen)
 
-    def prepare(self, image: Any, audio: Any, settings: Settings) -> Prepared:
+    def prepare(self, image: Any, audio: Any, settings: Settings) -> PreparedInputs:
         """Read, check, frame and cut the inputs."""
         sound = fit_duration(load_audio(audio), settings)
         photo = load_image(image)
         crop, portrait = frame_portrait(photo, self.detector, settings, self.engine.size_multiple)
         speech = shifted(speech_waveform(sound, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)
-        return Prepared(photo, crop, portrait, sound, speech, settings)
+        return PreparedInputs(photo, crop, portrait, sound, speech, settings)
 
-    def finish(self, clip: Clip, prepared: Prepared, wanted: Finishing, job_id: str = "") -> Clip:
+    def finish(self, clip: Clip, prepared: PreparedInputs, wanted: Finishing, job_id: str = "") -> Clip:
         """The engine's clip with its sound, after all finishing stages; pasted back where framing is "photo"."""
 
         def paste_back(clip: Clip) -> Clip:
@@ -228,7 +228,7 @@ class SonicPipeline:
 
         return finished(clip.replaced(audio=prepared.audio), wanted, paste_back=paste_back, job_id=job_id)
 
-    def paste_back(self, clip: Clip, prepared: Prepared) -> Clip:
+    def paste_back(self, clip: Clip, prepared: PreparedInputs) -> Clip:
         """The clip put back into the photo it was cut from; other people in the photo are left alone."""
         if prepared.crop is None:
             return clip

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.reference_run import Given, Reference
+from benchmarks.reference_run import Reference, ReferenceInputs
 from sonic_core.engines.base import SPEECH_RATE, Latents
 from sonic_core.engines.sonic.conditions import Networks
 from sonic_core.engines.sonic.config import SonicConfig
@@ -39,7 +39,7 @@ class Case:
     min_resolution: int
     precisions: tuple[torch.dtype, ...] = (torch.float32,)
 
-    def given(self) -> Given:
+    def given(self) -> ReferenceInputs:
         """The inputs, the same each time."""
         random = np.random.default_rng(len(self.name))
         width, height = self.size
@@ -49,7 +49,7 @@ class Case:
         samples = int(self.seconds * SPEECH_RATE)
         loudness = 0.2 * np.sin(np.arange(samples) * 2 * np.pi * 3 / SPEECH_RATE) ** 2
         speech = (loudness * random.standard_normal(samples)).astype(np.float32)
-        return Given(picture.clip(0, 255).astype(np.uint8), self.box, self.min_resolution, speech)
+        return ReferenceInputs(picture.clip(0, 255).astype(np.uint8), self.box, self.min_resolution, speech)
 
 
 BOTH = (torch.float32, torch.float16)
@@ -87,7 +87,7 @@ def check_end_to_end(
             yield case.name, dtype, float((ours - expected).abs().max())
 
 
-def engine_frames(net: Networks, config: SonicConfig, given: Given, noise: Tensor) -> Tensor:
+def engine_frames(net: Networks, config: SonicConfig, given: ReferenceInputs, noise: Tensor) -> Tensor:
     """Frames (n, 3, h, w) at the model's own rate, by the product's road from the photo on."""
     settings = Settings(
         face_box=given.face_box,
@@ -113,12 +113,12 @@ def half(net: Networks) -> Networks:
     return copied
 
 
-def frames_of(given: Given) -> int:
+def frames_of(given: ReferenceInputs) -> int:
     """Frames the model makes: one for every two whole ones at 25 fps."""
     return len(given.speech) // 640 // 2
 
 
-def latent_shape(given: Given, net: Networks) -> tuple[int, int, int]:
+def latent_shape(given: ReferenceInputs, net: Networks) -> tuple[int, int, int]:
     height, width = given.photo.shape[:2]
     ratio = given.min_resolution / min(height, width)
     sides = (max(round(side * ratio / 64), 1) * 64 // net.vae.factor for side in (height, width))

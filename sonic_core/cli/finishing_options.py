@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FinishingPlan:
     """What is to be done to a clip before it is written, and to the file after."""
 
     finishing: Finishing
@@ -54,14 +54,14 @@ def add_signing_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--key", type=Path, help="PEM private key of the certificate")
 
 
-def finishing_from(args: argparse.Namespace) -> Wanted:
+def finishing_from(args: argparse.Namespace) -> FinishingPlan:
     """What parsed options ask for. Raises SonicError subclasses for options and files that cannot be used."""
     given = {setting.name: getattr(args, setting.name, None) for setting in fields(Finishing)}
     if args.label is not None and args.label not in LABELS:
         given |= {"label": None, "label_text": args.label}
     wanted = Finishing(**{name: value for name, value in given.items() if value is not None})
     check_words(wanted)
-    return Wanted(wanted, credentials_from(args))
+    return FinishingPlan(wanted, credentials_from(args))
 
 
 def check_words(wanted: Finishing) -> None:
@@ -83,14 +83,14 @@ def credentials_from(args: argparse.Namespace) -> Credentials | None:
     return self_made_credentials() if args.certificate is None else load_credentials(args.certificate, args.key)
 
 
-def finished(clip: Clip, wanted: Wanted, interpolate: Callable[[Clip], Clip] | None = None) -> Clip:
+def finished(clip: Clip, wanted: FinishingPlan, interpolate: Callable[[Clip], Clip] | None = None) -> Clip:
     """The clip after the stages that were asked for; see `finish.chain`."""
     from sonic_core.finish import chain
 
     return chain.finished(clip, wanted.finishing, interpolate=interpolate or chain.unchanged)
 
 
-def signed(path: Path, wanted: Wanted, parent: Path | None = None) -> None:
+def signed(path: Path, wanted: FinishingPlan, parent: Path | None = None) -> None:
     """Sign the finished file, when that was asked for; the last thing done to it. `parent`: what it was made from."""
     if wanted.credentials is not None:
         from sonic_core.disclosure.c2pa import sign

@@ -44,7 +44,7 @@ LEVEL_SIDE = 96  # side of the copies brightness is measured on
 
 
 @dataclass
-class Seen:
+class Observation:
     """A frame and what was measured on it when it came in. All but the frame itself is at the small size of flow."""
 
     frame: np.ndarray
@@ -81,9 +81,9 @@ def smooth(clip: Clip, strength: float = 1.0, new_tracker: Callable[[], Tracker]
     return stage(clip, frames)
 
 
-def observed(clip: Clip, estimator: FlowEstimator, tracker: Tracker) -> Iterator[Seen]:
+def observed(clip: Clip, estimator: FlowEstimator, tracker: Tracker) -> Iterator[Observation]:
     """Every frame with its flow, face and brightness."""
-    before: Seen | None = None
+    before: Observation | None = None
     landmarks: np.ndarray | None = None
     for frame in single_frames(clip):
         small = estimator.shrink(frame)
@@ -94,10 +94,14 @@ def observed(clip: Clip, estimator: FlowEstimator, tracker: Tracker) -> Iterator
 
 
 def observe(
-    frame: np.ndarray, small: np.ndarray, before: Seen | None, landmarks: np.ndarray | None, estimator: FlowEstimator
-) -> Seen:
+    frame: np.ndarray,
+    small: np.ndarray,
+    before: Observation | None,
+    landmarks: np.ndarray | None,
+    estimator: FlowEstimator,
+) -> Observation:
     live, tall = live_parts(landmarks, small.shape[:2])
-    seen = Seen(frame, small, grey(small), live, tall, np.zeros(3, np.float32), False, None, None)
+    seen = Observation(frame, small, grey(small), live, tall, np.zeros(3, np.float32), False, None, None)
     if before is None:
         return seen
     forward, backward = estimator.between(before.grey, seen.grey), estimator.between(seen.grey, before.grey)
@@ -140,7 +144,9 @@ def brightening(before: np.ndarray, here: np.ndarray, backward: np.ndarray, live
     return np.median(ratio[usable], 0) if usable.sum() > 50 else np.zeros(3, np.float32)
 
 
-def smoothed(window: Window[Seen], levels: list[np.ndarray], estimator: FlowEstimator, strength: float) -> np.ndarray:
+def smoothed(
+    window: Window[Observation], levels: list[np.ndarray], estimator: FlowEstimator, strength: float
+) -> np.ndarray:
     """The frame in the middle of a window, moved onto its smooth path, denoised and levelled.
 
     Every pixel is resampled once, straight from the frame it comes from.
@@ -158,14 +164,14 @@ def smoothed(window: Window[Seen], levels: list[np.ndarray], estimator: FlowEsti
     return brightened(out, (target - here.level) * strength).clip(0, 1)
 
 
-def same_scene(window: Window[Seen]) -> tuple[list[Seen], list[Seen]]:
+def same_scene(window: Window[Observation]) -> tuple[list[Observation], list[Observation]]:
     """The neighbours of a window's frame up to the next cut on either side."""
-    future: list[Seen] = []
+    future: list[Observation] = []
     for seen in window.after:
         if seen.is_cut:
             break
         future.append(seen)
-    past: list[Seen] = []
+    past: list[Observation] = []
     for seen, following in zip(reversed(window.before), [window.here, *reversed(window.before)], strict=False):
         if following.is_cut:
             break
@@ -182,8 +188,8 @@ def brightened(frame: np.ndarray, by: np.ndarray) -> np.ndarray:
 
 def denoised(
     frame: np.ndarray,
-    here: Seen,
-    neighbours: list[tuple[Seen, np.ndarray]],
+    here: Observation,
+    neighbours: list[tuple[Observation, np.ndarray]],
     estimator: FlowEstimator,
     strength: float,
 ) -> np.ndarray:
@@ -205,7 +211,7 @@ def denoised(
     return frame if mean is None else cv2.blendLinear(frame, mean, np.ones_like(weights), weights)
 
 
-def correction(past: list[Seen], here: Seen, future: list[Seen]) -> np.ndarray:
+def correction(past: list[Observation], here: Observation, future: list[Observation]) -> np.ndarray:
     """(h, w, 2) small pixels by which to move what is at each place of the frame to bring it onto its smooth path."""
     offsets = [*range(-len(past), 0), 0, *range(1, len(future) + 1)]
     weights = dict(zip(offsets, polynomial_weights(tuple(offsets)), strict=True))
@@ -226,12 +232,12 @@ def correction(past: list[Seen], here: Seen, future: list[Seen]) -> np.ndarray:
     return cv2.resize(move, here.grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def flows_onward(future: list[Seen]) -> list[tuple[np.ndarray, np.ndarray]]:
+def flows_onward(future: list[Observation]) -> list[tuple[np.ndarray, np.ndarray]]:
     """From each frame to the next: (flow, the flow back)."""
     return [(seen.from_previous, seen.to_previous) for seen in future]  # type: ignore[misc]
 
 
-def flows_backward(past: list[Seen], here: Seen) -> list[tuple[np.ndarray, np.ndarray]]:
+def flows_backward(past: list[Observation], here: Observation) -> list[tuple[np.ndarray, np.ndarray]]:
     """From each frame to the one before, from here on back: (flow, the flow back)."""
     onward = [*past[1:], here] if past else []
     return [(seen.to_previous, seen.from_previous) for seen in reversed(onward)]  # type: ignore[misc]

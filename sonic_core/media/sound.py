@@ -27,7 +27,7 @@ STRETCHED = 0.006  # seconds of drift that are made up for by stretching a block
 
 
 @dataclass(frozen=True)
-class Placed:
+class TimedSound:
     """Sound whose first sample is heard at `start` seconds of the file's clock. Samples: float32 (channels, n)."""
 
     samples: np.ndarray
@@ -35,7 +35,7 @@ class Placed:
     start: float
 
 
-def decode_sound(container: Any, stream: Any, limit: float, shifts: list[float]) -> Placed | None:
+def decode_sound(container: Any, stream: Any, limit: float, shifts: list[float]) -> TimedSound | None:
     """The whole sound of a stream, at its rate up to 48 kHz, in mono or stereo; None when nothing can be decoded.
 
     Raises TooLongError once it is longer than `limit` seconds. `shifts`: see `timeline.joined`.
@@ -51,7 +51,7 @@ def decode_sound(container: Any, stream: Any, limit: float, shifts: list[float])
     if rate > MAX_RATE:
         samples = np.ascontiguousarray(soxr.resample(samples.T, rate, MAX_RATE).T)
         rate = MAX_RATE
-    return Placed(samples, rate, start)
+    return TimedSound(samples, rate, start)
 
 
 def placed(blocks: Iterable[tuple[float | None, np.ndarray]], rate: int) -> Iterator[tuple[int, np.ndarray]]:

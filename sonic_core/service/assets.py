@@ -21,7 +21,7 @@ from sonic_core.service.context import Service
 from sonic_core.service.intake import Intake, consent_of, in_thread, storing_thread, suffix_of
 from sonic_core.service.models import AssetGiven, EstimateGiven, given_settings, read
 from sonic_core.service.openapi import ASSET_BODY
-from sonic_core.service.upload import Form, Received, receive
+from sonic_core.service.upload import Form, RequestContents, receive
 from sonic_core.storage.keys import input_key
 
 FORM = Form(("image", "audio"), ("consent",), ("consent_id",))
@@ -47,7 +47,7 @@ def router(service: Service) -> APIRouter:
             raise
         return Answer(view(asset), 201, {"Location": f"/assets/{asset.id}"})
 
-    def keep(reservation: Reservation, received: Received) -> Asset:
+    def keep(reservation: Reservation, received: RequestContents) -> Asset:
         given = read(AssetGiven, received.fields)
         if len(received.files) != 1:
             raise InputError("Send one file, in the field image or audio.")

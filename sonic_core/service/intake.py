@@ -44,7 +44,7 @@ from sonic_core.ledger.reservations import Reservation, ReservedError, release_b
 from sonic_core.service.answers import MismatchError
 from sonic_core.service.context import Service
 from sonic_core.service.models import ConsentGiven, JobGiven, Source, given_settings, read
-from sonic_core.service.upload import Form, Received, receive
+from sonic_core.service.upload import Form, RequestContents, receive
 from sonic_core.storage.https import download, lookups
 from sonic_core.storage.keys import input_key, thumbnail_key
 from sonic_core.storage.stores import Stores
@@ -100,13 +100,13 @@ class Intake:
                     await anyio.sleep(0.25)
         return await in_thread(reserve, self.service.ledger, user, job_id, self.service.limits)
 
-    def _known(self, job_id: str, received: Received) -> Job:
+    def _known(self, job_id: str, received: RequestContents) -> Job:
         job = self.service.ledger.get(job_id)
         if job.digest is not None and job.digest != _digest_of(_read(received), received):
             raise MismatchError("This Idempotency-Key was used for another request; take a new one for this.")
         return job
 
-    async def _held(self, reservation: Reservation, received: Received) -> tuple[Job, bool]:
+    async def _held(self, reservation: Reservation, received: RequestContents) -> tuple[Job, bool]:
         """The work while a place is held, which is renewed meanwhile."""
 
         async def keep() -> None:
@@ -117,7 +117,7 @@ class Intake:
 
         return await _beside(lambda: self._make(reservation, received), keep)
 
-    async def _make(self, reservation: Reservation, received: Received) -> tuple[Job, bool]:
+    async def _make(self, reservation: Reservation, received: RequestContents) -> tuple[Job, bool]:
         service, user, job_id = self.service, reservation.user, reservation.job_id
         given = _read(received)
         digest = await in_thread(_digest_of, given, received)
@@ -151,7 +151,7 @@ class Intake:
 
         return await in_thread(make)
 
-    async def _fetch(self, kind: str, source: Source | None, received: Received) -> None:
+    async def _fetch(self, kind: str, source: Source | None, received: RequestContents) -> None:
         if kind in received.files:
             if source is not None:
                 raise InputError(f"The {kind} comes as a file and by {{key, asset, url}}; give one of them.")
@@ -163,7 +163,7 @@ class Intake:
             received.files[kind] = path
 
     async def _material(
-        self, reservation: Reservation, kind: str, given: JobGiven, received: Received
+        self, reservation: Reservation, kind: str, given: JobGiven, received: RequestContents
     ) -> dict[str, Any]:
         """What the ledger keeps of a photo or a sound, which lies in the store when this returns."""
         service, user, source = self.service, reservation.user, getattr(given, kind)
@@ -197,11 +197,11 @@ def _job_id(user: str, idempotency_key: str | None) -> str:
     return "i-" + hashlib.sha256(f"{user}\n{idempotency_key}".encode()).hexdigest()[:40]
 
 
-def _read(received: Received) -> JobGiven:
+def _read(received: RequestContents) -> JobGiven:
     return read(JobGiven, received.fields)
 
 
-def _digest_of(given: JobGiven, received: Received) -> str:
+def _digest_of(given: JobGiven, received: RequestContents) -> str:
     """What makes two requests the same: every value, and the bytes of every file."""
     files = {name: sha256_of(path) for name, path in sorted(received.files.items())}
     said = json.dumps([given.model_dump(mode="json", exclude_unset=True), files], sort_keys=True)

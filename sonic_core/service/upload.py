@@ -28,7 +28,7 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Received:
+class RequestContents:
     """A request that has been read: plain values, and files by the name of their field."""
 
     fields: dict[str, Any]
@@ -50,7 +50,7 @@ class Form:
 
 
 @asynccontextmanager
-async def receive(request: Request, form: Form) -> AsyncIterator[Received]:
+async def receive(request: Request, form: Form) -> AsyncIterator[RequestContents]:
     """Reads the body; what it brought lies in a scratch folder while the block runs.
 
     Raises InputError, and TimeoutError when the body takes longer than UPLOAD_SECONDS.
@@ -61,7 +61,7 @@ async def receive(request: Request, form: Form) -> AsyncIterator[Received]:
             if kind == "multipart/form-data":
                 received = await _read_form(request, folder, form)
             elif kind == "application/json":
-                received = Received(_object(await request.body()), {}, folder)
+                received = RequestContents(_object(await request.body()), {}, folder)
             else:
                 raise InputError("Send multipart/form-data with files, or application/json with keys or URLs.")
         yield received
@@ -74,7 +74,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return fields
 
 
-async def _read_form(request: Request, folder: Path, form: Form) -> Received:
+async def _read_form(request: Request, folder: Path, form: Form) -> RequestContents:
     fields: dict[str, Any] = {}
     files: dict[str, Path] = {}
     limits = {"max_files": len(form.files), "max_fields": len(form.names), "max_part_size": MAX_SMALL_BODY}
@@ -97,7 +97,7 @@ async def _read_form(request: Request, folder: Path, form: Form) -> Received:
                     fields[name] = parse_json(value, f"field {name}")
             elif value:
                 fields[name] = _text(value, name)
-    return Received(fields, files, folder)
+    return RequestContents(fields, files, folder)
 
 
 async def save_exactly(request: Request, path: Path, size: int) -> None:

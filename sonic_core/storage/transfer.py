@@ -32,7 +32,7 @@ KEY_WORDS = ("name", "job", "date", "time")
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredFile:
     """Where a file went: its key, and a link in the manner of the profile."""
 
     key: str
@@ -93,7 +93,7 @@ def put_samples(samples: dict[str, Path], profile: str) -> None:
             place.put(key, path)
 
 
-def save(path: Path, name: str, profile: str, template: str, job: str, on_step: OnStep | None = None) -> Stored:
+def save(path: Path, name: str, profile: str, template: str, job: str, on_step: OnStep | None = None) -> StoredFile:
     """Upload a file as it is, under a key made from `template` (see `result_key`), and make a link to it.
 
     Raises SonicError. Raising from `on_step` cancels, and nothing stays in the store.
@@ -110,7 +110,7 @@ def save(path: Path, name: str, profile: str, template: str, job: str, on_step: 
     except BaseException:  # cancelled, perhaps after the last byte: nobody would know of the object
         _discard(stores, key)
         raise
-    return Stored(key, target.sign(key, seconds=stores.link_seconds))
+    return StoredFile(key, target.sign(key, seconds=stores.link_seconds))
 
 
 def result_key(template: str, *, name: str, job: str, now: float | None = None) -> str:

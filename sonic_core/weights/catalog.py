@@ -7,7 +7,7 @@ known beforehand; the others are checked against the one the server states.
 from dataclasses import dataclass
 from pathlib import Path
 
-from sonic_core.weights.folder import Found, find_files
+from sonic_core.weights.folder import FoundFiles, find_files
 from sonic_core.weights.parts import find_weights
 from sonic_core.weights.read import preferred
 
@@ -92,7 +92,7 @@ def model_status(folder: Path, svd: Path | None = None) -> list[Status]:
     return [Status(file, _found(file, found)) for file in FILES]
 
 
-def _found(file: ModelFile, found: Found) -> Path | None:
+def _found(file: ModelFile, found: FoundFiles) -> Path | None:
     first, _, rest = file.path.partition("/")
     if file.path in found.networks:
         return found.networks[file.path]

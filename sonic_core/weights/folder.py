@@ -22,7 +22,7 @@ SPEECH_FOLDERS = {"whisper": "whisper-tiny", "hubert": "hubert"}
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFiles:
     """Every file of a model, or None for one that is not there."""
 
     folder: Path  # where the networks are, or the folder that was asked for when they are nowhere
@@ -43,7 +43,7 @@ class Found:
         return path
 
 
-def find_files(folder: Path, svd: Path | None = None) -> Found:
+def find_files(folder: Path, svd: Path | None = None) -> FoundFiles:
     """Look for all files of a model.
 
     Raises:
@@ -58,7 +58,7 @@ def find_files(folder: Path, svd: Path | None = None) -> Found:
     name = SPEECH_FOLDERS[encoder]
     speech = [near / name for near in nearby] + [r for r in repositories if r.parents[1].name.endswith(f"--{name}")]
     config = root / "config.json"
-    return Found(
+    return FoundFiles(
         folder=root,
         networks={name: preferred(root / name) for name in REQUIRED},
         audio_encoder=encoder,

@@ -15,7 +15,7 @@ def align(nodes, monkeypatch):
     """Runs the node on a clip whose frame 12 is white and whose sound clicks at 0.5 s, with a given measurement."""
     kind = nodes["SonicLipAlign"]
     module = sys.modules[kind.__module__]
-    made = sys.modules[kind.__module__.rpartition(".")[0] + ".sockets"].Made
+    made = sys.modules[kind.__module__.rpartition(".")[0] + ".sockets"].SonicClip
 
     def run(found, offset, move):
         frames = np.zeros((25, 16, 16, 3), np.float32)

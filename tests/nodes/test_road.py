@@ -272,7 +272,7 @@ def test_the_label_speaks_the_language_of_the_front_end(
         (tmp_path / "user" / "default").mkdir(parents=True)
         (tmp_path / "user" / "default" / "comfy.settings.json").write_text(json.dumps({"Comfy.Locale": locale}))
     clip = Clip.of_frames(np.zeros((60, 256, 256, 3), np.float32), Fraction(25))
-    made = sys.modules[nodes["SonicLabel"].__module__.rpartition(".")[0] + ".sockets"].Made(clip)
+    made = sys.modules[nodes["SonicLabel"].__module__.rpartition(".")[0] + ".sockets"].SonicClip(clip)
     frames = [
         next(nodes["SonicLabel"].execute(clip=made, **LABEL | {"language": chosen}).args[0].clip.frames())
         for chosen in ("auto", language)

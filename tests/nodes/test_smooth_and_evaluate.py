@@ -20,7 +20,7 @@ from sonic_core.errors import InputError
 def made(nodes: dict[str, Any], frames: np.ndarray, audio: Audio | None = None) -> Any:
     """What travels through the SONIC_CLIP socket, of (n, h, w, 3) float32 frames at 25 fps."""
     package = nodes["SonicSmooth"].__module__.rpartition(".")[0]
-    return sys.modules[package + ".sockets"].Made(Clip.of_frames(frames, Fraction(25), audio))
+    return sys.modules[package + ".sockets"].SonicClip(Clip.of_frames(frames, Fraction(25), audio))
 
 
 def flickering(frames: int = 30) -> np.ndarray:

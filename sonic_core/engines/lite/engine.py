@@ -18,7 +18,7 @@ from sonic_core.clip import Clip, frame_count
 from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, Stage
 from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.mood import posed
-from sonic_core.engines.lite.motion import Heard, MotionModel
+from sonic_core.engines.lite.motion import MotionModel, SpeechFeatures
 from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, WholeSpeech, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.engines.lite.talk import LiteTalk
@@ -39,7 +39,7 @@ class LiteConditions:
     """What sampling needs of a portrait and a speech."""
 
     portrait: Portrait
-    heard: Heard
+    heard: SpeechFeatures
     seconds: float
 
 

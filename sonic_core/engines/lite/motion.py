@@ -39,7 +39,7 @@ STYLE = (0.0, 0.4)  # head movement and blink rate, in deviations from the recor
 
 
 @dataclass(frozen=True)
-class Heard:
+class SpeechFeatures:
     """What a clip sounds like, one row per video frame."""
 
     mouth: np.ndarray  # (n, 12) the mouth's coefficients
@@ -48,15 +48,17 @@ class Heard:
     events: np.ndarray  # (n, 2) stresses and ends of phrases, see `emphasis.py`
     first: int = 0  # number of the first frame in the clip
 
-    def part(self, first: int, last: int | None) -> Heard:
+    def part(self, first: int, last: int | None) -> SpeechFeatures:
         span = slice(first, last)
-        return Heard(self.mouth[span], self.wanted[span], self.life[span], self.events[span], self.first + first)
+        return SpeechFeatures(
+            self.mouth[span], self.wanted[span], self.life[span], self.events[span], self.first + first
+        )
 
-    def __add__(self, later: Heard) -> Heard:
+    def __add__(self, later: SpeechFeatures) -> SpeechFeatures:
         """These frames and those that follow them."""
         joined = (np.concatenate([getattr(self, k), getattr(later, k)]) for k in ("mouth", "wanted", "events"))
         mouth, wanted, events = joined
-        return Heard(mouth, wanted, torch.cat([self.life, later.life]), events, self.first)
+        return SpeechFeatures(mouth, wanted, torch.cat([self.life, later.life]), events, self.first)
 
 
 class MotionModel:
@@ -77,7 +79,7 @@ class MotionModel:
         return self.net.context(torch.from_numpy(loud).to(self.net.mean)[None, :, None])[0]
 
     def finished(
-        self, heard: Heard, latents: Tensor, seed: int, dynamic_scale: float = 1.0, motion_scale: float = 1.0
+        self, heard: SpeechFeatures, latents: Tensor, seed: int, dynamic_scale: float = 1.0, motion_scale: float = 1.0
     ) -> Tensor:
         """Normalised life latents (n, 12), denoised or on the way there -> motion (n, 27) in the units of `layout`."""
         frames = len(heard.mouth)
@@ -93,7 +95,7 @@ class MotionModel:
         motion[:, layout.LIDS].clamp_(0, 1)
         return motion
 
-    def denoiser(self, heard: Heard):
+    def denoiser(self, heard: SpeechFeatures):
         """A `Denoise` for the shared sampler: branch 0 hears nothing, the last one hears the speech.
 
         Windows hold frames that follow one another: the network must not see others side by side.

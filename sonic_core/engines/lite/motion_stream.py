@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.emphasis import events
-from sonic_core.engines.lite.motion import GUIDED, SIGMA_MAX, SIGMA_MIN, Heard, MotionModel, loudness
+from sonic_core.engines.lite.motion import GUIDED, SIGMA_MAX, SIGMA_MIN, MotionModel, SpeechFeatures, loudness
 from sonic_core.engines.lite.savgol import SPAN
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample
 from sonic_core.settings import Settings
@@ -42,7 +42,7 @@ class MotionStream:
         self.noise = torch.zeros(0, channels)  # of `past` and of frames beyond it that were sampled before
 
     @one_thread()
-    def extend(self, heard: Heard, new: int) -> Tensor:
+    def extend(self, heard: SpeechFeatures, new: int) -> Tensor:
         """The next `new` rows (new, 27), in the units of `layout`.
 
         `heard` covers the frames of `self.past`, the new ones and as many beyond them as are to be looked ahead.
@@ -99,33 +99,33 @@ class Listener:
         self.known = self._listen(0)  # of the frames from `start` on
         self.start = 0
 
-    def heard(self, first: int, last: int) -> Heard:
+    def heard(self, first: int, last: int) -> SpeechFeatures:
         """What the frames from `first` to before `last` hear; the calls go forwards."""
         while (end := self.start + len(self.known.mouth)) < last:
             self.known = self.known.part(first - self.start, None) + self._listen(end)
             self.start = first
         return self.known.part(first - self.start, last - self.start)
 
-    def _listen(self, first: int) -> Heard:
+    def _listen(self, first: int) -> SpeechFeatures:
         last = min(first + BLOCK, self.frames)
         start, stop = max(0, first - AROUND), min(last + AROUND, self.frames)
         part = self.speech[start * FRAME_SAMPLES : stop * FRAME_SAMPLES]
         mouth, wanted = self.model.ears.predict(part, stop - start)
         inner = slice(first - start, last - start)
-        return Heard(mouth[inner], wanted[inner], self.life[first:last], self.events[first:last], first)
+        return SpeechFeatures(mouth[inner], wanted[inner], self.life[first:last], self.events[first:last], first)
 
 
 @dataclass(frozen=True)
 class WholeSpeech:
     """A speech that was listened to already, for `whole`."""
 
-    known: Heard
+    known: SpeechFeatures
 
     @property
     def frames(self) -> int:
         return len(self.known.mouth)
 
-    def heard(self, first: int, last: int) -> Heard:
+    def heard(self, first: int, last: int) -> SpeechFeatures:
         """What the frames from `first` to before `last` hear."""
         return self.known.part(first, last)
 

@@ -61,7 +61,7 @@ REACH = 0.25  # face heights that the head can carry the moving face
 
 
 @dataclass(frozen=True)
-class Moved:
+class FrameGeometry:
     """Where things are in one frame."""
 
     turn: np.ndarray  # head displacement on the head's grid, forwards
@@ -141,7 +141,7 @@ class Renderer:
         for start in range(0, len(motion), size):
             yield np.stack([self.frame(row) for row in motion[start : start + size]])
 
-    def moved(self, row: np.ndarray) -> Moved:
+    def moved(self, row: np.ndarray) -> FrameGeometry:
         """Where a row of motion moves things; nothing is drawn."""
         head, face = self.head, self.expression
         turn = head.displacement(row[HEAD_ROTATION], row[HEAD_TRANSLATION])
@@ -159,7 +159,7 @@ class Renderer:
         on_face = face.grid.place_of(points + back[part])
         below = look_up(lower, on_face)
         source[part] += below + lips.is_above(points)[..., None] * (look_up(upper, on_face) - below)
-        return Moved(turn, back, upper, lower, source, lips, jaw)
+        return FrameGeometry(turn, back, upper, lower, source, lips, jaw)
 
     def _part_of_grid(self) -> tuple[slice, slice]:
         """The fine grid's samples that the movement of the face can reach."""
@@ -200,7 +200,7 @@ class Renderer:
         x1, y1, x2, y2 = box
         return self.pixels[y1:y2, x1:x2] + self.grid.to_pixels_within(field, x1, y1, x2, y2)
 
-    def _draw_eye(self, eye: Eye, view: np.ndarray, moved: Moved, shut: float, glance: np.ndarray) -> None:
+    def _draw_eye(self, eye: Eye, view: np.ndarray, moved: FrameGeometry, shut: float, glance: np.ndarray) -> None:
         corners = eye.box().astype(np.float32)
         corners += self.head.grid.sample(moved.turn, corners[None])[0]
         box = self._inside(corners, view, 2)
@@ -216,7 +216,7 @@ class Renderer:
         x2, y2 = np.clip(np.ceil(corners.max(0) + margin) - corner, 0, size).astype(int)
         return int(x1), int(y1), int(x2), int(y2)
 
-    def _draw_mouth(self, view: np.ndarray, moved: Moved, row: np.ndarray) -> None:
+    def _draw_mouth(self, view: np.ndarray, moved: FrameGeometry, row: np.ndarray) -> None:
         lips = moved.lips
         box = self._inside(np.concatenate([lips.upper, lips.lower]), view, 0.03 * self.face_height)
         x1, y1, x2, y2 = box

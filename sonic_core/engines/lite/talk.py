@@ -15,7 +15,7 @@ from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.ear_head import KINDS
 from sonic_core.engines.lite.ears import LOOK_AHEAD
 from sonic_core.engines.lite.mood import posed
-from sonic_core.engines.lite.motion import QUIET_NATS, QUIETEST_SPEECH, Heard, MotionModel
+from sonic_core.engines.lite.motion import QUIET_NATS, QUIETEST_SPEECH, MotionModel, SpeechFeatures
 from sonic_core.engines.lite.motion_stream import FRAME_SAMPLES, MotionStream
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.settings import Settings
@@ -104,4 +104,4 @@ class Life:
         life = self.model.life(np.concatenate([self.loud, coming]))[len(self.loud) - past :]
         mouth, wanted = (np.zeros((len(life), n), np.float32) for n in (layout.MOUTH_CHANNELS, len(KINDS)))
         no_events = np.zeros((len(life), 2), np.float32)  # a stress is known when it is over
-        return self.motion.extend(Heard(mouth, wanted, life, no_events), self.NEW).numpy()
+        return self.motion.extend(SpeechFeatures(mouth, wanted, life, no_events), self.NEW).numpy()

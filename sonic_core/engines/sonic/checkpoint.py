@@ -24,7 +24,7 @@ from sonic_core.speech.hubert import SpeechEncoder
 from sonic_core.speech.tokens import AudioToBucket, AudioToToken, check_widths
 from sonic_core.speech.whisper import WhisperFeatures
 from sonic_core.video.rife import IFNet
-from sonic_core.weights.folder import SPEECH_FOLDERS, SVD_FILES, Found, find_files
+from sonic_core.weights.folder import SPEECH_FOLDERS, SVD_FILES, FoundFiles, find_files
 from sonic_core.weights.parts import read_part_weights
 from sonic_core.weights.read import load_into, read_tensors
 from sonic_core.weights.svd_file import current_vae_names, read_image_encoder, read_vae, rename_vae
@@ -117,7 +117,7 @@ def image_encoder_from_state(config: dict[str, Any], state: dict[str, Tensor]) -
     return network
 
 
-def read_svd(found: Found, given: SvdParts) -> tuple[VideoAutoencoder, CLIPVisionModelWithProjection]:
+def read_svd(found: FoundFiles, given: SvdParts) -> tuple[VideoAutoencoder, CLIPVisionModelWithProjection]:
     """The VAE and the image encoder: given, or from a diffusers folder or the single file."""
     path = found.svd
     if path is None and (given.vae is None or given.image_encoder is None):
@@ -162,7 +162,7 @@ class HubertFeatures(nn.Module):
         return self.encoder.features(np.pad(speech, (0, reach)), all_layers=True)
 
 
-def speech_features(found: Found, folder: Path) -> WhisperFeatures | HubertFeatures:
+def speech_features(found: FoundFiles, folder: Path) -> WhisperFeatures | HubertFeatures:
     """The speech encoder the bundle names."""
     if found.audio_encoder == "hubert":
         return HubertFeatures(SpeechEncoder.from_folder(folder))
