@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sonic_core.disclosure.label import VisibleLabel
-    from sonic_core.live.pace import Shown
+    from sonic_core.live.pace import LiveFrame
     from sonic_core.live.session import LiveSession
     from sonic_core.live.sources import Pieces
 
@@ -121,7 +121,7 @@ def to_address(session: LiveSession, pieces: Pieces, address: str, label: Visibl
         push.close()
 
 
-def paced_frames(session: LiveSession, pieces: Pieces) -> Iterator[Shown]:
+def paced_frames(session: LiveSession, pieces: Pieces) -> Iterator[LiveFrame]:
     """Moments at the pace of the clock while a thread reads the sound; ends when all of it has been spoken."""
     from sonic_core.live.pace import Pace
     from sonic_core.live.sound import RATE

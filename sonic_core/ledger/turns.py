@@ -6,11 +6,10 @@ operator's to set; that of a job orders one user's own.
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from sonic_core.errors import SettingsError
-from sonic_core.ledger.database import autocommit
 from sonic_core.ledger.tables import jobs, users
 from sonic_core.storage.keys import check_id
 
@@ -45,8 +44,3 @@ def set_priority(engine: Any, user: str, priority: int) -> None:
     with engine.begin() as connection:
         if not connection.execute(update(users).where(users.c.id == user).values(priority=priority)).rowcount:
             connection.execute(insert(users).values(id=user, priority=priority))
-
-
-def priority_of(engine: Any, user: str) -> int:
-    with autocommit(engine) as connection:
-        return int(connection.execute(select(users.c.priority).where(users.c.id == user)).scalar() or 0)

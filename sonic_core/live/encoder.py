@@ -15,7 +15,7 @@ import numpy as np
 from av.video.frame import PictureType
 
 from sonic_core.disclosure.label import RECORD_KEY, VisibleLabel, draw, record
-from sonic_core.live.pace import Shown
+from sonic_core.live.pace import LiveFrame
 from sonic_core.live.sound import FPS, FRAME, RATE
 from sonic_core.media.encoding import BT709, FULL_RANGE, LIMITED_RANGE
 
@@ -65,7 +65,7 @@ class LiveEncoder:
         self.first: int | None = None  # the moment that became second 0 of this container
         self._next_key = 0  # by time and not by count: pictures may be left out
 
-    def write(self, shown: Shown) -> None:
+    def write(self, shown: LiveFrame) -> None:
         """Encode a moment and hand it to the muxer. Raises av.FFmpegError when the other side is gone."""
         if self.first is None:
             if shown.picture is None:

@@ -6,7 +6,7 @@ import av
 
 from sonic_core.disclosure.label import VisibleLabel
 from sonic_core.live.encoder import LiveEncoder
-from sonic_core.live.pace import BLOCK, Shown
+from sonic_core.live.pace import BLOCK, LiveFrame
 from sonic_core.live.sound import FPS
 
 MIME = 'video/mp4; codecs="avc1.64001f, mp4a.40.2"'
@@ -44,7 +44,7 @@ class Fragmenter:
         )
         self.encoder = LiveEncoder(self.container, size, label, job_id)
 
-    def write(self, shown: Shown) -> bytes:
+    def write(self, shown: LiveFrame) -> bytes:
         """The bytes that a moment completed, perhaps none."""
         self.encoder.write(shown)
         return self.sink.taken()

@@ -21,7 +21,7 @@ LOST = 2.0  # seconds behind at which the clock starts again: the machine slept
 
 
 @dataclass
-class Shown:
+class LiveFrame:
     """A moment with its picture: uint8 (height, width, 3), or None where it was left out."""
 
     moment: Moment
@@ -37,7 +37,7 @@ class Pace:
         self.behind = 0.0  # seconds that the last frame was made after its block had been heard
         self.shown = self.left_out = self.restarts = 0
 
-    def frames(self, session: LiveSession, ended: Callable[[], bool]) -> Generator[Shown, None, None]:
+    def frames(self, session: LiveSession, ended: Callable[[], bool]) -> Generator[LiveFrame, None, None]:
         """Moments as they fall due, until `ended` says so."""
         heard = 0
         self.started = self.clock()
@@ -51,24 +51,24 @@ class Pace:
             for moment in session.advance(BLOCK):
                 yield self._shown(session, moment, self.started + heard / FPS)
 
-    def _shown(self, session: LiveSession, moment: Moment, due: float) -> Shown:
+    def _shown(self, session: LiveSession, moment: Moment, due: float) -> LiveFrame:
         self.behind = max(0.0, self.clock() - due)
         if self.behind > LATE and moment.index % FPS:  # one a second comes anyway
             self.left_out += 1
-            return Shown(moment, None)
+            return LiveFrame(moment, None)
         self.shown += 1
-        return Shown(moment, session.talk.draw(moment.row))
+        return LiveFrame(moment, session.talk.draw(moment.row))
 
 
-def unpaced(session: LiveSession, pieces: Iterable[tuple[np.ndarray, int]]) -> Generator[Shown, None, None]:
+def unpaced(session: LiveSession, pieces: Iterable[tuple[np.ndarray, int]]) -> Generator[LiveFrame, None, None]:
     """All moments of pieces of sound (samples, rate), as fast as they can be made."""
     for samples, rate in pieces:
         session.push(samples, rate)
         while session.queue.waiting >= BLOCK * FRAME + GATHERED:
-            yield from (Shown(moment, session.talk.draw(moment.row)) for moment in session.advance(BLOCK))
+            yield from (LiveFrame(moment, session.talk.draw(moment.row)) for moment in session.advance(BLOCK))
     session.end()
     left = session.pending()
     while left > 0:
         for moment in session.advance(BLOCK)[:left]:
-            yield Shown(moment, session.talk.draw(moment.row))
+            yield LiveFrame(moment, session.talk.draw(moment.row))
             left -= 1

@@ -13,7 +13,7 @@ import av
 from sonic_core.disclosure.label import RECORD_KEY, VisibleLabel, record
 from sonic_core.errors import OutputError
 from sonic_core.live.encoder import LiveEncoder
-from sonic_core.live.pace import Shown
+from sonic_core.live.pace import LiveFrame
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Push:
         self._next, self._wait = 0.0, FIRST_WAIT
         self._open()
 
-    def write(self, shown: Shown) -> None:
+    def write(self, shown: LiveFrame) -> None:
         """Send a moment, or lose it while there is no connection."""
         if self.encoder is None and self.clock() >= self._next:
             try:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from sonic_core.speech.log_mel import SAMPLE_RATE, log_mel
 from sonic_core.speech.whisper_encoder import MAX_SECONDS, WhisperEncoder
 
-FEATURE_RATE = 50
 PIECE = int(MAX_SECONDS * SAMPLE_RATE)
 
 

@@ -9,7 +9,7 @@ from bar_talk import BarTalk, tone
 
 from sonic_core.disclosure.label import VisibleLabel
 from sonic_core.live.fragments import Fragmenter
-from sonic_core.live.pace import Shown, unpaced
+from sonic_core.live.pace import LiveFrame, unpaced
 from sonic_core.live.session import LiveSession
 from sonic_core.live.sound import RATE
 
@@ -21,12 +21,12 @@ class BigTalk(BarTalk):
         return np.kron(super().draw(row), np.ones((2, 2, 1), np.uint8))
 
 
-def talk(seconds: float = 4.0) -> list[Shown]:
+def talk(seconds: float = 4.0) -> list[LiveFrame]:
     sound = np.concatenate([np.zeros(RATE, np.float32), tone(1.0), np.zeros(RATE * 4, np.float32)])
     return list(unpaced(LiveSession(BigTalk()), [(sound[: round(seconds * RATE)], RATE)]))
 
 
-def joined(shown: list[Shown], label=None) -> tuple[list[bytes], bytes]:
+def joined(shown: list[LiveFrame], label=None) -> tuple[list[bytes], bytes]:
     fragments = Fragmenter((128, 128), label, "job-7")
     parts = [fragments.write(item) for item in shown] + [fragments.close()]
     return parts, b"".join(parts)
@@ -68,14 +68,14 @@ def test_the_label_stands_for_two_seconds_or_throughout():
 
 def test_a_picture_that_is_left_out_moves_nothing():
     shown = talk()
-    gapped = [Shown(item.moment, None) if 30 <= index < 40 else item for index, item in enumerate(shown)]
+    gapped = [LiveFrame(item.moment, None) if 30 <= index < 40 else item for index, item in enumerate(shown)]
     pictures, sound, _ = decoded(joined(gapped)[1])
     assert len(pictures) == 90 and np.diff([time for time, _ in pictures]).max() > 0.4
     assert np.array_equal(sound, decoded(joined(shown)[1])[1])
 
 
 def test_who_joins_late_waits_two_seconds_at_most_however_many_pictures_are_left_out():
-    shown = [Shown(item.moment, None) if item.moment.index % 5 else item for item in talk(6.0)]
+    shown = [LiveFrame(item.moment, None) if item.moment.index % 5 else item for item in talk(6.0)]
     with av.open(io.BytesIO(joined(shown)[1])) as container:
         keys = [float(p.pts * p.time_base) for p in container.demux(video=0) if p.is_keyframe and p.pts is not None]
     assert len(keys) == 3 and np.diff(keys).max() <= 2.05

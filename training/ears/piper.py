@@ -19,7 +19,7 @@ from scipy.signal import resample_poly
 from training.ears.store import Utterance, save
 from training.ears.texts import grid_sentence, sentences
 
-RATE, PIPER_RATE = 16000, 22050
+RATE = 16000
 
 
 def voice_folder() -> Path:

@@ -36,17 +36,6 @@ from sonic_core.video.interpolate import sampled
 
 logger = logging.getLogger(__name__)
 
-DECIDING_SETTINGS = (
-    "inference_steps",
-    "seed",
-    "release_seed",
-    "dynamic_scale",
-    "motion_scale",
-    "image_guidance",
-    "audio_guidance",
-)
-"""The settings that change the latents."""
-
 
 class SonicEngine:
     """Implements `engines.base.Engine`."""
