@@ -18,10 +18,9 @@ import numpy as np
 from sonic_core.clip import Clip
 from sonic_core.dub.shots import CutDetector
 from sonic_core.face.covers import find_covers
-from sonic_core.face.detect import PRESENT, Face, FaceDetector
+from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
-from sonic_core.face.points import RIGID
-from sonic_core.face.tracker import WANDERING, face_height, lip_gap, rescaled, shrunk
+from sonic_core.face.tracker import face_height, follow, lip_gap, rescaled, shrunk
 from sonic_core.progress import OnStep
 
 SEARCH_EVERY = 25  # frames between searches for people who came in
@@ -140,16 +139,10 @@ class _Watcher:
                 one.person.look(frame, landmarks)
 
     def _follow(self, one: _Followed, picture: np.ndarray) -> bool:
-        face = self.detector.track(picture, one.anchor)
-        if face.score < PRESENT:
-            return False
-        rigid = list(RIGID)
-        moved = np.linalg.norm(face.landmarks[rigid, :2] - one.anchor.landmarks[rigid, :2], axis=-1).mean()
-        # Seen in the same crop until it has moved: a crop that follows every frame adds its own tremble.
-        if moved > WANDERING * face_height(face.landmarks):
-            one.anchor = face = self.detector.track(picture, face)
-        one.face = face
-        return True
+        found = follow(self.detector, picture, one.anchor)
+        if found is not None:
+            one.face, one.anchor = found
+        return found is not None
 
     def _search(self, picture: np.ndarray) -> None:
         faces = self.detector.detect(picture)

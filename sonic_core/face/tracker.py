@@ -28,10 +28,7 @@ def shared_detector() -> FaceDetector:
 
 
 class FaceTracker:
-    """A `Tracker` with memory; make a new one for every pass through a clip.
-
-    The face is seen in the same crop until it has moved: a crop that followed every frame would add its own tremble.
-    """
+    """A `Tracker` with memory; make a new one for every pass through a clip."""
 
     def __init__(self, detector: FaceDetector | None = None) -> None:
         self.detector = detector or shared_detector()
@@ -48,15 +45,11 @@ class FaceTracker:
     def _follow(self, picture: np.ndarray) -> Face | None:
         if self.anchor is None:
             return None
-        face = self.detector.track(picture, self.anchor)
-        if face.score < PRESENT:
+        found = follow(self.detector, picture, self.anchor)
+        if found is None:
             self.anchor, self.missed = None, 0
             return None
-        rigid = list(RIGID)
-        moved = np.linalg.norm(face.landmarks[rigid, :2] - self.anchor.landmarks[rigid, :2], axis=-1).mean()
-        if moved > WANDERING * face_height(face.landmarks):
-            self.anchor = self.detector.track(picture, face)
-            return self.anchor
+        face, self.anchor = found
         return face
 
     def _search(self, picture: np.ndarray) -> Face | None:
@@ -66,6 +59,21 @@ class FaceTracker:
         faces = self.detector.detect(picture)
         self.anchor = faces[0] if faces else None
         return self.anchor
+
+
+def follow(detector: FaceDetector, picture: np.ndarray, anchor: Face) -> tuple[Face, Face] | None:
+    """The face that was seen at `anchor`, in a later frame, and where to look for it next; None when it has gone.
+
+    It is seen in the same crop until it has moved: a crop that followed every frame would add its own tremble.
+    """
+    face = detector.track(picture, anchor)
+    if face.score < PRESENT:
+        return None
+    rigid = list(RIGID)
+    moved = np.linalg.norm(face.landmarks[rigid, :2] - anchor.landmarks[rigid, :2], axis=-1).mean()
+    if moved > WANDERING * face_height(face.landmarks):
+        face = anchor = detector.track(picture, face)
+    return face, anchor
 
 
 def shrunk(frame: np.ndarray) -> tuple[np.ndarray, float]:
