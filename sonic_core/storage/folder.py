@@ -7,21 +7,18 @@ file URLs. Knows no users and no jobs.
 """
 
 import hashlib
-import hmac
 import json
 import logging
 import os
-import secrets
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from sonic_core.errors import InputError
 from sonic_core.progress import OnStep
 from sonic_core.storage.crc64 import crc64, crc64_of_file
 from sonic_core.storage.folder_parts import ARRIVED, FolderParts
+from sonic_core.storage.folder_root import FolderRoot
 from sonic_core.storage.keys import check_key
 from sonic_core.storage.scratch import hold, is_held
 from sonic_core.storage.store import (
@@ -42,13 +39,8 @@ _ABANDONED_SECONDS = 3 * 24 * 3600  # after which a part is of an upload that wa
 _STARTING_SECONDS = 60.0  # between making a part and holding it: where locks work, what nobody holds goes after this
 
 
-class FolderStore:
-    """A Store below `root`. `base_url` is where our service answers, for links."""
-
-    def __init__(self, root: Path | str, base_url: str | None = None, clock: Callable[[], float] = time.time):
-        self.root = Path(root).expanduser().resolve()
-        self.base_url = base_url.rstrip("/") if base_url else None
-        self._clock = clock
+class FolderStore(FolderRoot):
+    """A Store below `root`."""
 
     def put(
         self,
@@ -166,7 +158,7 @@ class FolderStore:
 
     def abort_uploads(self, prefix: str) -> None:
         for part in self._all_parts():
-            if part.relative_to(self._parts).as_posix().startswith(prefix):
+            if part.relative_to(self.parts).as_posix().startswith(prefix):
                 part.unlink(missing_ok=True)
                 self._remove_empty_folders(part.parent)
 
@@ -174,8 +166,12 @@ class FolderStore:
         path = self.path_of(key)
         if self.base_url is None:
             return path.as_uri()
-        expires = int(self._clock()) + seconds
-        query = {"expires": str(expires), "filename": filename or "", "signature": self._sign(key, expires, filename)}
+        expires = int(self.clock()) + seconds
+        query = {
+            "expires": str(expires),
+            "filename": filename or "",
+            "signature": self.signature(key, expires, filename),
+        }
         return f"{self.base_url}/files/{quote(key)}?{urlencode(query)}"
 
     def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
@@ -189,39 +185,19 @@ class FolderStore:
         self.verify_use(key, expires, f"{size} {content_type}", "upload", signature)
 
     def in_parts(self) -> FolderParts:
-        return FolderParts(self)
-
-    def sign_use(self, key: str, seconds: int, about: str, use: str) -> tuple[int, str]:
-        """When a link for an upload expires, and its signature. `use`: "upload", or "part" of one."""
-        if self.base_url is None:
-            raise InputError("A folder takes uploads through the service only.")
-        self.path_of(key)
-        expires = int(self._clock()) + seconds
-        return expires, self._sign(key, expires, about, use)
-
-    def verify_use(self, key: str, expires: int, about: str, use: str, signature: str) -> None:
-        """Raises InputError unless `sign_use` made the signature and it still holds."""
-        self.path_of(key)
-        ours = self._sign(key, expires, about, use)
-        if not hmac.compare_digest(ours.encode(), signature.encode()):
-            raise InputError("The link's signature does not fit it.")
-        if expires < self._clock():
-            raise InputError("The link has expired; ask for a new one.")
+        return FolderParts(self, self)
 
     def verify_link(self, key: str, expires: int, filename: str, signature: str) -> Path:
         """The object's path when the link is ours and still holds; raises InputError otherwise."""
+        self.verify_use(key, expires, filename or None, "link", signature)
         path = self.path_of(key)
-        if not hmac.compare_digest(self._sign(key, expires, filename or None).encode(), signature.encode()):
-            raise InputError("The link's signature does not fit it.")
-        if expires < self._clock():
-            raise InputError("The link has expired; ask for a new one.")
         if not path.is_file():
             raise ObjectNotFound(key)
         return path
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         objects = self.root / "objects"
-        folder = self._confined(objects, prefix.rpartition("/")[0])
+        folder = self.confined(objects, prefix.rpartition("/")[0])
         found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
         keys = (path.relative_to(objects).as_posix() for path in found)
         for key in sorted(k for k in keys if k.startswith(prefix)):
@@ -230,23 +206,15 @@ class FolderStore:
             except (ObjectNotFound, FileNotFoundError):
                 continue  # deleted while we were listing
 
-    @property
-    def _parts(self) -> Path:
-        return self.root / "parts"
-
-    def parts_of(self, key: str) -> Path:
-        """Where uploads of a key lie until they are whole: below its own name, so that it can be found by it."""
-        return self._confined(self._parts, check_key(key))
-
     def _all_parts(self) -> Iterator[Path]:
-        for place, _, names in os.walk(self._parts):
+        for place, _, names in os.walk(self.parts):
             yield from (Path(place, name) for name in names if name.startswith((".part-", ARRIVED)))
 
     def clear_abandoned(self) -> None:
         """Deletes what killed processes left of their uploads."""
         for part in self._all_parts():
             with suppress(OSError):  # its upload ended, or another process cleared it
-                age = self._clock() - part.stat().st_mtime
+                age = self.clock() - part.stat().st_mtime
                 waits = part.name.startswith(ARRIVED)  # for the other parts of its upload; nobody holds it
                 if age > _ABANDONED_SECONDS or (age > _STARTING_SECONDS and not waits and not is_held(part)):
                     part.unlink()
@@ -261,34 +229,8 @@ class FolderStore:
                 return  # not empty, or gone
             folder = folder.parent
 
-    def path_of(self, key: str) -> Path:
-        return self._confined(self.root / "objects", check_key(key))
-
     def _meta_path(self, key: str) -> Path:
-        return self._confined(self.root / "meta", check_key(key) + ".json")
-
-    @staticmethod
-    def _confined(base: Path, key: str) -> Path:
-        path = (base / key).resolve()
-        if base.resolve() not in (path, *path.parents):
-            raise InputError(f"The object key {key[:100]!r} leads out of the store.")
-        return path
-
-    def _sign(self, key: str, expires: int, more: str | None, use: str = "link") -> str:
-        text = "\n".join([f"sonic-folder-{use}-1", key, str(expires), more or ""])
-        return hmac.new(self._secret(), text.encode(), hashlib.sha256).hexdigest()
-
-    def _secret(self) -> bytes:
-        path = self.root / "link-secret"
-        if not path.exists():
-            with temporary_file(path) as (file, temporary):
-                file.write(secrets.token_bytes(32))
-                file.close()
-                try:
-                    os.link(temporary, path)  # readable by its owner only
-                except FileExistsError:
-                    logger.debug("another process made the link secret first")
-        return path.read_bytes()
+        return self.confined(self.root / "meta", check_key(key) + ".json")
 
 
 def _blocks_of(source: Path | bytes) -> Iterator[bytes]:

@@ -4,26 +4,22 @@ Part 0 holds the content type and says that the upload is open: without it no pa
 parts and asks `verify` first.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from sonic_core.storage.folder_root import FolderRoot
 from sonic_core.storage.scratch import hold, scratch_folder
 from sonic_core.storage.store import (
     ObjectInfo,
     ObjectNotFound,
+    Store,
     UploadLink,
     explain_os_error,
     temporary_file,
 )
-
-if TYPE_CHECKING:
-    from sonic_core.storage.folder import FolderStore
 
 ARRIVED = "arrived-"
 
@@ -31,8 +27,8 @@ ARRIVED = "arrived-"
 class FolderParts:
     """The `PartUploads` of a folder."""
 
-    def __init__(self, store: FolderStore):
-        self._store = store
+    def __init__(self, root: FolderRoot, store: Store):
+        self._root, self._store = root, store
 
     def begin(self, key: str, content_type: str) -> str:
         upload = secrets.token_hex(16)
@@ -41,13 +37,13 @@ class FolderParts:
 
     def sign(self, key: str, upload: str, number: int, *, size: int, seconds: int) -> UploadLink:
         about = f"{upload} {number} {size}"
-        expires, signature = self._store.sign_use(key, seconds, about, "part")
+        expires, signature = self._root.sign_use(key, seconds, about, "part")
         query = {"expires": expires, "upload": upload, "number": number, "size": size, "signature": signature}
-        return UploadLink("PUT", f"{self._store.base_url}/uploads/parts/{quote(key)}?{urlencode(query)}")
+        return UploadLink("PUT", f"{self._root.base_url}/uploads/parts/{quote(key)}?{urlencode(query)}")
 
     def verify(self, key: str, upload: str, number: int, size: int, expires: int, signature: str) -> None:
         """Raises InputError unless the link for a part is ours and still holds."""
-        self._store.verify_use(key, expires, f"{upload} {number} {size}", "part", signature)
+        self._root.verify_use(key, expires, f"{upload} {number} {size}", "part", signature)
 
     def take(self, key: str, upload: str, number: int, source: Path) -> None:
         """Keeps a part that has come; one that came before is replaced. Raises ObjectNotFound where none is open."""
@@ -87,7 +83,7 @@ class FolderParts:
             raise ObjectNotFound(key)
 
     def _path(self, key: str, upload: str, number: int) -> Path:
-        return self._store.parts_of(key) / f"{ARRIVED}{upload}-{number}"
+        return self._root.parts_of(key) / f"{ARRIVED}{upload}-{number}"
 
     @staticmethod
     def _write(key: str, path: Path, source: Path | bytes) -> None:

@@ -17,12 +17,12 @@ import oss2
 
 from sonic_core.progress import OnStep
 from sonic_core.storage.crc64 import combine, crc64
+from sonic_core.storage.oss_bucket import CRC_HEADER
 from sonic_core.storage.store import ChecksumError, ChecksumMissing, StorageError
 
 logger = logging.getLogger(__name__)
 
 _MAX_PARTS = 10_000
-CRC_HEADER = "x-oss-hash-crc64ecma"
 Call = Callable[[Callable[[], Any], str], Any]  # runs a request with retries: call(request, key)
 
 

@@ -25,17 +25,15 @@ from sonic_core.progress import OnStep
 from sonic_core.storage import multipart
 from sonic_core.storage.crc64 import crc64 as crc64_of
 from sonic_core.storage.credentials import CredentialsProvider, make_provider
-from sonic_core.storage.keys import check_key
+from sonic_core.storage.oss_bucket import OssBucket, object_info, retrying
 from sonic_core.storage.oss_parts import OssParts
 from sonic_core.storage.profiles import Profile
 from sonic_core.storage.store import (
     ChecksumError,
     ChecksumMissing,
-    ObjectExists,
     ObjectInfo,
-    ObjectNotFound,
-    StorageError,
     UploadLink,
+    check_absent,
     guess_content_type,
     write_verified,
 )
@@ -52,32 +50,12 @@ _RETRY_CODES = {"RequestTimeout", "InternalError", "ServiceUnavailable", "Invali
 T = TypeVar("T")
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed later: no answer, 5xx, throttling, a damaged transfer."""
-    if isinstance(error, ChecksumMissing):
-        return False
-    if isinstance(error, ChecksumError | oss2.exceptions.RequestError | oss2.exceptions.InconsistentError):
-        return True
-    if isinstance(error, oss2.exceptions.ServerError):
-        return error.status >= 500 or error.status == 429 or error.code in _RETRY_CODES
-    return isinstance(error, ConnectionError | TimeoutError)
-
-
-def retrying(attempts: int = 6, first_wait: float = 0.2) -> tenacity.Retrying:
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(is_transient),
-        stop=tenacity.stop_after_attempt(attempts),
-        wait=tenacity.wait_random_exponential(multiplier=first_wait, max=20),
-        reraise=True,
-    )
-
-
 def open_oss_store(profile: Profile) -> "OssStore":
     return OssStore(profile, make_provider(profile.credentials))
 
 
-class OssStore:
-    """A Store in `profile.bucket`. `retry` makes a fresh tenacity policy for each call."""
+class OssStore(OssBucket):
+    """A Store in `profile.bucket`. Uploads of more than `threshold` bytes go in parts of `part_size` bytes."""
 
     def __init__(
         self,
@@ -87,21 +65,7 @@ class OssStore:
         threshold: int = MULTIPART_THRESHOLD,
         part_size: int = PART_SIZE,
     ):
-        public = profile.endpoint or f"https://oss-{profile.region}.aliyuncs.com"
-        auth = oss2.ProviderAuthV4(provider)
-        session = oss2.Session()
-
-        def bucket(endpoint: str, is_cname: bool = False) -> oss2.Bucket:
-            return oss2.Bucket(
-                auth, endpoint, profile.bucket, is_cname=is_cname, session=session, region=profile.region,
-                connect_timeout=_TIMEOUT, enable_crc=False,
-            )  # fmt: skip
-
-        self.profile = profile
-        self.bucket = bucket(profile.internal_endpoint or public)
-        self.link_bucket = bucket(profile.domain, is_cname=True) if profile.domain else bucket(public)
-        self._public_base = profile.domain or _bucket_url(public, profile.bucket)
-        self._retry = retry
+        super().__init__(profile, provider, retry)
         self._threshold = threshold
         self._part_size = part_size
 
@@ -120,8 +84,8 @@ class OssStore:
             headers["Content-Disposition"] = disposition
         name = self.name_of(key)
         # In a bucket with versioning OSS ignores forbid-overwrite, hence the question beforehand.
-        if not overwrite and self._exists(key):
-            raise ObjectExists(key)
+        if not overwrite:
+            check_absent(self, key)
         if isinstance(source, Path) and source.stat().st_size > self._threshold:
             crc = multipart.upload(self.bucket, name, source, headers, self._part_size, self.call, on_step)
             return self._confirmed(key, source.stat().st_size, crc)
@@ -154,7 +118,7 @@ class OssStore:
         def receive() -> ObjectInfo:
             result = self.bucket.get_object(self.name_of(key))
             try:
-                info = _info(key, result)
+                info = object_info(key, result)
                 blocks = iter(lambda: result.read(_BLOCK), b"")
                 write_verified(target, info, blocks, max_bytes, crc64, on_step)
             finally:
@@ -162,9 +126,6 @@ class OssStore:
             return info
 
         return self.call(receive, key)
-
-    def head(self, key: str) -> ObjectInfo:
-        return self.call(lambda: _info(key, self.bucket.head_object(self.name_of(key))), key)
 
     def delete(self, key: str) -> None:
         """Deletes every version: what a person asked to have deleted must not live on as an old version."""
@@ -198,7 +159,7 @@ class OssStore:
     def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
         name = self.name_of(key)
         if self.profile.link == "public":
-            return f"{self._public_base}/{quote(name)}"
+            return f"{self.public_base}/{quote(name)}"
         if self.profile.link == "cdn":
             return cdn_link(self.profile.domain, name, int(time.time()) + seconds)
         params = {}
@@ -238,38 +199,9 @@ class OssStore:
                 return
             token = page.next_continuation_token
 
-    def call(self, request: Callable[[], T], key: str) -> T:
-        """Runs a request with retries and turns oss2's errors into ours, without their bodies."""
-        try:
-            return self._retry()(request)
-        except oss2.exceptions.OssError as error:
-            raise translate(error, key) from None
-        except (ConnectionError, TimeoutError) as error:
-            raise StorageError(
-                f"The connection to OSS broke while working on {key} ({type(error).__name__})."
-            ) from None
-
-    def headers(self, content_type: str, overwrite: bool) -> dict[str, str]:
-        """What is said of every object that is sent."""
-        return {
-            "Content-Type": content_type,
-            "x-oss-storage-class": self.profile.storage_class,
-            "x-oss-forbid-overwrite": "false" if overwrite else "true",
-        }
-
-    def name_of(self, key: str) -> str:
-        return check_key(self.profile.prefix + check_key(key))
-
-    def _exists(self, key: str) -> bool:
-        try:
-            self.head(key)
-        except ObjectNotFound:
-            return False
-        return True
-
     def _is_stored(self, key: str, size: int, crc: int) -> bool:
         try:
-            info = _info(key, self.bucket.head_object(self.name_of(key)))
+            info = object_info(key, self.bucket.head_object(self.name_of(key)))
         except oss2.exceptions.NotFound:
             return False
         return (info.size, info.crc64) == (size, crc)
@@ -283,20 +215,6 @@ class OssStore:
         return info
 
 
-def translate(error: oss2.exceptions.OssError, key: str) -> StorageError:
-    if isinstance(error, oss2.exceptions.NoSuchBucket):
-        return StorageError(f"There is no such bucket (request {error.request_id}); check the profile.")
-    if error.status == 404:
-        return ObjectNotFound(key)
-    if error.code == "FileAlreadyExists":
-        return ObjectExists(key)
-    if error.status < 0:
-        cause = type(getattr(error, "exception", error)).__name__
-        return StorageError(f"OSS gave no answer for {key} ({cause}); check the endpoint and the network.")
-    hint = {403: "; check the credentials and their RAM policy"}.get(error.status, "")
-    return StorageError(f"OSS refused {key}: {error.status} {error.code} (request {error.request_id}){hint}.")
-
-
 def cdn_link(domain: str, name: str, expires: int) -> str:
     """A link signed by the CDN's type A rule with the key in SONIC_OSS_CDN_KEY."""
     key = os.environ.get("SONIC_OSS_CDN_KEY")
@@ -305,20 +223,3 @@ def cdn_link(domain: str, name: str, expires: int) -> str:
     path, nonce = "/" + quote(name), secrets.token_hex(8)
     digest = hashlib.md5(f"{path}-{expires}-{nonce}-0-{key}".encode(), usedforsecurity=False).hexdigest()
     return f"{domain}{path}?auth_key={expires}-{nonce}-0-{digest}"
-
-
-def _info(key: str, result: Any) -> ObjectInfo:
-    crc = result.headers.get(multipart.CRC_HEADER)
-    return ObjectInfo(
-        key=key,
-        size=int(result.headers["Content-Length"]),
-        etag=result.headers.get("ETag", "").strip('"'),
-        crc64=int(crc) if crc is not None else None,
-        content_type=result.headers.get("Content-Type", ""),
-        modified=float(result.last_modified or 0),
-    )
-
-
-def _bucket_url(endpoint: str, bucket: str) -> str:
-    scheme, _, host = endpoint.partition("://")
-    return f"{scheme}://{bucket}.{host}"

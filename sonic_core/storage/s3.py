@@ -9,29 +9,26 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from sonic_core.errors import SettingsError
 from sonic_core.storage.crc64 import crc64 as crc64_of
 from sonic_core.storage.crc64 import crc64_of_file
-from sonic_core.storage.keys import check_key
 from sonic_core.storage.profiles import Profile
+from sonic_core.storage.s3_bucket import CRC_METADATA, S3Bucket, object_info
 from sonic_core.storage.s3_parts import S3Parts
 from sonic_core.storage.store import (
     ChecksumError,
-    ObjectExists,
     ObjectInfo,
-    ObjectNotFound,
     OnStep,
-    StorageError,
     UploadLink,
+    check_absent,
     guess_content_type,
     write_verified,
 )
@@ -41,17 +38,14 @@ logger = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 _THRESHOLD = 16 << 20
 _PART = 8 << 20
-_CRC = "sonic-crc64"
-_MISSING = ("404", "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchUpload")
-_TAKEN = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 T = TypeVar("T")
 
 
-class S3Store:
+class S3Store(S3Bucket):
     """A Store in one bucket. `threshold` and `part_size`: above and in what sizes an upload is multipart."""
 
     def __init__(self, profile: Profile, client: Any, threshold: int = _THRESHOLD, part_size: int = _PART):
-        self.profile, self.client = profile, client
+        super().__init__(profile, client)
         self._threshold, self._part_size = threshold, part_size
 
     def put(
@@ -71,14 +65,14 @@ class S3Store:
             "Bucket": self.profile.bucket,
             "Key": name,
             "ContentType": content_type or guess_content_type(key),
-            "Metadata": {_CRC: str(crc)},
+            "Metadata": {CRC_METADATA: str(crc)},
             **({"ContentDisposition": disposition} if disposition else {}),
             **self.storage_class(),
         }
         # Not every server knows If-None-Match, hence the question beforehand.
         condition = {} if overwrite else {"IfNoneMatch": "*"}
-        if not overwrite and self._exists(key):
-            raise ObjectExists(key)
+        if not overwrite:
+            check_absent(self, key)
         if isinstance(source, Path) and size > self._threshold:
             self._put_parts(key, source, size, about, condition, on_step)
         else:
@@ -129,7 +123,7 @@ class S3Store:
         def receive() -> ObjectInfo:
             answer = self.client.get_object(Bucket=self.profile.bucket, Key=self.name_of(key))
             with answer["Body"] as body:
-                info = _info(key, answer)
+                info = object_info(key, answer)
                 if info.crc64 is None:  # somebody else's upload
                     return self._receive_foreign(info, body, target, max_bytes, crc64, on_step)
                 write_verified(target, info, iter(lambda: body.read(_BLOCK), b""), max_bytes, crc64, on_step)
@@ -160,10 +154,6 @@ class S3Store:
         finally:
             raw.unlink(missing_ok=True)
         return ObjectInfo(info.key, info.size, info.etag, found[0], info.content_type, info.modified)
-
-    def head(self, key: str) -> ObjectInfo:
-        name = self.name_of(key)
-        return _info(key, self.call(lambda: self.client.head_object(Bucket=self.profile.bucket, Key=name), key))
 
     def delete(self, key: str) -> None:
         """Deletes every version: what a person asked to have deleted must not live on as an old version."""
@@ -215,37 +205,6 @@ class S3Store:
                 where = {"Bucket": self.profile.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
                 self.call(lambda w=where: self.client.abort_multipart_upload(**w), prefix)  # type: ignore[misc]
 
-    def _exists(self, key: str) -> bool:
-        try:
-            self.head(key)
-        except ObjectNotFound:
-            return False
-        return True
-
-    def storage_class(self) -> dict[str, str]:
-        """As an argument of what makes an object."""
-        named = self.profile.storage_class
-        return {} if named == "Standard" else {"StorageClass": named.upper()}
-
-    def name_of(self, key: str) -> str:
-        return check_key(self.profile.prefix + check_key(key))
-
-    def call(self, request: Callable[[], T], key: str) -> T:
-        """Runs a request (boto3 repeats what may be repeated) and turns its errors into ours, without their bodies."""
-        try:
-            return request()
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in _MISSING:
-                raise ObjectNotFound(key) from None
-            if code in _TAKEN:
-                raise ObjectExists(key) from None
-            raise StorageError(f"The bucket {self.profile.bucket} refused {key}: {code}; check the profile.") from None
-        except (BotoCoreError, OSError) as error:
-            if isinstance(error, OSError):
-                raise
-            raise StorageError(f"The bucket gave no answer for {key} ({type(error).__name__}).") from None
-
 
 def open_s3_store(profile: Profile) -> S3Store:
     """A store on the profile's bucket. Raises SettingsError for credentials that are not boto3's to find."""
@@ -261,16 +220,4 @@ def open_s3_store(profile: Profile) -> S3Store:
     region = profile.region or "us-east-1"
     return S3Store(
         profile, boto3.client("s3", region_name=region, endpoint_url=profile.endpoint or None, config=config)
-    )
-
-
-def _info(key: str, answer: dict[str, Any]) -> ObjectInfo:
-    crc = answer.get("Metadata", {}).get(_CRC, "")
-    return ObjectInfo(
-        key=key,
-        size=int(answer["ContentLength"]),
-        etag=answer.get("ETag", "").strip('"'),
-        crc64=int(crc) if crc.isdigit() else None,
-        content_type=answer.get("ContentType", ""),
-        modified=answer["LastModified"].timestamp(),
     )

@@ -134,6 +134,15 @@ class Store(Protocol):
         """Deletes what has come so far of uploads under way or broken off, of keys that begin with `prefix`."""
 
 
+def check_absent(store: Store, key: str) -> None:
+    """Raises ObjectExists where there is an object of that key."""
+    try:
+        store.head(key)
+    except ObjectNotFound:
+        return
+    raise ObjectExists(key)
+
+
 def guess_content_type(key: str) -> str:
     return mimetypes.guess_type(key)[0] or "application/octet-stream"
 

@@ -195,7 +195,7 @@ def test_a_link_does_not_outlive_its_consent(client, service, stores, photo, voi
     consent = {**CONSENT, "expires": service.ledger.clock() + 100}
     job = send(client, photo, voice, consent=consent).json()
     Worker(service.ledger, stores, stub_engine).run_one()
-    stores.outputs._clock = service.ledger.clock
+    stores.outputs.clock = service.ledger.clock
     link = httpx.URL(client.get(f"/jobs/{job['id']}/link").json()["play"])
     assert int(link.params["expires"]) <= consent["expires"]
 

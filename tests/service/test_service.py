@@ -73,7 +73,7 @@ def test_from_upload_to_video(client, upload, ledger, stores):
     assert part.status_code == 206 and part.content == b"video"
     assert client.get(redirect.headers["location"].replace("expires=1", "expires=2")).status_code == 403
     ledger.clock.now += 601
-    stores.outputs._clock = ledger.clock
+    stores.outputs.clock = ledger.clock
     assert "expired" in client.get(redirect.headers["location"]).json()["detail"]
 
 

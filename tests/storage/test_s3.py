@@ -72,3 +72,15 @@ def test_a_bucket_that_is_not_there_or_does_not_answer(s3_server, monkeypatch):
     with pytest.raises(StorageError) as caught:
         gone.put("a", b"x")
     assert "canary" not in str(caught.value)
+
+
+def test_a_timeout_is_a_sentence_of_the_store(s3_store, monkeypatch):
+    """Four of botocore's errors are OSErrors, too."""
+    from botocore.exceptions import ReadTimeoutError
+
+    def late(**_):
+        raise ReadTimeoutError(endpoint_url="http://127.0.0.1")
+
+    monkeypatch.setattr(s3_store.client, "head_object", late)
+    with pytest.raises(StorageError, match="gave no answer for a/b"):
+        s3_store.head("a/b")
