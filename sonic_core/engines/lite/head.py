@@ -29,11 +29,23 @@ MAX_DEGREES, MAX_SHIFT = 14.0, 0.12
 
 def moving_box(fit: FaceFit, width: int, height: int) -> tuple[float, float, float, float]:
     """(x1, y1, x2, y2) the part of the picture that the head's movement can reach."""
-    angle = np.linspace(0, 2 * np.pi, 64, dtype=np.float32)
-    rim = CENTRE + STILL * RADII * np.stack([np.cos(angle), np.sin(angle)], -1)
-    rim = fit.to_pixels(np.concatenate([rim, np.full((64, 1), EAR_DEPTH / 2, np.float32)], 1))[:, :2]
+    rim = _outline(fit, STILL)
     low, high = np.floor(rim.min(0)), np.ceil(rim.max(0))
     return max(low[0], 0), max(low[1], 0), min(high[0], width), min(high[1], height)
+
+
+def _middle_and_axes(fit: FaceFit) -> tuple[np.ndarray, np.ndarray]:
+    """(2,) px the middle of the head with its hair, and (2, 2) px its ellipse's radii across and down the face."""
+    middle = fit.to_pixels(np.array([*CENTRE, EAR_DEPTH / 2], np.float32))[:2]
+    across = np.array([fit.down[1], -fit.down[0]], np.float32)
+    return middle, fit.scale * RADII[:, None] * np.stack([across, fit.down])
+
+
+def _outline(fit: FaceFit, share: float) -> np.ndarray:
+    """(64, 2) px along the head's ellipse made `share` times as large."""
+    middle, axes = _middle_and_axes(fit)
+    angle = np.linspace(0, 2 * np.pi, 64, dtype=np.float32)
+    return middle + share * np.stack([np.cos(angle), np.sin(angle)], -1) @ axes
 
 
 class HeadField:
@@ -54,17 +66,13 @@ class HeadField:
         self.shape = points.shape
 
         # Distance from the middle of the head in ellipse radii, in the face's own directions.
-        middle = fit.to_pixels(np.array([*CENTRE, EAR_DEPTH / 2], np.float32))[:2]
-        across = np.array([fit.down[1], -fit.down[0]], np.float32)
-        offset = flat - middle
-        radii = RADII * fit.scale
-        distance = np.hypot(offset @ across / radii[0], offset @ fit.down / radii[1])
+        middle, axes = _middle_and_axes(fit)
+        distance = np.linalg.norm((flat - middle) @ np.linalg.inv(axes), axis=1)
         x, y = flat.T
         edge = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
         free = smoothstep(distance, BACKGROUND, CUT)
         held = free + (1 - free) * smoothstep(edge, 0, HOLD * face_height)
-        round_ = np.linspace(0, 2 * np.pi, 64)[:, None]
-        outline = middle + radii[0] * np.cos(round_) * across + radii[1] * np.sin(round_) * fit.down
+        outline = _outline(fit, 1)
         outside = ((outline < 0) | (outline > [width - 1, height - 1])).any(1).mean()
         self.share = np.float32(1 - CUT_SHARE * outside)
         self.weight = (smoothstep(distance, STILL, FULL) * held).astype(np.float32)[:, None]

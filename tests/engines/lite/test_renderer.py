@@ -137,6 +137,19 @@ def test_edges_that_show_background_stay_even_close_to_a_head():
         assert moved[edge].mean() < 1
 
 
+@pytest.mark.parametrize("degrees", [-45, 30, 60])
+def test_a_turned_head_comes_to_rest_within_the_part_that_moves(degrees: float):
+    """A movement cut off at the rim of that part would tear the background along a straight line."""
+    portrait = drawn(400, (0.5, 0.5), 0.3)
+    middle = portrait.face.landmarks.mean(0)
+    turn = cv2.Rodrigues(np.array([0, np.radians(degrees), 0]))[0].astype(np.float32)
+    landmarks = (portrait.face.landmarks - middle) @ turn.T + middle
+    head = Renderer(Portrait(portrait.image, Face(landmarks))).head
+    moved = np.abs(head.displacement(np.float32([9, 4, 3]), np.float32([0.05, 0.05, 0])))
+    assert moved.max() > 5
+    assert max(rim.max() for rim in (moved[0], moved[-1], moved[:, 0], moved[:, -1])) < 0.5
+
+
 @st.composite
 def portraits(draw: st.DrawFn) -> Portrait:
     """Faces of any size anywhere in the picture, over its edges too."""
