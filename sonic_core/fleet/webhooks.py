@@ -90,15 +90,6 @@ class Deliveries:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def deliver_due(ledger: Ledger, limit: int = 20) -> int:
-    """Sends the messages that are due, one after another; returns how many arrived."""
-    arrived = 0
-    for row in _due(ledger, [], limit):
-        if _claim(ledger, row):
-            arrived += _deliver(ledger, row) is None
-    return arrived
-
-
 def redeliver(ledger: Ledger, job_id: str) -> int:
     """Makes the messages of a job due again, with all their tries; says how many there are."""
     with ledger.engine.begin() as connection:

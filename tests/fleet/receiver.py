@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from sonic_core.fleet.webhooks import Deliveries
 from sonic_core.storage import https
 
 
@@ -68,3 +69,12 @@ def open_network(monkeypatch):
 def receiver(open_network):
     with receiving() as server:
         yield server
+
+
+def deliver_due(ledger):
+    """One round of the sender, waited for; how many messages arrived."""
+    sender = Deliveries(ledger)
+    sender.round()
+    outcomes = [future.result() for future in sender._under_way]
+    sender.close()
+    return outcomes.count(None)

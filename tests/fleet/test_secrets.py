@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from fleet_stubs import FakeQueue
 from oss_signature import Account
+from receiver import deliver_due
 
 from sonic_core.cli import storage
 from sonic_core.comfyui.graph import apply_request, load_graph
@@ -97,7 +98,7 @@ def test_a_whole_run_leaves_no_secret_behind(
         link = client.get(f"/jobs/{made}/video", headers=headers, follow_redirects=False).headers["location"]
         assert canaries["security token"] in link, "by OSS's rules a signed link carries its token, and only a link"
 
-    sweep(ledger, stores, FakeQueue(), grace_seconds=0), webhooks.deliver_due(ledger)
+    sweep(ledger, stores, FakeQueue(), grace_seconds=0), deliver_due(ledger)
     assert hooks, "a webhook was sent"
     found["webhooks"] = repr(hooks)
     down = CeleryQueue(make_app(f"amqp://u:{canaries['broker password']}@127.0.0.1:9//"))

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from receiver import receiving
+from receiver import deliver_due, receiving
 
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.fleet import webhooks
@@ -30,7 +30,7 @@ def test_signed_by_the_standard(ledger, add_job, receiver):
     standardwebhooks = pytest.importorskip("standardwebhooks")
     ledger.clock.now = time.time()  # the library refuses old timestamps
     job_id = end_job(ledger, add_job, receiver.url)
-    assert webhooks.deliver_due(ledger) == 1 and webhooks.deliver_due(ledger) == 0
+    assert deliver_due(ledger) == 1 and deliver_due(ledger) == 0
     path, headers, body = receiver.got[0]
     assert path == "/hook" and headers["Host"] == receiver.url.split("/")[2]
     lower = {name.lower(): value for name, value in headers.items()}
@@ -45,12 +45,12 @@ def test_signed_by_the_standard(ledger, add_job, receiver):
 def test_retried_with_the_same_id_until_it_arrives(ledger, add_job, receiver):
     end_job(ledger, add_job, receiver.url)
     receiver.statuses = [500, 302, 200]
-    assert webhooks.deliver_due(ledger) == 0
-    assert webhooks.deliver_due(ledger) == 0 and len(receiver.got) == 1  # not yet
+    assert deliver_due(ledger) == 0
+    assert deliver_due(ledger) == 0 and len(receiver.got) == 1  # not yet
     ledger.clock.now += 6
-    webhooks.deliver_due(ledger)
+    deliver_due(ledger)
     ledger.clock.now += 301
-    assert webhooks.deliver_due(ledger) == 1
+    assert deliver_due(ledger) == 1
     assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1 and len(receiver.got) == 3
 
 
@@ -58,7 +58,7 @@ def test_given_up_in_the_end(ledger, add_job, receiver):
     end_job(ledger, add_job, receiver.url)
     receiver.statuses = [500] * 50
     for _ in range(50):
-        webhooks.deliver_due(ledger)
+        deliver_due(ledger)
         ledger.clock.now += 100_000
     assert len(receiver.got) == len(webhooks.RETRY_SECONDS) + 1
 
@@ -122,15 +122,15 @@ def test_whatever_a_delivery_raises_is_its_own_failure(ledger, add_job, receiver
         return send(message_id, url, payload, timestamp)
 
     monkeypatch.setattr(webhooks, "_send", breaking)
-    assert webhooks.deliver_due(ledger) == 1
+    assert deliver_due(ledger) == 1
     assert outcome(ledger, first).error == "RuntimeError" and outcome(ledger, first).next_try > ledger.clock()
     assert outcome(ledger, second).next_try is None
 
 
 def test_redelivered_by_hand(ledger, add_job, receiver):
     job_id = end_job(ledger, add_job, receiver.url)
-    assert webhooks.deliver_due(ledger) == 1 and webhooks.deliver_due(ledger) == 0
-    assert webhooks.redeliver(ledger, job_id) == 1 and webhooks.deliver_due(ledger) == 1
+    assert deliver_due(ledger) == 1 and deliver_due(ledger) == 0
+    assert webhooks.redeliver(ledger, job_id) == 1 and deliver_due(ledger) == 1
     assert receiver.got[0][1]["webhook-id"] == receiver.got[1][1]["webhook-id"]
     assert webhooks.redeliver(ledger, "none") == 0
 
