@@ -1,4 +1,4 @@
-"""A lazy video: what it is known to be, and how to make its frames when somebody asks.
+"""A lazy video: its size, rate and length, and a function that makes its frames on demand.
 
 A minute of 512 x 512 frames is 4.7 GB as float32, so no stage holds one. A Clip is iterated chunk by chunk, any
 number of times, and gives the same frames each time. Finishing stages take a Clip and return one; the writer pulls

@@ -1,4 +1,4 @@
-"""Everything a user can ask to have done to a clip after the engine has made it. Values and their checks only.
+"""Every option for a clip after the engine has made it. Values and their checks only.
 
 The command line, jobs and nodes take options and ranges from here; `finish.chain` does the work, in its one order.
 """

@@ -1,6 +1,6 @@
-"""The whole road in one object: photo and sound in, lazy Clip out.
+"""The whole pipeline in one object: photo and sound in, lazy Clip out.
 
-`SonicPipeline` strings the stages together and checks what lies between them: the lengths of sound and video, the
+`SonicPipeline` chains the stages and checks what passes between them: the lengths of sound and video, the
 framing, the size. It knows the Engine protocol and no engine; nodes and workers call the same stages one by one.
 """
 

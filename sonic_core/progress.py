@@ -1,7 +1,7 @@
-"""The one form in which long work says how far it is: `on_step(done, total, preview)`.
+"""The one form in which long work reports its progress: `on_step(done, total, preview)`.
 
 Every long call takes one, whatever it counts: steps, frames, bytes. Raising from it cancels the call, which then
-leaves nothing half made.
+leaves nothing unfinished behind.
 """
 
 from __future__ import annotations

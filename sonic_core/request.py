@@ -1,4 +1,4 @@
-"""One job as somebody asks for it: the engine's settings and the finishing, in one object from entrance to pixels.
+"""One job as it was requested: the engine's settings and the finishing, in one object from the entry to the pixels.
 
 The command line, jobs of the service, rows of a batch and messages of other systems all become a `Request`. Its
 mapping form is what the ledger keeps and what a client sends: one flat object of names and values.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class EngineUnavailable(SonicError):
-    """The engine cannot work now; another time, or another worker's, may."""
+    """The engine cannot work now; it may later, or another worker's may."""
 
 
 @dataclass(frozen=True)

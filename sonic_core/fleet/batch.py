@@ -1,7 +1,7 @@
 """Many videos from a CSV file or a folder, in this process or by the queue; can be stopped and run again.
 
 CSV columns: image, audio, optionally output, and any setting (preset, label, seed, ...); paths are relative to the
-file. A folder: pairs of the same name, or one picture and many recordings. A row's job id is made of what it says
+file. A folder: pairs of the same name, or one picture and many recordings. A row's job id is derived from what it says
 and of its files, so a second run goes on where the first one stopped. `report.csv` says what became of each row.
 """
 
@@ -148,7 +148,7 @@ class Batch:
         return consent.id
 
     def _run(self, start: Callable[[Job], object], again: Callable[[Job], object]) -> int:
-        """`start` is called once for each job, `again` every second for those that wait: for their backoff, for the
+        """Calls `start` once for each job, then `again` every second for those that wait: for their backoff, for the
         lease of a run that died, or for other workers."""
         self.output.mkdir(parents=True, exist_ok=True)
         results: dict[str, dict[str, Any]] = {}
@@ -197,7 +197,7 @@ class Batch:
         return job
 
     def _again(self, job: Job, row: Row) -> Job:
-        """Queues a job that came to nothing again, with its files once more where they have been deleted."""
+        """Queues a failed or cancelled job again, and uploads its files again where they have been deleted."""
         if job.inputs_gone is None:
             return self.ledger.retry(job.id)
         return self.ledger.retry(job.id, asdict(store_files(self.stores, self.user, job.id, row.image, row.audio)))

@@ -59,7 +59,7 @@ class CeleryQueue:
             raise QueueError(type(error.__cause__ or error).__name__) from None
 
     def depth(self) -> int:
-        """Messages that wait for a worker."""
+        """Number of messages that wait for a worker."""
         try:
             with self.app.connection_for_read(connect_timeout=5) as connection:
                 return KombuQueue(QUEUE, durable=True).bind(connection.default_channel).queue_declare().message_count
@@ -68,7 +68,7 @@ class CeleryQueue:
 
 
 def serve_queue(app: Celery, run_job: Callable[[str], Any], name: str) -> None:
-    """Consumes the queue until the process is told to stop; one job at a time in this very process."""
+    """Consumes the queue until the process is told to stop; runs one job at a time in this process."""
 
     @app.task(name=TASK)
     def run(job_id: str) -> None:

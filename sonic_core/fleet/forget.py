@@ -1,6 +1,6 @@
 """Deletes the objects of what the ledger has let go: a job's videos, photos and voices nobody uses, broken uploads.
 
-Any part may fail and is done again by the sweeper; each step is safe twice. Knows the ledger and the stores.
+Any part may fail; the sweeper repeats it, and every step may be repeated safely. Knows the ledger and the stores.
 """
 
 import logging
@@ -56,7 +56,7 @@ def _delete_now(ledger: Ledger, stores: Stores, job_ids: list[str]) -> None:
 
 
 def for_each(items: Iterable[Item], work: Callable[[Item], int]) -> int:
-    """The sum of `work` over all items. What fails for one is logged and stays for the next sweep."""
+    """The sum of `work` over all items. A failure is logged, and its item is left for the next sweep."""
     done = 0
     for item in items:
         try:
@@ -67,7 +67,7 @@ def for_each(items: Iterable[Item], work: Callable[[Item], int]) -> int:
 
 
 def delete_outputs(ledger: Ledger, stores: Stores, job: Job) -> int:
-    """Deletes the thumbnail and all that a job's attempts made or half uploaded; says how many videos."""
+    """Deletes the thumbnail and all that a job's attempts made or half uploaded; returns how many videos."""
     prefix = output_prefix(job.user, job.id)
     found = [info.key for info in stores.outputs.list(prefix)]
     for key in found:
@@ -79,7 +79,7 @@ def delete_outputs(ledger: Ledger, stores: Stores, job: Job) -> int:
 
 
 def delete_assets(ledger: Ledger, stores: Stores) -> int:
-    """Deletes the objects of assets that have been let go; says how many."""
+    """Deletes the objects of assets that have been let go; returns how many."""
 
     def delete(asset: Asset) -> int:
         stores.inputs.delete(asset.key)
@@ -91,7 +91,7 @@ def delete_assets(ledger: Ledger, stores: Stores) -> int:
 
 
 def discard_upload(ledger: Ledger, stores: Stores, reservation: Reservation) -> int:
-    """Deletes what a request stored that never became a job, then gives its place up."""
+    """Deletes what a request stored without becoming a job, then gives up its place."""
     if ledger.find(reservation.job_id) is not None:
         return 0  # it became one after all
     prefix = input_prefix(reservation.user, reservation.job_id)
@@ -105,7 +105,7 @@ def discard_upload(ledger: Ledger, stores: Stores, reservation: Reservation) -> 
 
 
 def discard_lapsed(ledger: Ledger, stores: Stores) -> int:
-    """The same for requests that died; says how many."""
+    """Does the same for requests that died; returns how many."""
     return for_each(lapsed(ledger), lambda reservation: discard_upload(ledger, stores, reservation))
 
 

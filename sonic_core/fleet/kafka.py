@@ -1,8 +1,9 @@
-"""Kafka as an entrance: consume, insert once by id, commit. Jobs do not live in Kafka, only their announcement.
+"""Jobs from Kafka: consume, insert once by id, commit.
 
+Kafka carries the announcement; the job itself lives in the ledger.
 A message is JSON: `{"id", "user", "image": key, "audio": key, "consent": id, "settings": {...}, "webhook": url}`.
 The same message twice is one job. What can never become a job goes to the topic `<topic>-refused` with its reason;
-while the ledger or the store do not answer, the consumer waits and commits nothing.
+while the ledger or the store does not answer, the consumer waits and commits nothing.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""A worker's hold on a job: renewed from a thread while the work goes on, and how the work learns that it is over.
+"""A worker's hold on a job: a thread renews it while the work goes on and tells the work when it is lost.
 
 Knows the ledger's heartbeat; no engine, no store.
 """
@@ -17,7 +17,7 @@ _BEAT_SECONDS = 2.0  # people watch the progress that comes with it
 
 
 class JobStopped(Exception):
-    """The job is no longer this worker's to do: it was cancelled, its lease is lost, or it takes too long."""
+    """This worker must stop: the job was cancelled, its lease is lost, or it takes too long."""
 
 
 class Lease:

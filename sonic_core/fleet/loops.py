@@ -1,6 +1,6 @@
 """Work that is done again and again for as long as a process lives: sweeping, webhooks, a worker's turns.
 
-A round that fails, however it fails, is logged and tried again after a pause that grows. Whether a loop is well is
+A round that fails, however it fails, is logged and tried again after a growing pause. A loop's health is
 read from what it last did itself, never from a thread beside it. Knows nothing of the work.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 60.0
-_LATE_SECONDS = 60.0  # a loop that has not finished a round for its own pause and this long is not well
+_LATE_SECONDS = 60.0  # a loop is unhealthy when it has finished no round for its own pause plus this long
 
 
 class Loop:
@@ -47,7 +47,7 @@ class Loop:
         self._last_good, self._failures = time.monotonic(), 0
 
     def trouble(self) -> str | None:
-        """What is wrong with the loop, in words; None when it is well."""
+        """What is wrong with the loop, in words; None when it is healthy."""
         silent = time.monotonic() - self._last_good
         if self._thread is not None and not self._thread.is_alive() and not self._stop.is_set():
             return f"{self.name} has ended"

@@ -1,4 +1,4 @@
-"""A stream into the store while it is being made: each segment once, then the playlist that names it.
+"""Uploads a stream while it is being made: each segment once, then the playlist that names it.
 
 Uploads run on a thread of their own, so that frames are drawn meanwhile. A store that does not answer ends the stream
 and not the job: the video itself is uploaded at the end. Knows a store and file names; no jobs.
@@ -20,14 +20,14 @@ TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".mp4": "video/mp4", ".m4s": 
 
 
 class SegmentUpload:
-    """Use as a context: at its end nothing is on its way any more. `key_of` names the object of a file."""
+    """A context manager: when it ends, no upload is under way. `key_of` gives the key of a file's object."""
 
     def __init__(self, store: Store, key_of: Callable[[str], str]):
         self._store, self._key_of = store, key_of
         self._thread = ThreadPoolExecutor(1, "segments")
         self._running: Future[None] | None = None
         self._stored: set[str] = set()
-        self._seen = ""  # the playlist as it was uploaded last
+        self._seen = ""  # the last uploaded playlist
         self.broken = False
 
     def __enter__(self) -> SegmentUpload:

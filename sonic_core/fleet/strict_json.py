@@ -1,6 +1,6 @@
-"""JSON from strangers: small, shallow, and only values that every later step can hold.
+"""JSON from strangers: small, shallow, and only values that every later step can store.
 
-What `json.loads` lets through and something behind it does not: NaN and infinities, numbers beyond 64 bits, names
+`json.loads` lets through what a later step cannot take: NaN and infinities, numbers beyond 64 bits, names
 given twice, thousands of nested brackets, half of a surrogate pair, NUL characters. Knows no models.
 """
 

@@ -1,4 +1,4 @@
-"""A job as somebody asks for it: settings checked, files probed and stored, consent recorded, ledger told.
+"""Turns a request into a job: checks settings, probes and stores files, records the consent, tells the ledger.
 
 All entrances (HTTP, batch, Kafka, storage events) come through here. Files are probed, not decoded: a wrong
 type, a bomb or three hours of audio are refused before a worker sees them. Knows the stores and the ledger.
@@ -80,7 +80,7 @@ def store_file(stores: Stores, key: str, path: Path, facts: dict[str, Any]) -> d
 
 
 def find_objects(stores: Stores, user: str, image_key: str, audio_key: str) -> Materials:
-    """Materials that lie in the store already. Only keys of the same user are accepted."""
+    """Materials that lie in the store already. Accepts only the same user's keys."""
     return Materials(
         find_object(stores, user, "image", image_key),
         find_object(stores, user, "audio", audio_key),
@@ -88,7 +88,7 @@ def find_objects(stores: Stores, user: str, image_key: str, audio_key: str) -> M
 
 
 def find_object(stores: Stores, user: str, kind: str, key: str) -> dict[str, Any]:
-    """What the ledger keeps of an object of the user's, looked at as an upload is."""
+    """What the ledger keeps of one of the user's objects, probed as an upload is."""
     if not check_key(key).startswith(f"inputs/{user}/"):
         raise InputError(f"The key {key[:100]!r} is not below inputs/{user}/.")
     with scratch_folder() as folder:
@@ -98,7 +98,7 @@ def find_object(stores: Stores, user: str, kind: str, key: str) -> dict[str, Any
 
 
 def cost_of(materials: Materials, settings: dict[str, Any]) -> Cost:
-    """What a job with these materials and settings will draw."""
+    """What a job with these materials and settings will cost."""
     image, audio = materials.image, materials.audio
     return estimate(image["width"], image["height"], audio["seconds"], Request.parse(settings).settings)
 

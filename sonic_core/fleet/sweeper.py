@@ -1,5 +1,6 @@
-"""Repairs what dead workers, brokers and failed deletions leave behind. Any number may run; each step is safe twice.
+"""Repairs what dead workers, brokers and failed deletions leave behind.
 
+Any number of sweepers may run; every step may be repeated safely.
 Expired leases go back to the queue, jobs the broker lost are published again, objects of attempts that did not
 win are deleted, and so is whatever was withdrawn, has expired or was kept long enough. Knows the ledger, the stores
 and a queue with `publish`/`depth`.
@@ -45,7 +46,7 @@ def sweep(
     grace_seconds: float = _GRACE_SECONDS,
     retention: Retention | None = None,
 ) -> dict[str, int]:
-    """One round; says how many jobs were requeued, failed, cancelled, published, and objects deleted.
+    """One round; returns how many jobs were requeued, failed, cancelled, published, and objects deleted.
 
     A step that fails does not keep the others from being done; the first failure is raised at the end.
     """
@@ -82,7 +83,7 @@ def _recover(ledger: Ledger, counts: dict[str, int]) -> None:
 
 
 def publish_waiting(ledger: Ledger, queue: Queue) -> int:
-    """Publishes jobs that may run and whose id is not on its way; also those that an empty queue has lost."""
+    """Publishes jobs that may run and were not published yet, and those that an empty queue has lost."""
     due = ledger.to_publish()
     try:
         stale = ledger.to_publish(published_before=ledger.clock() - _REPUBLISH_SECONDS)

@@ -1,6 +1,6 @@
-"""Traces by OpenTelemetry through service, queue and worker: one trace a job, whoever carries it on.
+"""Traces by OpenTelemetry through service, queue and worker: one trace for each job, across processes.
 
-Off unless SONIC_TRACING is set and the library is there (`pip install opentelemetry-sdk` and an exporter); where it
+Off unless SONIC_TRACING is set and the library is installed (`pip install opentelemetry-sdk` and an exporter); where it
 goes is OpenTelemetry's own configuration (OTEL_*). The trace travels in the job's row, so that it survives the queue
 and every attempt shows in it. Spans carry ids and stages, never names, texts or links.
 """
@@ -32,7 +32,7 @@ def span(name: str, parent: str | None = None, **about: str | int | float) -> It
 
 
 def current() -> str | None:
-    """The trace that is under way, as a job's row keeps it."""
+    """The current trace, in the form that a job's row keeps."""
     if _tracer() is None:
         return None
     from opentelemetry.propagate import inject

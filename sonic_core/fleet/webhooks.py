@@ -1,8 +1,8 @@
 """Completion webhooks by the Standard Webhooks rules: id, timestamp, `v1` HMAC-SHA256 signature, retries.
 
-What to send is in the ledger's `deliveries`, put there in the transaction that ended the job. A receiver may see
-a message twice and knows it by its id. Addresses are checked and pinned like inputs by URL. Many are sent at once,
-each with a deadline of its own and few of one user's, so that a slow or a broken receiver delays nobody else.
+What to send is in the ledger's `deliveries`, put there in the transaction that ended the job. A receiver may get
+a message twice and recognises it by its id. Addresses are checked and pinned like inputs by URL. Many are sent at once,
+each with its own deadline and only a few for one user, so that a slow or broken receiver delays nobody else.
 """
 
 import base64
@@ -35,7 +35,7 @@ _OF_ONE_USER = 4
 
 
 def signing_secret() -> bytes:
-    """From SONIC_WEBHOOK_SECRET, `whsec_` and base64. Raises SettingsError without showing it."""
+    """The bytes of SONIC_WEBHOOK_SECRET (`whsec_` and base64). Raises SettingsError, which does not show it."""
     text = os.environ.get("SONIC_WEBHOOK_SECRET", "")
     try:
         secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
@@ -52,7 +52,7 @@ def sign(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def check_webhook(url: str) -> str:
-    """The address itself when a webhook may go there; raises InputError or SettingsError. Asks the name server."""
+    """Returns the address if a webhook may go there; raises InputError or SettingsError. Resolves the host name."""
     signing_secret()
     check_url(url)
     resolve(url)
@@ -60,7 +60,7 @@ def check_webhook(url: str) -> str:
 
 
 class Deliveries:
-    """Sends what is due, many at once. One of these a process, worked by one loop."""
+    """Sends due messages, many at once. One for each process, driven by one loop."""
 
     def __init__(self, ledger: Ledger):
         self._ledger = ledger
@@ -68,7 +68,7 @@ class Deliveries:
         self._under_way: dict[Future[str | None], str] = {}  # with the user whose message it is
 
     def round(self) -> int:
-        """Starts sending what is due and fits; says how many messages. Waits for none."""
+        """Starts sending due messages, as many as fit, and returns their number. Waits for none."""
         for done in [future for future in self._under_way if future.done()]:
             del self._under_way[done]
             if (error := done.exception()) is not None:  # the ledger was away: the message is due again later
@@ -91,14 +91,14 @@ class Deliveries:
 
 
 def redeliver(ledger: Ledger, job_id: str) -> int:
-    """Makes the messages of a job due again, with all their tries; says how many there are."""
+    """Makes a job's messages due again, with all their tries; returns how many there are."""
     with ledger.engine.begin() as connection:
         mine = update(deliveries).where(deliveries.c.job_id == job_id)
         return connection.execute(mine.values(tries=0, next_try=ledger.clock(), error=None)).rowcount
 
 
 def _due(ledger: Ledger, without: list[str], limit: int) -> list[Row[Any]]:
-    """Messages to send, oldest first, each with its user; none of some users'."""
+    """Due messages, oldest first, each with its user, except those of the users in `without`."""
     query = select(deliveries, jobs.c.user).join(jobs, jobs.c.id == deliveries.c.job_id)
     query = query.where(deliveries.c.next_try <= ledger.clock(), jobs.c.user.not_in(without))
     with autocommit(ledger.engine) as connection:
@@ -115,10 +115,10 @@ def _claim(ledger: Ledger, row: Row[Any]) -> bool:
 
 
 def _deliver(ledger: Ledger, row: Row[Any]) -> str | None:
-    """Sends one message and notes what became of it: None when it arrived, else why not."""
+    """Sends one message and notes the outcome: None when it arrived, else why not."""
     try:
         error = _send(row.id, row.url, row.payload, int(ledger.clock()))
-    except Exception as raised:  # whatever a receiver or its address makes of us is this delivery's failure alone
+    except Exception as raised:  # whatever goes wrong here is this delivery's failure alone
         error = type(raised).__name__
     values: dict[str, Any] = {"error": error}
     if error is None or row.tries + 1 > len(RETRY_SECONDS):

@@ -1,4 +1,4 @@
-"""A worker: take a job, download, generate, upload, finish by compare-and-set; renew the lease meanwhile.
+"""A worker takes a job, downloads, generates, uploads and finishes by compare-and-set, and renews its lease meanwhile.
 
 It may die at any moment. Whatever it leaves behind is repaired by others: the lease runs out and the job is
 queued again, and objects of attempts that did not win are deleted (`sweeper.py`). Knows the ledger, the stores
@@ -41,10 +41,10 @@ _SAY_SECONDS = 15.0
 
 
 class Worker:
-    """Does one job at a time. `engine` makes the video; `name` says who holds a lease.
+    """Runs one job at a time. `engine` makes the video; `name` identifies the holder of a lease.
 
     While `ready` says no (ComfyUI is down), no job is taken: a worker that only fails would use up everybody's
-    attempts. It then counts as no live worker either.
+    attempts. Nor does it then count as a live worker.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Worker:
         self._said: tuple[float, str | None] | None = None  # when it told the ledger that it lives, and its job then
 
     def run_one(self, job_id: str | None = None) -> Job | None:
-        """Takes and carries out one job (the given one, if it may be taken); None when there is none to take."""
+        """Takes and runs one job (the given one, if it may be taken); None when there is none."""
         job = self.ledger.claim(self.name, self.lease_seconds, job_id)
         if job is None:
             return None
@@ -88,7 +88,7 @@ class Worker:
         except EngineUnavailable as error:
             self.ledger.fail(job.id, job.attempt, str(error), retry=True)
         except StorageError as error:
-            missing = isinstance(error, ObjectNotFound)  # a missing input does not come back by waiting
+            missing = isinstance(error, ObjectNotFound)  # waiting does not bring a missing input back
             self.ledger.fail(job.id, job.attempt, str(error), retry=not missing)
         except SonicError as error:
             self.ledger.fail(job.id, job.attempt, str(error), retry=False)
@@ -117,12 +117,12 @@ class Worker:
         return self.loop.start()
 
     def turn(self) -> bool:
-        """Does a job if there is one and says so; else only that this worker is alive."""
+        """Runs a job if there is one and returns True; otherwise only reports that this worker is alive."""
         self.say_alive()
         return self.ready() and self.run_one() is not None
 
     def run_announced(self, job_id: str) -> None:
-        """Carries out a job because a broker announced one: the one whose turn it is, which may be another.
+        """Runs a job because a broker announced one: the job whose turn it is, which may be another.
 
         There are as many messages as jobs, so that each gets its turn. While the engine is away the announced job is
         left to the next announcement.
@@ -135,7 +135,7 @@ class Worker:
             self.ledger.mark([job_id], published=None)
 
     def say_alive(self) -> None:
-        """Tells the ledger, now and then, that this worker lives, and what it works on."""
+        """Reports to the ledger now and then that this worker lives and what it works on."""
         now = time.monotonic()
         due = self._said is None or now - self._said[0] > _SAY_SECONDS or self._said[1] != self.job_id
         if due and (self.job_id is not None or self.ready()):

@@ -64,7 +64,7 @@ def keep_asset(connection: Connection, asset: Asset, consent: Consent, new_conse
 
 
 def find_asset(connection: Connection, asset_id: str, user: str) -> Asset | None:
-    """The user's asset, while it is kept."""
+    """The user's asset, or None when it is not kept (any more)."""
     mine = (assets.c.id == asset_id, assets.c.user == user, assets.c.kept, assets.c.deleted.is_(None))
     row = connection.execute(select(assets).where(*mine)).first()
     return Asset(**row._mapping) if row is not None else None
@@ -79,14 +79,14 @@ def assets_of(connection: Connection, user: str, consent_ids: list[str] | None =
 
 
 def let_go_of_job(connection: Connection, job_id: str, now: float) -> None:
-    """Ends a job's use of its inputs; those that nothing else holds are marked deleted."""
+    """Releases a job's inputs; those that nothing else uses are marked deleted."""
     mine = list(connection.execute(select(asset_uses.c.asset_id).where(asset_uses.c.job_id == job_id)).scalars())
     connection.execute(delete(asset_uses).where(asset_uses.c.job_id == job_id))
     _mark_unused(connection, mine, now)
 
 
 def let_go_of_kept(connection: Connection, asset_ids: list[str], now: float) -> None:
-    """Ends the keeping of assets; those that no job uses are marked deleted."""
+    """Stops keeping assets; those that no job uses are marked deleted."""
     connection.execute(update(assets).where(assets.c.id.in_(asset_ids)).values(kept=False))
     _mark_unused(connection, asset_ids, now)
 

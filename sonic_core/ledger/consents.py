@@ -1,4 +1,4 @@
-"""Consent records: who agreed to have which face and voice animated, for what, until when.
+"""Consent records: who agreed to have which face and voice animated, for what purpose, until when.
 
 A fleet job without one is refused; what withdrawing one means is in `forgetting.py`. Knows the table only.
 """
@@ -48,7 +48,7 @@ def make_consent(
     expires: float | None = None,
     now: float | None = None,
 ) -> Consent:
-    """A consent given now, not stored yet. Raises InputError where it covers nothing or says nothing."""
+    """A new consent, not stored yet. Raises InputError without a face and a voice, a purpose or a subject."""
     check_id(user, "user")
     if not face or not voice:
         raise InputError("The consent must cover both the face and the voice that the video will show.")
@@ -79,7 +79,7 @@ def insert_consent(connection: Connection, consent: Consent) -> None:
 
 
 def check_consent(consent: Consent | None, user: str, now: float) -> Consent:
-    """The consent when it is this user's and holds; raises InputError otherwise."""
+    """The consent, if it belongs to this user and still holds; raises InputError otherwise."""
     if consent is None or consent.user != user:
         raise InputError("A job needs a consent record of the same user; there is none with this id.")
     if consent.revoked is not None:

@@ -22,11 +22,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sonic_core.errors import MissingExtraError, SettingsError
 
 _DEFAULT = "~/.local/share/sonic-studio/ledger.sqlite"
-_MIGRATION_LOCK = 0x50_71_63  # any number, the same for all of us
+_MIGRATION_LOCK = 0x50_71_63  # an arbitrary number that every process uses
 _SUBMISSION_LOCK = 0x50_71_64
-# More connections than the service has threads, so that none waits in vain; no values in messages: they are personal.
+# More connections than the service has threads, so that none waits for one. Messages omit values: they are personal.
 _POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 60, "hide_parameters": True}
-_MEASURE_SECONDS = 60.0  # between two looks at the database's clock
+_MEASURE_SECONDS = 60.0  # seconds between two readings of the database's clock
 
 
 def ledger_url(url: str | None = None) -> str:
@@ -35,7 +35,7 @@ def ledger_url(url: str | None = None) -> str:
 
 
 def open_database(url: str | None = None) -> Engine:
-    """An engine on a migrated database. Raises SettingsError, without the password, when there is none."""
+    """An engine on a migrated database. Raises SettingsError, without the password, when it cannot be opened."""
     try:
         parsed = make_url(ledger_url(url))
         if parsed.drivername in ("postgresql", "postgres"):
@@ -80,7 +80,7 @@ def _sqlite_engine(url: Any) -> Engine:
 
 
 def _make_private(path: Path) -> None:
-    """Makes the file, and keeps others from reading it: it says whose face was animated. SQLite's side files follow."""
+    """Creates the file readable by its owner only: it says whose face was animated. Side files inherit this."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -92,7 +92,7 @@ def _make_private(path: Path) -> None:
 
 
 def _use_wal(connection: Any) -> None:
-    """Readers and a writer side by side. The switch is refused at once, timeout or not, while another one works."""
+    """Lets readers work beside a writer. The switch fails at once, whatever the timeout, if another is busy."""
     for wait in (0.01, 0.05, 0.2, 1.0, 5.0):
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -144,7 +144,7 @@ class DatabaseClock:
 
 
 def one_at_a_time(connection: Connection) -> None:
-    """Lets one submission count and insert at a time, until its transaction ends. SQLite's transactions do already."""
+    """Serialises submissions (count, then insert) until the transaction ends. SQLite's transactions do so anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SUBMISSION_LOCK})
 

@@ -1,4 +1,4 @@
-"""What the ledger does when material must go: a job is deleted, a consent is withdrawn or ends, retention is over.
+"""What the ledger does when material must go: a job is deleted, a consent is withdrawn or expires, retention ends.
 
 Each step is one transaction that leaves a mark; `fleet/forget.py` and the sweeper then delete the objects, as often
 as it takes. What happened stays in the event log until the ledger's own retention. Knows no store.
@@ -46,14 +46,14 @@ class Retention:
 
 
 def forget_job(ledger: Ledger, job_id: str) -> None:
-    """Cancels a job that is under way and lets all its material go."""
+    """Cancels a job that is under way and releases all its material."""
     with ledger.engine.begin() as connection:
         one_at_a_time(connection)
         _forget(ledger, connection, job_id)
 
 
 def withdraw_consent(ledger: Ledger, consent_id: str, user: str) -> list[str]:
-    """Revokes a consent, once: its jobs end, its material is let go. Returns the ids of its jobs.
+    """Revokes a consent, once: its jobs end and its material is released. Returns the ids of its jobs.
 
     Raises InputError where the user has no such consent.
     """
@@ -66,7 +66,7 @@ def withdraw_consent(ledger: Ledger, consent_id: str, user: str) -> list[str]:
 
 
 def end_expired_consents(ledger: Ledger) -> int:
-    """What withdrawal does, for consents whose time is over."""
+    """Does for expired consents what withdrawal does."""
     over = (consents.c.revoked.is_(None), consents.c.expires <= ledger.clock())
     with autocommit(ledger.engine) as connection:
         due = connection.execute(select(consents).where(*over).limit(200)).all()
@@ -97,14 +97,14 @@ def _forget(ledger: Ledger, connection: Connection, job_id: str) -> None:
 
 
 def delete_kept_asset(ledger: Ledger, asset: Asset) -> None:
-    """Ends the keeping of an asset; jobs that use it go on."""
+    """Stops keeping an asset; jobs that use it go on."""
     with ledger.engine.begin() as connection:
         one_at_a_time(connection)
         let_go_of_kept(connection, [asset.id], ledger.clock())
 
 
 def let_inputs_go(ledger: Ledger, job_id: str) -> None:
-    """Ends a finished job's use of its inputs."""
+    """Releases the inputs of a finished job."""
     with ledger.engine.begin() as connection:
         one_at_a_time(connection)
         now = ledger.clock()
@@ -113,7 +113,7 @@ def let_inputs_go(ledger: Ledger, job_id: str) -> None:
 
 
 def inputs_due(ledger: Ledger, retention: Retention, grace_seconds: float, limit: int = 200) -> list[str]:
-    """Ended jobs whose inputs need not be kept: retention is over, or they were cancelled."""
+    """Ended jobs whose inputs need not be kept: their retention has passed, or they were cancelled."""
     now = ledger.clock()
     due = [and_(jobs.c.state == "cancelled", jobs.c.finished <= now - grace_seconds)]
     if retention.inputs_days is not None:

@@ -1,7 +1,7 @@
-"""Histograms of how long jobs wait and take, counted in the transaction that ends a job: every replica says the same.
+"""Histograms of how long jobs wait and take, counted in the transaction that ends a job.
 
-A row counts the observations of one bucket; Prometheus' cumulative counts are sums over them, made when it asks.
-Rows are never deleted, so the counts only grow, whatever retention does to the jobs.
+Every replica reports the same. A row counts the observations of one bucket; each scrape sums the rows to Prometheus'
+cumulative counts. Rows are never deleted, so the counts only grow, whatever retention does to the jobs.
 """
 
 import math
@@ -30,7 +30,7 @@ class Histogram:
 
 
 def note_done(connection: Connection, job_id: str) -> None:
-    """Counts what a job that has just been done tells: its wait, its stages, its seconds a second of sound."""
+    """Counts a job that has just finished: its wait, its stages, and its processing time for each second of sound."""
     columns = (jobs.c.created, jobs.c.started, jobs.c.attempt, jobs.c.timings, jobs.c.inputs)
     job = connection.execute(select(*columns).where(jobs.c.id == job_id)).one()
     if job.attempt == 1 and job.started is not None:

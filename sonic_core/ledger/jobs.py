@@ -1,4 +1,4 @@
-"""What a job is: the caller's part, the ledger's row, ids and the waiting time between attempts.
+"""What a job is: the caller's part, the ledger's row, its id, and the wait between attempts.
 
 Plain data; how rows change is in `ledger.py`.
 """

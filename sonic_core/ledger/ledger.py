@@ -1,4 +1,4 @@
-"""The job ledger: the truth about every job, whoever carries it out and however often they die.
+"""The job ledger: the truth about every job, whichever worker runs it and however often workers die.
 
 A worker holds a job by a lease that it renews; the attempt number, raised with every lease, is a fencing token:
 only the newest attempt can heartbeat, finish or fail (compare-and-set on id, attempt and state). Every change
@@ -41,9 +41,9 @@ class Ledger:
     def submit(
         self, job: NewJob, consent: Consent | None = None, check: Callable[[Connection], None] | None = None
     ) -> tuple[Job, bool]:
-        """Inserts the job once: (job, True), or (the one already there, False) when its id is known.
+        """Inserts the job once: returns (job, True), or (the existing job, False) when its id is known.
 
-        One transaction: a `consent` given now is recorded with it, its inputs are noted as used, and `check` may
+        In one transaction: a new `consent` is recorded with it, its inputs are noted as used, and `check` may
         refuse it by raising. Raises InputError without a consent of the same user that holds.
         """
         check_id(job.id, "job id"), check_id(job.user, "user")
@@ -104,7 +104,7 @@ class Ledger:
     # The worker's side
 
     def claim(self, owner: str, lease_seconds: float, job_id: str | None = None) -> Job | None:
-        """Takes the job whose turn it is (or the given one, if it may run) and raises its attempt."""
+        """Takes the job whose turn it is (or the given one, if it may run) and increments its attempt number."""
         now = self.clock()
         may_run = or_(
             and_(jobs.c.state == "queued", jobs.c.not_before <= now),
@@ -130,7 +130,7 @@ class Ledger:
         return _job(row)
 
     def heartbeat(self, job_id: str, attempt: int, lease_seconds: float, progress: float, stage: str) -> Beat:
-        """Renews the lease: `held`, `cancel` when the job should stop, `lost` when it is somebody else's now."""
+        """Renews the lease. Returns `held`, `cancel` when the job should stop, or `lost` when another worker has it."""
         values = {"lease_expires": self.clock() + lease_seconds, "progress": progress, "stage": stage}
         mine = (jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == "running")
         with autocommit(self.engine) as connection:
@@ -139,7 +139,7 @@ class Ledger:
         return "lost" if row is None else "cancel" if row.cancel_requested else "held"
 
     def finish(self, job_id: str, attempt: int, output: dict[str, Any], timings: dict[str, float]) -> bool:
-        """Running to done, once; False when the attempt has been overtaken or cancelled."""
+        """Marks a running job done, once; returns False when the attempt has been overtaken or cancelled."""
         values = {"output": output, "timings": timings, "progress": 1.0, "stage": "done", "error": None}
         with self.engine.begin() as connection:
             wanted = jobs.c.cancel_requested.is_(False)
@@ -149,7 +149,7 @@ class Ledger:
             return True
 
     def fail(self, job_id: str, attempt: int, error: str, retry: bool) -> str | None:
-        """Ends an attempt that went wrong: back to `queued` with backoff, or to `failed` when retrying is over.
+        """Ends an attempt that went wrong: back to `queued` with backoff, or to `failed` when no attempts are left.
 
         Returns the new state, None when the attempt has been overtaken.
         """
@@ -167,7 +167,7 @@ class Ledger:
             self._requeue(connection, row, error, backoff(attempt))
             return "queued"
 
-    # Everybody's side
+    # Anybody's side
 
     def cancel(self, job_id: str) -> Job:
         """A queued job ends at once; a running one is asked to stop. An ended one stays as it is."""
@@ -176,7 +176,7 @@ class Ledger:
         return self.get(job_id)
 
     def cancel_in(self, connection: Connection, job_id: str) -> None:
-        """`cancel` as a part of the caller's transaction."""
+        """`cancel` within the caller's transaction."""
         row = connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).first()
         if row is not None and row.state == "queued":
             self._end(connection, job_id, row.attempt, "queued", "cancelled", {"cancel_requested": True})
@@ -211,7 +211,7 @@ class Ledger:
         return self.get(job_id)
 
     def hand_back(self, job_id: str, attempt: int) -> bool:
-        """Queues a running job again at once, for a worker that is told to end: the attempt is not counted."""
+        """Queues a running job again at once, for a worker that was told to shut down: the attempt does not count."""
         with self.engine.begin() as connection:
             query = select(jobs).where(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == "running")
             row = connection.execute(query.with_for_update()).first()
@@ -250,7 +250,7 @@ class Ledger:
             return list(connection.execute(query.order_by(jobs.c.created, jobs.c.id).limit(limit)).scalars())
 
     def to_sweep(self, finished_before: float, limit: int = 200) -> list[Job]:
-        """Jobs whose leftovers have not been looked for: ended before a time, or to be forgotten; oldest first."""
+        """Jobs whose leftovers have not been swept yet: ended before a time, or to be forgotten; oldest first."""
         due = or_(jobs.c.finished <= finished_before, jobs.c.forgotten.is_not(None))
         ended = (jobs.c.state.in_(FINAL), due, jobs.c.swept.is_(False))
         with autocommit(self.engine) as connection:
@@ -269,7 +269,7 @@ class Ledger:
                 connection.execute(insert(workers).values(id=worker, **values))
 
     def live_workers(self, within: float = 60.0) -> list[dict[str, Any]]:
-        """Workers heard of in the last `within` seconds."""
+        """Workers heard from in the last `within` seconds."""
         query = select(workers).where(workers.c.seen >= self.clock() - within)
         with autocommit(self.engine) as connection:
             return [dict(row._mapping) for row in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""A user's jobs, page by page: newest first, filtered by state, person and time; a cursor says where to go on."""
+"""A user's jobs, page by page: newest first, filtered by state, person and time; a cursor marks the next page."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ class Filter:
 def list_jobs(
     ledger: Ledger, user: str, chosen: Filter, limit: int, cursor: str | None
 ) -> tuple[list[Job], str | None]:
-    """(up to `limit` jobs, the cursor of the next page or None). Raises InputError for a cursor that is none."""
+    """(up to `limit` jobs, the cursor of the next page or None). Raises InputError for an invalid cursor."""
     query = select(jobs).where(jobs.c.user == user)
     if chosen.state is not None:
         query = query.where(jobs.c.state == chosen.state)

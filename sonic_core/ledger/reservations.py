@@ -1,7 +1,7 @@
-"""Places for jobs whose material is still coming in: limits are checked and a place is taken in one transaction.
+"""Places for jobs whose material is still being uploaded: limits are checked and a place is taken in one transaction.
 
 A request reserves before it stores anything, renews while it lives, and turns the place into the job when the
-material is there. The place of a request that died lapses; the sweeper then deletes what it had stored.
+material is there. When a request dies, its place lapses, and the sweeper deletes what it had stored.
 """
 
 import uuid
@@ -19,7 +19,7 @@ _DAY = 24 * 3600.0
 
 
 class LimitError(SonicError):
-    """The user has reached a limit; later it will work."""
+    """The user has reached a limit; the same request will work later."""
 
 
 class ReservedError(SonicError):
@@ -38,7 +38,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Reservation:
-    """A place of one request."""
+    """The place of one request."""
 
     job_id: str
     user: str
@@ -47,7 +47,7 @@ class Reservation:
 
 @dataclass(frozen=True)
 class PartedUpload:
-    """What an upload in parts was begun with."""
+    """What the client said when it began an upload in parts."""
 
     kind: str  # image, audio
     size: int  # bytes
@@ -58,9 +58,10 @@ class PartedUpload:
 def reserve(
     ledger: Ledger, user: str, job_id: str, limits: Limits, seconds: float = RESERVATION_SECONDS
 ) -> Reservation | None:
-    """Takes a place for a job to be; None when the job is there already. It lapses after `seconds` unless renewed.
+    """Takes a place for a future job; None when the job exists already.
 
-    Raises LimitError where one more would be too many, and ReservedError while another request holds the same id.
+    The place lapses after `seconds` unless renewed. Raises LimitError where one more would be too
+    many, and ReservedError while another request holds the same id.
     """
     now = ledger.clock()
     reservation = Reservation(job_id, user, uuid.uuid4().hex)
@@ -101,7 +102,7 @@ def pixels_today(connection: Connection, user: str, now: float) -> float:
 
 
 def take_place(ledger: Ledger, reservation: Reservation, cost: float, limits: Limits, connection: Connection) -> None:
-    """In the transaction that makes the job: gives up the place, and checks what the job will cost.
+    """Gives up the place and checks what the job will cost, within the transaction that makes the job.
 
     Raises ReservedError where the place has lapsed, LimitError where the day's pixels do not suffice.
     """
@@ -119,7 +120,7 @@ def take_place(ledger: Ledger, reservation: Reservation, cost: float, limits: Li
 
 
 def renew(ledger: Ledger, reservation: Reservation) -> bool:
-    """Moves the end of a place on; False when it is held no more."""
+    """Extends a place; False when it has lapsed or been released."""
     mine = (reservations.c.id == reservation.job_id, reservations.c.token == reservation.token)
     values = {"expires": ledger.clock() + RESERVATION_SECONDS}
     with autocommit(ledger.engine) as connection:
@@ -151,19 +152,19 @@ def find_upload(ledger: Ledger, user: str, upload_id: str) -> tuple[Reservation,
 
 
 def release(ledger: Ledger, reservation: Reservation) -> None:
-    """Gives a place up whose request came to nothing."""
+    """Gives up a place whose request failed."""
     mine = (reservations.c.id == reservation.job_id, reservations.c.token == reservation.token)
     with autocommit(ledger.engine) as connection:
         connection.execute(delete(reservations).where(*mine))
 
 
 def release_by_id(connection: Connection, user: str, ids: set[str]) -> None:
-    """Gives places up whose uploads have become part of a job."""
+    """Gives up places whose uploads have become part of a job."""
     connection.execute(delete(reservations).where(reservations.c.user == user, reservations.c.id.in_(ids)))
 
 
 def lapsed(ledger: Ledger, limit: int = 100) -> list[Reservation]:
-    """Places whose requests have died: what they stored is to be deleted before they are released."""
+    """Places whose requests have died. What they stored must be deleted before they are released."""
     columns = (reservations.c.id, reservations.c.user, reservations.c.token)
     query = select(*columns).where(reservations.c.expires <= ledger.clock()).limit(limit)
     with autocommit(ledger.engine) as connection:

@@ -99,7 +99,7 @@ assets = Table(  # photos and voices in the store
     Column("kind", String(16), nullable=False),  # image, audio
     Column("key", String(1023), nullable=False),
     Column("facts", JSON, nullable=False),  # {key, size, etag, crc64, sha256}
-    Column("kept", Boolean, nullable=False),  # uploaded for itself: stays without a job, as long as its consent holds
+    Column("kept", Boolean, nullable=False),  # uploaded on its own: stays while its consent holds
     Column("consent_id", String(80), ForeignKey("consents.id")),
     Column("created", Float, nullable=False),
     Column("deleted", Float),  # nothing may use it any more; its object is being deleted

@@ -1,6 +1,6 @@
 """Whose job is next: higher priorities first, then the user who has waited longest to be served, then the oldest.
 
-So a batch of five hundred jobs delays another user's single job by one job and no more. Priorities of users are the
+So a batch of five hundred jobs delays another user's single job by no more than one job. Priorities of users are the
 operator's to set; that of a job orders one user's own.
 """
 
@@ -37,7 +37,7 @@ def note_served(connection: Connection, user: str, now: float) -> None:
 
 
 def set_priority(engine: Any, user: str, priority: int) -> None:
-    """Lets a user's jobs go before those of users with less. Raises SettingsError."""
+    """Sets a user's priority; jobs of a higher one run first. Raises SettingsError when it is out of range."""
     if not -MOST <= priority <= MOST:
         raise SettingsError(f"priority is {priority}; give a whole number from {-MOST} to {MOST}.")
     check_id(user, "user")

@@ -1,4 +1,4 @@
-"""Answers to errors: one sentence and a status that says whose turn it is. No trace, no value of the database."""
+"""Answers to errors: one sentence, and a status that says who must act. No traceback, no values of the database."""
 
 import errno
 import json
@@ -24,11 +24,11 @@ _NO_ROOM = "The service has no room left on its disk; try again later."
 
 
 class MismatchError(SonicError):
-    """An idempotency key came again with another request."""
+    """An idempotency key was reused for a different request."""
 
 
 class Answer(JSONResponse):
-    """JSON that can always be sent: whatever a message quotes is escaped."""
+    """JSON that can always be sent, because it escapes whatever a message quotes."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()

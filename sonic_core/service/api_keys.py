@@ -1,4 +1,4 @@
-"""API keys: random, shown once, kept as SHA-256; each with an end and a name, revoked one by one or all of a user's.
+"""API keys: random, shown once, kept as SHA-256; each with a name and an expiry, revoked singly or by user.
 
 Knows the ledger, no HTTP.
 """
@@ -16,7 +16,7 @@ from sonic_core.ledger.tables import api_keys
 from sonic_core.storage.keys import check_id
 
 _DAY = 24 * 3600.0
-_ID_LENGTH = 12  # of the digest: enough to tell keys apart, too little to be one
+_ID_LENGTH = 12  # of the digest: enough to tell keys apart, too few to stand for one
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class KeyInfo:
 
 
 def create_key(ledger: Ledger, user: str, name: str | None = None, days: float | None = None) -> str:
-    """A new key for the user, worthless after `days`. This is the only time it can be seen. Raises SettingsError."""
+    """A new key for the user, valid for `days`. It is shown only here. Raises SettingsError for impossible days."""
     if days is not None and not 0 < days < 36525:
         raise SettingsError(f"the key's days are {days}; give a number above 0, or leave them out")
     key, now = f"sk-sonic-{secrets.token_urlsafe(32)}", ledger.clock()
@@ -53,7 +53,7 @@ def list_keys(ledger: Ledger, user: str | None = None) -> list[KeyInfo]:
 
 
 def revoke_key(ledger: Ledger, key_id: str) -> KeyInfo:
-    """Ends one key, by the id that `list_keys` tells. Raises InputError where there is none."""
+    """Revokes one key by its id (see `list_keys`). Raises InputError where there is none."""
     if len(key_id) != _ID_LENGTH or not key_id.isalnum():
         raise InputError(f"{key_id[:40]!r} is no key's id; `keys list` shows them.")
     one = update(api_keys).where(api_keys.c.sha256.startswith(key_id, autoescape=True), api_keys.c.revoked.is_(None))
@@ -66,14 +66,14 @@ def revoke_key(ledger: Ledger, key_id: str) -> KeyInfo:
 
 
 def revoke_keys(ledger: Ledger, user: str) -> int:
-    """Ends every API key of the user; says how many there were."""
+    """Revokes all API keys of the user; returns how many there were."""
     mine = update(api_keys).where(api_keys.c.user == user, api_keys.c.revoked.is_(None))
     with ledger.engine.begin() as connection:
         return connection.execute(mine.values(revoked=ledger.clock())).rowcount
 
 
 def user_of(ledger: Ledger, key: str) -> str | None:
-    """Whose key it is, while it holds."""
+    """The user of a valid key; None for any other."""
     holds = (api_keys.c.revoked.is_(None), or_(api_keys.c.expires.is_(None), api_keys.c.expires > ledger.clock()))
     query = select(api_keys.c.user).where(api_keys.c.sha256 == _digest(key), *holds)
     with autocommit(ledger.engine) as connection:

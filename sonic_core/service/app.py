@@ -1,7 +1,7 @@
-"""The HTTP service: jobs in, progress and links out, one page for people, probes and metrics for machines.
+"""The HTTP service: jobs in, progress and links out, a page for people, probes and metrics for machines.
 
-`make_app` puts the parts together over a ledger, stores and perhaps a broker. Videos never pass through it when they
-lie in a bucket: it redirects to signed links. Knows no engine.
+`make_app` joins the parts over a ledger, stores and, where there is one, a broker. Videos in a bucket never pass
+through the service: it redirects to signed links. Knows no engine.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ PAGE = Path(__file__).parent / "page"
 
 
 def make_app(service: Service) -> FastAPI:
-    """The ASGI app. Every route that touches a user's things asks `service.user` who is there."""
+    """The ASGI app. Every route that touches a user's data asks `service.user` who is calling."""
     app = FastAPI(title="Sonic Studio", version="1", description="Make a portrait photo speak.")
     app.add_middleware(BodyLimit, uploads=MAX_FORM)
     app.add_middleware(WellFormed)
@@ -68,7 +68,7 @@ def _add_files(app: FastAPI, service: Service) -> None:
             raise HTTPException(403, str(error)) from None
         kind = "attachment" if filename else "inline"
         media_type = store.meta(key)["content_type"]
-        headers = {"Cache-Control": "private, no-store"}  # what is withdrawn must not live on in a cache
+        headers = {"Cache-Control": "private, no-store"}  # withdrawn material must not live on in a cache
         name = filename or path.name
         return FileResponse(path, media_type=media_type, filename=name, content_disposition_type=kind, headers=headers)
 
@@ -78,12 +78,12 @@ def _add_probes(app: FastAPI, service: Service) -> None:
 
     @app.get("/health")
     async def health() -> dict[str, str]:
-        """Whether this process answers at all. Waits for nothing."""
+        """Answers as long as this process lives. Waits for nothing."""
         return {"status": "ok"}
 
     @app.get("/ready")
     def ready() -> JSONResponse:
-        """503 when no worker was heard of for a minute, the queue is full, or a loop of this process is not well."""
+        """503 when no worker has reported for a minute, the queue is full, or a loop of this process is unhealthy."""
         workers, queued = len(ledger.live_workers()), ledger.counts(("queued",))["queued"]
         full = "queue full" if queued >= service.limits.queued_jobs else None
         reason = service.trouble() or (None if workers else "no worker") or full

@@ -1,4 +1,4 @@
-"""Routes of assets: a presenter's photo or voice is uploaded once and used in many jobs; and what a job would cost."""
+"""Routes for assets (a photo or voice uploaded once and used in many jobs) and for what a job would cost."""
 
 from typing import Annotated, Any
 
@@ -71,7 +71,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.delete("/assets/{asset_id}")
     def delete(asset_id: str, who: User) -> dict[str, Any]:
-        """Keeps it no longer. Jobs that use it go on; it is deleted with the last of them."""
+        """Stops keeping the asset. Jobs that use it go on; it is deleted with the last of them."""
         with autocommit(ledger.engine) as connection:
             asset = find_asset(connection, asset_id, who)
         if asset is None:

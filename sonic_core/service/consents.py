@@ -1,4 +1,4 @@
-"""Routes about the people shown: their consents, what is held about them, and its withdrawal."""
+"""Routes about the people shown: their consents, the data held about them, and withdrawal."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""What every route works on, and who is asking."""
+"""What every route works on, and who is calling."""
 
 import logging
 import threading
@@ -42,7 +42,7 @@ class Service:
     live: LiveHost | None = None  # for live talks in this process
 
     def user(self, request: Request) -> str:
-        """The user whose API key came along, or the person at this machine. Raises 401 for anybody else."""
+        """The user of the request's API key, or the person at this machine. Raises 401 for anybody else."""
         if self.local is not None and self.local.admits(request):
             return LOCAL_USER
         key = api_key(request)
@@ -61,7 +61,7 @@ class Service:
         return job
 
     def announce(self, job: Job) -> None:
-        """Tells the broker; when it is down the sweeper will."""
+        """Publishes the job. When the broker is down, the sweeper does so later."""
         if self.queue is not None:
             try:
                 publish(self.ledger, self.queue, job.id)

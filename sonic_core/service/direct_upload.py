@@ -1,4 +1,4 @@
-"""Uploads that go from the browser straight to the store: a signed link for one object of one size and one type.
+"""Uploads from the browser straight to the store: a signed link for one object of one size and one type.
 
 A link holds for an hour, and its place counts as an active job until a job uses the object (`{"key": ...}`) or the hour
 is over; then the sweeper deletes what nobody used. A folder store takes the upload here.

@@ -1,7 +1,7 @@
 """Turns a request into a job: a place is reserved first, then the material is read and stored, then the job is made.
 
-Whatever fails on the way, or whoever leaves, the place is given up and what was stored is deleted. The same
-Idempotency-Key gives the same job once; with another request it is refused. Knows the ledger, the stores, no routes.
+If anything fails on the way, or the client leaves, the place is given up and what was stored is deleted. The same
+Idempotency-Key gives the same job; with a different request it is refused. Knows the ledger, the stores, no routes.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ T = TypeVar("T")
 
 
 class Gone(Exception):
-    """Whoever asked has left."""
+    """The client has left."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Intake:
     service: Service
 
     async def accept(self, request: Request, user: str) -> tuple[Job, bool]:
-        """(the job, whether it is new). Raises SonicError kinds, one sentence each, and Gone."""
+        """(the job, whether it is new). Raises subclasses of SonicError, with one sentence each, and Gone."""
         job_id = _job_id(user, request.headers.get("idempotency-key"))
         reservation = await self._reserve(user, job_id)
         if reservation is None:
@@ -91,7 +91,7 @@ class Intake:
             raise
 
     async def _reserve(self, user: str, job_id: str) -> Reservation | None:
-        """A place for the job; None when the job is there. Waits a little for another request with the same key."""
+        """A place for the job; None when the job exists. Waits a little for another request with the same key."""
         with anyio.move_on_after(_SAME_KEY_SECONDS):
             while True:
                 try:
@@ -107,7 +107,7 @@ class Intake:
         return job
 
     async def _held(self, reservation: Reservation, received: RequestContents) -> tuple[Job, bool]:
-        """The work while a place is held, which is renewed meanwhile."""
+        """The result of `work`; the place is renewed meanwhile."""
 
         async def keep() -> None:
             await anyio.sleep(_RENEW_SECONDS)
@@ -165,7 +165,7 @@ class Intake:
     async def _material(
         self, reservation: Reservation, kind: str, given: JobGiven, received: RequestContents
     ) -> dict[str, Any]:
-        """What the ledger keeps of a photo or a sound, which lies in the store when this returns."""
+        """Stores a photo or a sound; returns what the ledger keeps of it."""
         service, user, source = self.service, reservation.user, getattr(given, kind)
         if kind in received.files:
             path = received.files[kind]
@@ -182,7 +182,7 @@ class Intake:
         return asset.facts
 
     async def give_up(self, reservation: Reservation) -> None:
-        """Gives a place up, with what was stored for it."""
+        """Gives up a place and deletes what was stored for it."""
         try:
             await in_thread(discard_upload, self.service.ledger, self.service.stores, reservation)
         except Exception as error:  # the place lapses, and the sweeper deletes what lies there
@@ -214,7 +214,7 @@ def consent_of(given: ConsentGiven, user: str, now: float) -> Consent:
 
 
 def store_upload(stores: Stores, user: str, job_id: str, kind: str, path: Path) -> dict[str, Any]:
-    """Looks at an uploaded file and puts it into the store, a photo with a thumbnail; what the ledger keeps of it."""
+    """Probes an uploaded file and stores it, a photo with a thumbnail; returns what the ledger keeps of it."""
     facts = facts_of(kind, path)
     stored = store_file(stores, input_key(user, job_id, f"{kind}-{kind}{suffix_of(facts)}"), path, facts)
     thumbnail = _thumbnail(path) if kind == "image" and facts["width"] * facts["height"] <= _THUMBNAIL_PIXELS else None
@@ -224,12 +224,12 @@ def store_upload(stores: Stores, user: str, job_id: str, kind: str, path: Path) 
 
 
 def suffix_of(facts: dict[str, Any]) -> str:
-    """An extension by what the file is: its name in the request may say anything."""
+    """The extension of the file's actual type: its name in the request may be wrong."""
     return {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}.get(facts["format"].upper(), "")
 
 
 def _thumbnail(path: Path) -> bytes | None:
-    """A small JPEG of a photo that has been looked at; None where only a fuller decoder can read it."""
+    """A small JPEG of a probed photo; None where only a fuller decoder can read it."""
     made = io.BytesIO()
     try:
         with Image.open(path) as image:
@@ -264,8 +264,8 @@ async def _while_here(request: Request, work: Callable[[], Awaitable[T]]) -> T:
 async def _beside(work: Callable[[], Awaitable[T]], other: Callable[[], Awaitable[None]]) -> T:
     """The result of `work`, with `other` running beside it; what either raises is raised and cancels both.
 
-    What `work` has made counts even where `other` raised in the same moment: a place that the job has just taken can
-    be renewed no more.
+    The result of `work` counts even if `other` raised at the same moment: once the job has taken its place, the place
+    can no longer be renewed.
     """
     made: list[T] = []
     raised: list[Exception] = []
@@ -292,7 +292,7 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
 
 
 async def storing_thread(work: Callable[..., T], *arguments: Any) -> T:
-    """On one of few threads for storing: a slow store must not use up those that answer everything else."""
+    """Runs on one of a few threads for storing: a slow store must not tie up those that answer everything else."""
     try:
         limiter = _storing.get()
     except LookupError:

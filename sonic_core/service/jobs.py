@@ -77,12 +77,12 @@ def router(service: Service) -> APIRouter:
     async def watch(job_id: str, who: User) -> StreamingResponse:
         """Server-sent events: the job as JSON whenever it changes, until it ends."""
         await run_in_threadpool(service.own, job_id, who)
-        service.streams.check(who)  # while there is still a status to say it with
+        service.streams.check(who)  # before the answer's status is sent
         return StreamingResponse(_events(service, job_id, who), media_type="text/event-stream", headers=_EVENT_HEADERS)
 
     @routes.delete("/jobs/{job_id}")
     def delete(job_id: str, who: User) -> dict[str, Any]:
-        """Cancels a job that is under way, and deletes its video and what it alone has used."""
+        """Cancels a job that is under way, and deletes its video and the inputs that no other job uses."""
         service.own(job_id, who)
         forget_job(ledger, stores, job_id)
         return view(ledger.get(job_id))
@@ -129,7 +129,7 @@ def router(service: Service) -> APIRouter:
 
 
 def link_seconds(service: Service, job: Job) -> int:
-    """How long a link to what a job made may hold. Raises 410 where nobody may see it any more."""
+    """How long a link to a job's result may hold, in seconds. Raises 410 where nobody may see it any more."""
     ledger = service.ledger
     with autocommit(ledger.engine) as connection:
         consent = find_consent(connection, job.consent_id)

@@ -1,4 +1,4 @@
-"""The door for the person at this very machine: no API key, but a secret in the address that `serve` prints.
+"""Access for the person at this machine: no API key, but a secret in the address that `serve` prints.
 
 A request is let in without a key only when it comes over loopback, by this machine's own name, with no trace of a
 proxy, from no other site's page, and with the secret: a reverse proxy on this machine looks like its user in all but

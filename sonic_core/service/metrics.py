@@ -1,4 +1,4 @@
-"""The ledger's state in Prometheus' text format. Counts come from the ledger, so every replica says the same."""
+"""The ledger's state in Prometheus' text format. Counts come from the ledger, so every replica reports the same."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What stands before every endpoint: requests that no endpoint should see, a cap on bodies, security headers."""
+"""Middleware of every endpoint: malformed requests refused, a cap on bodies, security headers."""
 
 import re
 
@@ -18,11 +18,11 @@ _HEADERS = {
 
 
 class TooLarge(Exception):
-    """A body went on past its cap."""
+    """A body exceeded its cap."""
 
 
 class WellFormed:
-    """Refuses requests whose Host or path no honest client sends: what reads them later may stumble."""
+    """Refuses requests with a Host or path that no honest client sends and later code may stumble over."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -78,7 +78,7 @@ class BodyLimit:
 
 
 class SecurityHeaders:
-    """Adds a content security policy and its like to every answer, except the generated API documentation's."""
+    """Adds a content security policy and related headers to every answer but the generated API documentation."""
 
     def __init__(self, app: ASGIApp):
         self.app = app

@@ -1,4 +1,4 @@
-"""The bodies of requests, checked strictly: types, ranges and lengths, and no names we do not know.
+"""The bodies of requests, checked strictly: types, ranges and lengths, and no unknown names.
 
 The settings' model is made from `Settings`, so that ranges and meanings are written once. Every refusal is one
 sentence that names the field.

@@ -1,6 +1,6 @@
 """Where OSS credentials come from: environment, a file, or a short-lived source that is refreshed early.
 
-Never from a workflow, never into a log: the secrets hide from repr, and errors name the source only. Every
+They never come from a workflow and never reach a log: repr hides the secrets, and errors name the source only. Every
 provider has `get_credentials()`, which oss2 asks on every request. Knows no buckets.
 """
 
@@ -70,7 +70,7 @@ class EnvironmentCredentials:
 
 
 class FileCredentials:
-    """A JSON file with access_key_id, access_key_secret and perhaps security_token; reread when it changes."""
+    """A JSON file with access_key_id, access_key_secret and optionally security_token; reread when it changes."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path).expanduser()
@@ -90,7 +90,7 @@ class FileCredentials:
 
 
 class RefreshingCredentials:
-    """Asks `fetch` for short-lived credentials and again five minutes before they end, one thread at a time.
+    """Gets short-lived credentials from `fetch`, and new ones five minutes before they expire, one thread at a time.
 
     While the old ones still hold, a failed refresh is logged and tried again at the next request.
     """
@@ -122,12 +122,12 @@ class RefreshingCredentials:
 
 
 def fetch_from_uri(uri: str) -> Credentials:
-    """From a credentials endpoint that answers `{AccessKeyId, AccessKeySecret, SecurityToken, Expiration}`."""
+    """Credentials from an endpoint that answers `{AccessKeyId, AccessKeySecret, SecurityToken, Expiration}`."""
     return _from_sts_answer(_get_json(uri), "credentials endpoint")
 
 
 def fetch_from_ecs_role(role: str) -> Credentials:
-    """From the metadata service of an Alibaba Cloud machine that carries the RAM role."""
+    """Credentials from the metadata service of an Alibaba Cloud machine that has the RAM role."""
     return _from_sts_answer(_get_json(_ECS_METADATA + quote(role, safe="")), f"RAM role {role} of this machine")
 
 
@@ -164,7 +164,7 @@ def rpc_signature(query: dict[str, str], secret: str) -> str:
 
 
 def make_provider(source: str) -> CredentialsProvider:
-    """From a profile's `credentials`: `env`, `file:PATH`, `uri:URL`, `ecs:ROLE` or `sts:ROLE_ARN`."""
+    """The provider that a profile's `credentials` name: `env`, `file:PATH`, `uri:URL`, `ecs:ROLE` or `sts:ROLE_ARN`."""
     kind, _, rest = source.partition(":")
     if kind == "env" and not rest:
         return EnvironmentCredentials()

@@ -1,7 +1,7 @@
 """A folder on disk as an object store: the default, so that everything runs without an account.
 
-The same meaning as OSS: atomic and exclusive puts, CRC64, signed links that expire. Objects lie at
-`<root>/objects/<key>`, what is known of them at `<root>/meta/<key>.json`, uploads on their way in
+It behaves as OSS does: atomic and exclusive puts, CRC64, signed links that expire. Objects lie at
+`<root>/objects/<key>`, their metadata at `<root>/meta/<key>.json`, unfinished uploads in
 `<root>/parts`. Links are served by our HTTP service, which asks `verify_link`; with no service they are plain
 file URLs. Knows no users and no jobs.
 """
@@ -35,8 +35,8 @@ from sonic_core.storage.store import (
 
 logger = logging.getLogger(__name__)
 _BLOCK = 1 << 20
-_ABANDONED_SECONDS = 3 * 24 * 3600  # after which a part is of an upload that was killed; OSS has the same rule
-_STARTING_SECONDS = 60.0  # between making a part and holding it: where locks work, what nobody holds goes after this
+_ABANDONED_SECONDS = 3 * 24 * 3600  # a part older than this belongs to an upload that was killed; OSS has the same rule
+_STARTING_SECONDS = 60.0  # from creating a part to locking it; after this, a part that nobody locks is deleted
 
 
 class FolderStore(FolderRoot):
@@ -58,7 +58,7 @@ class FolderStore(FolderRoot):
                 try:
                     self._put(key, source, content_type, disposition, overwrite, on_step)
                     break
-                except FileNotFoundError:  # somebody removed an empty folder just before this object came into it
+                except FileNotFoundError:  # another thread has just removed the empty folder
                     if not tries_left:
                         raise
         except OSError as error:
@@ -134,7 +134,7 @@ class FolderStore(FolderRoot):
         return ObjectInfo(key, status.st_size, meta["etag"], meta["crc64"], meta["content_type"], status.st_mtime)
 
     def meta(self, key: str) -> dict:
-        """Checksum, content type and disposition. Recomputed where a crash came between object and record."""
+        """Checksum, content type and disposition. Recomputed if a crash separated the object from its record."""
         try:
             return json.loads(self._meta_path(key).read_text())
         except FileNotFoundError:
@@ -211,7 +211,7 @@ class FolderStore(FolderRoot):
             yield from (Path(place, name) for name in names if name.startswith((".part-", ARRIVED)))
 
     def clear_abandoned(self) -> None:
-        """Deletes what killed processes left of their uploads."""
+        """Deletes the unfinished uploads of killed processes."""
         for part in self._all_parts():
             with suppress(OSError):  # its upload ended, or another process cleared it
                 age = self.clock() - part.stat().st_mtime
@@ -221,7 +221,7 @@ class FolderStore(FolderRoot):
                     self._remove_empty_folders(part.parent)
 
     def _remove_empty_folders(self, folder: Path) -> None:
-        """Removes a folder and those above it that are empty, below one of the store's own."""
+        """Removes a folder, and its parents while they are empty, up to the store's own folders."""
         while folder.parent != self.root and self.root in folder.parents:
             try:
                 folder.rmdir()

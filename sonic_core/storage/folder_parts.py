@@ -1,6 +1,6 @@
 """Uploads in parts to a folder store. The parts of a key lie where its other uploads do, below `<root>/parts/<key>`.
 
-Part 0 holds the content type and says that the upload is open: without it no part is taken. Our HTTP service takes the
+Part 0 holds the content type and marks the upload as open: without it no part is accepted. Our HTTP service takes the
 parts and asks `verify` first.
 """
 
@@ -46,7 +46,7 @@ class FolderParts:
         self._root.verify_use(key, expires, f"{upload} {number} {size}", "part", signature)
 
     def take(self, key: str, upload: str, number: int, source: Path) -> None:
-        """Keeps a part that has come; one that came before is replaced. Raises ObjectNotFound where none is open."""
+        """Keeps a part, replacing an earlier one of its number. Raises ObjectNotFound where no upload is open."""
         path = self._path(key, upload, number)
         self._check_open(key, upload)
         self._write(key, path, source)

@@ -1,4 +1,4 @@
-"""HTTP to addresses that users give, without reaching into our own network (SSRF) and without waiting for ever.
+"""HTTP to addresses that users give, without reaching into our own network (SSRF) and without waiting forever.
 
 Every hop is resolved once, refused unless all its addresses are public, and connected to at exactly the address
 that was checked, with the host's name for TLS and Host. HTTPS only; bytes, redirects and the time of the whole
@@ -33,7 +33,7 @@ _MAX_REDIRECTS = 5
 _SECONDS = 60.0
 _SILENT_SECONDS = 15.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_MAX_LOOKUPS = 64  # a name server that never answers must not use up every thread
+_MAX_LOOKUPS = 64  # a name server that never answers must not tie up every thread
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("sonic-lookups")
 
 
@@ -48,7 +48,7 @@ class Target:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is out in the Internet: not private, loopback, link-local, shared, multicast or mapped."""
+    """Whether an IP address is public: not private, loopback, link-local, shared, multicast or mapped."""
     ip = ipaddress.ip_address(address.split("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -60,7 +60,7 @@ def is_public(address: str) -> bool:
 
 
 def check_url(url: str) -> httpx.URL:
-    """The URL, parsed, when its form is one that may be fetched. Raises InputError; nothing is looked up."""
+    """The parsed URL, if its form is acceptable; raises InputError otherwise. Looks up nothing."""
     if len(url) > MAX_URL:
         raise InputError(f"The URL has {len(url)} characters; at most {MAX_URL} are accepted.")
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp") for character in url):
@@ -80,7 +80,7 @@ def check_url(url: str) -> httpx.URL:
 
 
 def resolve(url: str) -> Target:
-    """Where a URL leads when it may be fetched. Raises InputError. Waits for the name server."""
+    """Where a URL leads, if it may be fetched; raises InputError otherwise. Waits for the name server."""
     parsed = check_url(url)
     host = parsed.raw_host.decode("ascii").strip("[]")
     port = parsed.port or (443 if parsed.scheme == "https" else 80)
@@ -138,7 +138,7 @@ async def download(
 
 
 def fetch(url: str, target: Path, max_bytes: int, seconds: float = _SECONDS, on_step: OnStep | None = None) -> int:
-    """`download` for callers that are not async. On a thread of its own, for theirs may run an event loop already."""
+    """`download` for synchronous callers, on a thread of its own: the caller's may already run an event loop."""
     with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="fetch") as thread:
         return thread.submit(anyio.run, download, url, target, max_bytes, seconds, on_step).result()
 
@@ -165,12 +165,12 @@ async def _save(answer: httpx.Response, target: Path, max_bytes: int, on_step: O
 
 @functools.cache
 def _trust() -> ssl.SSLContext:
-    """The certificates we trust. Read once: it takes as long as the rest of a request."""
+    """The trusted certificates. Read once: reading takes as long as the rest of a request."""
     return ssl.create_default_context(cafile=certifi.where())
 
 
 def lookups() -> anyio.CapacityLimiter:
-    """The event loop's limit of lookups at a time, apart from the threads that answer requests."""
+    """The event loop's limit on simultaneous lookups, separate from the threads that answer requests."""
     try:
         return _limiter.get()
     except LookupError:

@@ -48,7 +48,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def check_id(value: str, what: str) -> str:
-    """A user or job id as one key segment; raises InputError where it is not one already."""
+    """A user or job id, if it is a valid key segment; raises InputError otherwise."""
     if not _SAFE_ID.match(value) or ".." in value or len(value) > MAX_ID_BYTES:
         raise InputError(
             f"The {what} {value[:100]!r} cannot be part of an object key: use at most {MAX_ID_BYTES} letters, "
@@ -58,7 +58,7 @@ def check_id(value: str, what: str) -> str:
 
 
 def check_key(key: str) -> str:
-    """The key itself when OSS and we accept it; raises InputError otherwise."""
+    """The key, if OSS and we accept it; raises InputError otherwise."""
     reason = None
     if not key:
         reason = "it is empty"
@@ -90,7 +90,7 @@ def output_prefix(user: str, job: str) -> str:
 
 
 def thumbnail_key(user: str, job: str) -> str:
-    """The key of the small picture by which people know a job."""
+    """The key of a job's thumbnail."""
     return f"{input_prefix(user, job)}thumbnail.jpg"
 
 
@@ -102,5 +102,5 @@ def output_key(user: str, job: str, attempt: int, name: str) -> str:
 
 
 def attempt_prefix(key: str) -> str:
-    """Where everything lies that the attempt has made whose object has this key."""
+    """The prefix of everything made by the attempt that made this object."""
     return key.rpartition("/")[0] + "/"

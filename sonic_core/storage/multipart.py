@@ -35,7 +35,7 @@ def upload(
     call: Call,
     on_step: OnStep | None = None,
 ) -> int:
-    """Uploads `source` as object `name`, returns its CRC64. Raises StorageError and its kinds."""
+    """Uploads `source` as object `name` and returns its CRC64. Raises StorageError and its subclasses."""
     size = source.stat().st_size
     part_size = max(part_size, math.ceil(size / _MAX_PARTS))
     record = _Record(source, f"{bucket.bucket_name}/{name}", size, part_size)
@@ -158,7 +158,7 @@ def _number(item: tuple[str, Any]) -> int:
 
 
 class _Record:
-    """What has been uploaded so far, in a JSON file beside the source; void when the source changed."""
+    """What has been uploaded so far, in a JSON file beside the source; ignored when the source has changed."""
 
     def __init__(self, source: Path, target: str, size: int, part_size: int):
         self._path = source.with_name(f".{source.name}.upload.json")

@@ -1,4 +1,4 @@
-"""A bucket of Alibaba Cloud OSS and how to ask it: clients, names, retries, and oss2's errors in our words.
+"""A bucket of Alibaba Cloud OSS: its clients, names and retries, and our errors for those of oss2.
 
 oss2 retries nothing, so retries (tenacity) are ours. Errors carry status, code and request id only: an OSS error body
 can hold the signed request with its token.
@@ -90,7 +90,7 @@ class OssBucket:
             ) from None
 
     def headers(self, content_type: str, overwrite: bool) -> dict[str, str]:
-        """What is said of every object that is sent."""
+        """The headers of every object that is sent."""
         return {
             "Content-Type": content_type,
             "x-oss-storage-class": self.profile.storage_class,

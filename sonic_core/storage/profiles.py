@@ -20,7 +20,7 @@ _MAX_LINK_SECONDS = 7 * 24 * 3600  # the limit of OSS V4 signatures
 
 @dataclass(frozen=True)
 class Profile:
-    """Everything but the secrets. `kind` is `folder`, `oss` or `s3`."""
+    """Everything about a store but the secrets. `kind` is `folder`, `oss` or `s3`."""
 
     name: str = "default"
     kind: str = "folder"

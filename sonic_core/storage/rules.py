@@ -1,7 +1,7 @@
 """The rules recommended for the buckets: what `storage init` sets and `storage check` compares.
 
 Private, public-access block, versioning, referers, lifecycle (inputs to IA after 7 days and Archive after 30,
-abandoned multipart uploads gone after 3 days, replaced versions after 30). Rules of other people in the same
+abandoned multipart uploads deleted after 3 days, replaced versions after 30). Other people's rules in the same
 bucket are kept. Knows one bucket at a time, and nothing of its objects.
 """
 
@@ -26,7 +26,7 @@ _ABORT_DAYS, _IA_DAYS, _ARCHIVE_DAYS, _OLD_VERSION_DAYS = 3, 7, 30, 30
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: `read` says what is set, `wanted` what should be, both in words; `write` sets it."""
+    """One rule: `read` gives what is set and `wanted` what should be, both in words; `write` sets it."""
 
     name: str
     wanted: str

@@ -1,4 +1,4 @@
-"""S3 and what speaks like it (AWS, MinIO, Ceph, R2) as a Store, by boto3.
+"""S3 and compatible services (AWS, MinIO, Ceph, R2) as a Store, by boto3.
 
 S3 knows no CRC64 of ours, so it travels with the object as metadata; objects that others uploaded have none and are
 verified by their MD5 where the ETag is one. Credentials come from boto3's own chain (environment, files, roles).
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class S3Store(S3Bucket):
-    """A Store in one bucket. `threshold` and `part_size`: above and in what sizes an upload is multipart."""
+    """A Store in one bucket. Uploads of more than `threshold` bytes go in parts of `part_size` bytes."""
 
     def __init__(self, profile: Profile, client: Any, threshold: int = _THRESHOLD, part_size: int = _PART):
         super().__init__(profile, client)

@@ -1,4 +1,4 @@
-"""A bucket of S3, or of what speaks like it, and how to ask it: names, and boto3's errors in our words."""
+"""A bucket of S3 or of a compatible service: its names, and our errors for those of boto3."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ class S3Bucket:
         return object_info(key, self.call(lambda: self.client.head_object(Bucket=self.profile.bucket, Key=name), key))
 
     def storage_class(self) -> dict[str, str]:
-        """As an argument of what makes an object."""
+        """The storage class, as an argument of calls that create an object."""
         named = self.profile.storage_class
         return {} if named == "Standard" else {"StorageClass": named.upper()}
 

@@ -1,4 +1,4 @@
-"""Folders for photos, voices and videos while they are worked on; gone when their process is, even by `kill -9`.
+"""Folders for photos, voices and videos while they are worked on; deleted when their process ends, even by `kill -9`.
 
 A folder's owner holds a lock on it that the system takes away with the process. `clear_abandoned` deletes every
 folder whose lock is free, so any living service or worker of this machine cleans up after the dead ones.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: a folder is old before it counts as abandoned
+except ImportError:  # Windows has no such lock: there a folder counts as abandoned after this age
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def _clear_mine() -> None:
 
 
 def clear_abandoned() -> int:
-    """Deletes the scratch folders of processes that have died; says how many. Others' folders are left alone."""
+    """Deletes the scratch folders of dead processes; returns how many. Leaves other users' folders alone."""
     cleared = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
@@ -94,5 +94,5 @@ def _is_abandoned(folder: Path) -> bool:
     lock = folder / _LOCK
     if lock.exists() and is_held(lock):
         return False
-    # Without the mark it was made a moment ago, and its owner is just about to lock it.
+    # A folder without the mark is new, and its owner is about to lock it.
     return age > _STARTING_SECONDS or (lock.exists() and lock.stat().st_size > 0)

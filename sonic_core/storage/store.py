@@ -1,7 +1,7 @@
-"""The one narrow interface to object storage: put, get, head, delete, sign, list, and the ends of uploads.
+"""The one narrow interface to object storage: put, get, head, delete, sign, list, and abort uploads.
 
-Three stores speak it, a folder on disk (`folder.py`), OSS (`oss.py`) and S3 (`s3.py`), with the same meaning: an
-upload does not overwrite unless asked, appears whole or not at all, and carries a CRC64; a download goes to a
+Three stores implement it, a folder on disk (`folder.py`), OSS (`oss.py`) and S3 (`s3.py`), with the same meaning: an
+upload does not overwrite unless told to, appears whole or not at all, and carries a CRC64; a download goes to a
 temporary name and is verified before it is renamed. Knows no buckets, no credentials, no jobs.
 """
 
@@ -21,7 +21,7 @@ from sonic_core.storage.crc64 import crc64
 
 
 class StorageError(SonicError):
-    """The store did not do what was asked; trying again later may help."""
+    """The store failed; trying again later may help."""
 
 
 class ObjectNotFound(StorageError):
@@ -43,16 +43,16 @@ class StorageFull(StorageError):
 
 
 class ChecksumError(StorageError):
-    """The bytes that arrived are not the bytes that were sent, or nobody can tell."""
+    """The bytes that arrived are not those that were sent, or this cannot be verified."""
 
 
 class ChecksumMissing(ChecksumError):
-    """The store names no checksum, so nobody can tell; asking again would not help."""
+    """The store gives no checksum, so nothing can be verified; a retry would not help."""
 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a store says of an object. `crc64` is None only where a listing does not carry it."""
+    """A store's metadata of an object. `crc64` is None only where a listing lacks it."""
 
     key: str
     size: int  # bytes
@@ -73,27 +73,27 @@ class UploadLink:
 
 
 class PartUploads(Protocol):
-    """Uploads in parts that somebody else sends straight to the store, and that go on where they broke off.
+    """Resumable uploads whose parts a client sends straight to the store.
 
-    All parts but the last have the same size, 5 MiB or more. `Store.abort_uploads` ends what nobody completes. Every
-    method raises ObjectNotFound where the upload is not open.
+    All parts but the last have the same size, 5 MiB or more. `Store.abort_uploads` ends those that nobody completes.
+    Every method raises ObjectNotFound where the upload is not open.
     """
 
     def begin(self, key: str, content_type: str) -> str:
-        """Opens an upload; the name by which the store knows it."""
+        """Opens an upload and returns the store's id of it."""
 
     def sign(self, key: str, upload: str, number: int, *, size: int, seconds: int) -> UploadLink:
-        """Lets its holder send part `number` (from 1) of exactly this size, once more where it came already."""
+        """A link to send part `number` (from 1) of exactly this size; a part sent again replaces the first."""
 
     def arrived(self, key: str, upload: str) -> dict[int, int]:
-        """The parts that have come: number to size in bytes."""
+        """The parts that have arrived: number to size in bytes."""
 
     def complete(self, key: str, upload: str) -> ObjectInfo:
-        """Makes the object of the parts that have come, in order; raises ObjectExists where there is one."""
+        """Joins the parts that have arrived, in order; raises ObjectExists where the object exists."""
 
 
 class Store(Protocol):
-    """What every store does. Errors: StorageError, and InputError for a refused key."""
+    """What every store can do. Raises StorageError, and InputError for a refused key."""
 
     def put(
         self,
@@ -119,10 +119,10 @@ class Store(Protocol):
         """Deletes; no error where there is nothing."""
 
     def sign(self, key: str, *, seconds: int = 3600, filename: str | None = None) -> str:
-        """A link that lets its holder read the object for `seconds`; `filename` makes browsers save it so."""
+        """A link to read the object for `seconds`; browsers save the file as `filename`."""
 
     def sign_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> UploadLink:
-        """Lets its holder upload one object of exactly this size and type; the signature covers both."""
+        """A link to upload one object of exactly this size and type; the signature covers both."""
 
     def in_parts(self) -> PartUploads:
         """Uploads in parts to this store."""
@@ -131,7 +131,7 @@ class Store(Protocol):
         """Objects whose key begins with `prefix`, in key order."""
 
     def abort_uploads(self, prefix: str) -> None:
-        """Deletes what has come so far of uploads under way or broken off, of keys that begin with `prefix`."""
+        """Deletes unfinished uploads, running or broken off, of keys that begin with `prefix`."""
 
 
 def check_absent(store: Store, key: str) -> None:
@@ -159,7 +159,7 @@ def write_verified(
     """Writes blocks to a temporary file beside `target`, checks size and CRC64, then renames.
 
     The cap is checked before (the size the store names) and during (the bytes that come). `trusted`: the caller
-    verifies in another way what carries no CRC64.
+    verifies an object without a CRC64 in another way.
     """
     if info.size > max_bytes:
         raise InputError(f"The object {info.key} has {info.size} bytes; at most {max_bytes} are accepted.")
@@ -184,7 +184,7 @@ def write_verified(
 
 
 def explain_os_error(error: OSError, what: str) -> StorageError:
-    """A sentence of ours for what the file system said."""
+    """Our error, with one sentence, for an error of the file system."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StorageFull(f"There is no room left for {what}; free some space or delete old videos, then try again.")
     return StorageError(f"The folder store cannot work on {what}: {error.strerror or type(error).__name__}.")
@@ -194,7 +194,7 @@ def explain_os_error(error: OSError, what: str) -> StorageError:
 def temporary_file(target: Path, mode: int = 0o600) -> Iterator[tuple[BinaryIO, Path]]:
     """An open temporary file beside `target`; removed at the end unless the caller renamed it.
 
-    `mode`, less the user's umask: what lies in a store is its owner's, what was fetched from it is like other files.
+    `mode`, less the user's umask: files in a store are readable by their owner only, downloads are like other files.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.with_name(f".part-{secrets.token_hex(8)}")

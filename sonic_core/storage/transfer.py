@@ -1,4 +1,4 @@
-"""Files between this machine and a storage profile, or an https URL: what the storage nodes of ComfyUI ask for.
+"""Files between this machine and a storage profile, or an https URL: for the storage nodes of ComfyUI.
 
 A caller gives the name of a profile and never a secret; errors and logs show neither links nor their queries. Knows
 profiles, keys and URLs; no jobs, no ledger.
@@ -46,7 +46,7 @@ def stores_of(profile: str) -> Stores:
 
 
 def user() -> str:
-    """Whose results these are, from the environment and never from a workflow."""
+    """The user whose results these are: from the environment, never from a workflow."""
     return check_id(os.environ.get("SONIC_STORAGE_USER") or DEFAULT_USER, "user in SONIC_STORAGE_USER")
 
 
@@ -55,7 +55,7 @@ def is_url(source: str) -> bool:
 
 
 def name_of(source: str) -> str:
-    """A harmless file name for what a key or a URL points to."""
+    """A safe file name for what a key or a URL points to."""
     path = urlsplit(source).path if is_url(source) else source
     return sanitize_name(unquote(path), "file")
 
