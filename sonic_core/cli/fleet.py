@@ -171,7 +171,7 @@ def run_serve(args: argparse.Namespace) -> int:
 
 def live_host(args: argparse.Namespace) -> "LiveHost | None":
     """What live talks share; None where there are to be none."""
-    from sonic_core.service.live_host import LiveHost
+    from sonic_core.service.live_host import LiveHost, ice_servers_from
     from sonic_core.service.slots import Slots
 
     def load() -> Any:
@@ -180,7 +180,8 @@ def live_host(args: argparse.Namespace) -> "LiveHost | None":
         return SonicPipeline.from_pretrained("lite", device=args.device)
 
     talks = args.talks if args.talks is not None else int(args.all_in_one)
-    return LiveHost(load, Slots("live talks", 1, talks)) if talks > 0 else None
+    servers = ice_servers_from(os.environ.get("SONIC_ICE_SERVERS", ""))
+    return LiveHost(load, Slots("live talks", 1, talks), ice_servers=servers) if talks > 0 else None
 
 
 def _local_door(host: str, port: int) -> "LocalDoor | None":

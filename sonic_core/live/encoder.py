@@ -30,6 +30,11 @@ X264 = {
 }
 
 
+def even(size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) less the last column and row of odd sides: codecs halve the colour's resolution."""
+    return size[0] & ~1, size[1] & ~1
+
+
 class Label:
     """The visible label, laid over uint8 pictures of one size. `seconds` as in `VisibleLabel`."""
 
@@ -40,8 +45,10 @@ class Label:
         self.kept, self.added = 1 - cover[self.part], colour[self.part] * cover[self.part] * 255
         self.frames = math.inf if visible.seconds is None else math.ceil(visible.seconds * FPS)
 
-    def on(self, picture: np.ndarray) -> np.ndarray:
-        """A copy of the picture with the label on it."""
+    def on(self, picture: np.ndarray, index: int) -> np.ndarray:
+        """The picture of frame `index`: a copy with the label on it, or itself once the label has stood long enough."""
+        if index >= self.frames:
+            return picture
         marked = picture.copy()
         marked[self.part] = (picture[self.part] * self.kept + self.added + 0.5).astype(np.uint8)
         return marked
@@ -51,8 +58,8 @@ class LiveEncoder:
     """Writes the moments of one talk into an open container. The first picture written is a key frame."""
 
     def __init__(self, container: Any, size: tuple[int, int], label: VisibleLabel | None = None, job_id: str = ""):
-        self.container, self.size = container, (size[0] & ~1, size[1] & ~1)
-        self.label = Label(label, size) if label is not None else None
+        self.container, self.size = container, even(size)
+        self.label = Label(label, self.size) if label is not None else None
         container.metadata[RECORD_KEY] = record(job_id)
         self.video = container.add_stream("libx264", rate=FPS, options=X264)
         self.video.width, self.video.height, self.video.pix_fmt = *self.size, "yuv420p"
@@ -73,10 +80,10 @@ class LiveEncoder:
             self.first = shown.moment.index
         index = shown.moment.index - self.first
         if shown.picture is not None:
-            picture = shown.picture
-            if self.label is not None and index < self.label.frames:
-                picture = self.label.on(picture)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[: self.size[1], : self.size[0]]))
+            picture = shown.picture[: self.size[1], : self.size[0]]
+            if self.label is not None:
+                picture = self.label.on(picture, index)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))
             frame = frame.reformat(
                 format="yuv420p", dst_colorspace=BT709, src_color_range=FULL_RANGE, dst_color_range=LIMITED_RANGE
             )

@@ -44,10 +44,10 @@ class Pace:
         while not ended():
             heard += BLOCK
             due = self.started + heard / FPS
-            if (wait := due - self.clock()) > 0:
-                self.sleep(wait)
-            elif wait < -LOST:
+            wait = due - self.clock()
+            if wait < -LOST:
                 self.started, self.restarts = self.clock() - heard / FPS, self.restarts + 1
+            self.sleep(max(0.0, wait))
             for moment in session.advance(BLOCK):
                 yield self._shown(session, moment, self.started + heard / FPS)
 

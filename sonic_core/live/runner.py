@@ -1,4 +1,4 @@
-"""A talk on a thread of its own: sound in from anywhere, fragments of an MP4 and events out, until it is stopped."""
+"""A talk on a thread of its own: sound in from anywhere, fragments of an MP4 out, or frames to a WebRTC peer."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from sonic_core.disclosure.label import VisibleLabel
 from sonic_core.live.fragments import Fragmenter
 from sonic_core.live.pace import Pace
 from sonic_core.live.session import LiveSession
 from sonic_core.media.prefetch import ahead
+
+if TYPE_CHECKING:
+    from sonic_core.live.peer import Peer
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +29,7 @@ class Runner(threading.Thread):
         super().__init__(name=f"talk-{talk_id}", daemon=True)
         self.session, self.label, self.talk_id, self.on_data = session, label, talk_id, on_data
         self.pace = Pace()
+        self.peer: Peer | None = None  # takes the frames in place of `on_data` as soon as it is there
         self._stop_asked = threading.Event()
 
     def stop(self) -> None:
@@ -36,7 +41,9 @@ class Runner(threading.Thread):
         try:
             with closing(ahead(self.pace.frames(self.session, self._stop_asked.is_set))) as coming:
                 for shown in coming:
-                    if data := fragments.write(shown):
+                    if (peer := self.peer) is not None:
+                        peer.write(shown)
+                    elif data := fragments.write(shown):
                         self.on_data(data)
             self.on_data(fragments.close())
         except Exception:  # the outermost frame of a thread: whatever went wrong must be seen and end the talk

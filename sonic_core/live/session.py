@@ -43,26 +43,28 @@ class LiveSession:
         self.talk, self.on_event = talk, on_event
         self.queue = SoundQueue(backlog)
         self._to_speech = ToSpeech()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of everything but the queue
+        self._queue_lock = threading.Lock()  # apart, so that a push never waits until the ears have listened
         self._held: deque[np.ndarray] = deque()  # sound whose pictures are not final
         self._index, self._quiet = 0, HELD + 1
         self._muted = 0  # moments to come that were interrupted
 
     def push(self, samples: np.ndarray, rate: int) -> None:
         """Mono float samples (n,) in [-1, 1]. Raises InputError."""
-        with self._lock:
+        with self._queue_lock:
             self.queue.push(samples, rate)
 
     def end(self) -> None:
         """What was pushed is all there is for now."""
-        with self._lock:
+        with self._queue_lock:
             self.queue.end()
 
     def interrupt(self) -> None:
         """Drop everything that was not shown yet and close the mouth."""
         with self._lock:
-            spoke = self._quiet <= HELD or self.queue.waiting > 0
-            self.queue.clear()
+            with self._queue_lock:
+                spoke = self._quiet <= HELD or self.queue.waiting > 0
+                self.queue.clear()
             for index, sound in enumerate(self._held):
                 fading = np.zeros_like(sound)
                 if index == 0:
@@ -77,7 +79,8 @@ class LiveSession:
     def advance(self, frames: int) -> list[Moment]:
         """Listen to the next `frames` frames of sound, or silence: the moments that became final."""
         with self._lock:
-            sounds = list(self.queue.take(frames))
+            with self._queue_lock:
+                sounds = list(self.queue.take(frames))
             self._held.extend(sounds)
             rows = self.talk.push(np.concatenate([self._to_speech(sound) for sound in sounds]))
             ready = [self._held.popleft() for _ in rows]

@@ -1,5 +1,7 @@
 """What live talks share: the engine, the places for them, and the tickets with which sockets begin."""
 
+import importlib.util
+import json
 import secrets
 import threading
 import time
@@ -9,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sonic_core.errors import InputError
+from sonic_core.errors import InputError, SettingsError
 from sonic_core.service.slots import Slots
 
 TICKET_SECONDS = 60.0
@@ -33,6 +35,8 @@ class LiveHost:
 
     load: Callable[[], Any]  # () -> SonicPipeline
     slots: Slots = field(default_factory=lambda: Slots("live talks", 1, 2))
+    webrtc: bool = field(default_factory=lambda: importlib.util.find_spec("aiortc") is not None)
+    ice_servers: list[dict[str, Any]] = field(default_factory=list)  # for the service and for browsers
     tickets: dict[str, Ticket] = field(default_factory=dict)
     _pipe: Any = None
     _loading: threading.Lock = field(default_factory=threading.Lock)
@@ -57,3 +61,20 @@ class LiveHost:
     def redeem(self, word: str) -> Ticket | None:
         ticket = self.tickets.pop(word, None)
         return ticket if ticket is not None and ticket.until > time.monotonic() else None
+
+
+def ice_servers_from(text: str) -> list[dict[str, Any]]:
+    """The STUN and TURN servers in the JSON of SONIC_ICE_SERVERS, as a browser takes them. Raises SettingsError."""
+    try:
+        servers = json.loads(text or "[]")
+    except ValueError:
+        servers = None
+    if not isinstance(servers, list) or not all(_is_ice_server(server) for server in servers):
+        raise SettingsError(
+            'SONIC_ICE_SERVERS must be a list like [{"urls": "stun:host:3478"}], for TURN with username and credential'
+        )
+    return servers
+
+
+def _is_ice_server(server: Any) -> bool:
+    return isinstance(server, dict) and "urls" in server and server.keys() <= {"urls", "username", "credential"}

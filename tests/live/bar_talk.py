@@ -27,5 +27,14 @@ class BarTalk:
         self.closed = True
 
 
+class BigTalk(BarTalk):
+    """The same at twice the size, for what needs room: a label, a codec."""
+
+    size = (128, 128)
+
+    def draw(self, row):
+        return np.kron(super().draw(row), np.ones((2, 2, 1), np.uint8))
+
+
 def tone(seconds: float, rate: int = 48000, hertz: float = 300.0) -> np.ndarray:
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)

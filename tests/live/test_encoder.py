@@ -5,20 +5,13 @@ import json
 
 import av
 import numpy as np
-from bar_talk import BarTalk, tone
+from bar_talk import BigTalk, tone
 
 from sonic_core.disclosure.label import VisibleLabel
 from sonic_core.live.fragments import Fragmenter
 from sonic_core.live.pace import LiveFrame, unpaced
 from sonic_core.live.session import LiveSession
 from sonic_core.live.sound import RATE
-
-
-class BigTalk(BarTalk):
-    size = (128, 128)
-
-    def draw(self, row):
-        return np.kron(super().draw(row), np.ones((2, 2, 1), np.uint8))
 
 
 def talk(seconds: float = 4.0) -> list[LiveFrame]:

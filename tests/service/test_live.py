@@ -1,5 +1,6 @@
 """Live talks over the socket: who may begin one, what comes out, and every way in which one ends."""
 
+import asyncio
 import io
 import json
 import subprocess
@@ -19,23 +20,17 @@ from websockets.sync.client import connect
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "live"))
 
-from bar_talk import BarTalk, tone
+from bar_talk import BigTalk, tone
 
+from sonic_core.errors import SettingsError
 from sonic_core.ledger.reservations import Limits
-from sonic_core.service import live
+from sonic_core.service import live_talk
 from sonic_core.service.api_keys import create_key
 from sonic_core.service.app import Service
-from sonic_core.service.live_host import LiveHost
+from sonic_core.service.live_host import LiveHost, ice_servers_from
 from sonic_core.service.slots import Slots
 
 CONSENT = {"agreed": True, "subject": "s-1", "purpose": "a greeting"}
-
-
-class BigTalk(BarTalk):
-    size = (128, 128)
-
-    def draw(self, row):
-        return np.kron(super().draw(row), np.ones((2, 2, 1), np.uint8))
 
 
 class ToyPipe:
@@ -151,7 +146,7 @@ def test_who_may_begin(url, begin, client, service, portrait):
 
 
 def test_a_withdrawn_consent_ends_the_talk(url, begin, client, monkeypatch):
-    monkeypatch.setattr(live, "CONSENT_SECONDS", 0.2)
+    monkeypatch.setattr(live_talk, "CONSENT_SECONDS", 0.2)
     answer = begin()
     with socket(url, answer) as talk:
         messages(talk, lambda text, data: text.get("type") == "ready")
@@ -179,6 +174,59 @@ def test_nonsense_is_named_and_the_talk_goes_on(url, begin):
         messages(talk, lambda text, data: "not numbers" in text.get("detail", ""))
         talk.send(tone(0.5).tobytes())
         messages(talk, lambda text, data: text.get("type") == "speaking")
+
+
+def test_an_offer_moves_the_talk_to_webrtc_and_its_end_ends_it(url, begin):
+    pytest.importorskip("aiortc")
+    from browser_peer import BrowserPeer, reachable
+    from websockets.asyncio.client import connect as connect_async
+
+    if not reachable:
+        pytest.skip("no network but loopback")
+    address = url.replace("http", "ws") + begin().json()["socket"]
+
+    async def talk():
+        browser, texts, late = BrowserPeer(), [], 0
+        async with connect_async(address, max_size=None) as socket:
+            texts.append(json.loads(await socket.recv()))
+            await socket.send(json.dumps({"type": "offer", "sdp": await browser.offer()}))
+            async for message in socket:
+                if isinstance(message, bytes):
+                    late += len(browser.pictures) > 10
+                    continue
+                texts.append(json.loads(message))
+                if texts[-1]["type"] == "answer":
+                    await browser.accept(texts[-1]["sdp"])
+                    await socket.send(json.dumps({"type": "offer", "sdp": "again"}))
+                if texts[-1]["type"] == "speaking":
+                    await browser.hears(lambda: browser.sounds and max(browser.sounds) > 0.2)
+                    await browser.connection.close()
+        return texts, late, browser
+
+    texts, late, browser = asyncio.run(talk())
+    assert texts[0]["webrtc"] is True and texts[0]["ice"] == []
+    assert [text["type"] for text in texts[1:4]] == ["answer", "error", "speaking"]
+    assert texts[-1]["type"] == "ended" and len(browser.pictures) > 20
+    assert late <= 1, "nothing but the end of the file goes over the socket any more"
+
+
+def test_without_webrtc_the_socket_says_so_and_goes_on(url, begin, host):
+    host.webrtc = False
+    with socket(url, begin()) as talk:
+        texts, _ = messages(talk, lambda text, data: text.get("type") == "ready")
+        assert texts[0]["webrtc"] is False
+        talk.send(json.dumps({"type": "offer", "sdp": "v=0"}))
+        messages(talk, lambda text, data: "no WebRTC" in text.get("detail", ""))
+        talk.send(tone(0.5).tobytes())
+        messages(talk, lambda text, data: text.get("type") == "speaking")
+
+
+@pytest.mark.parametrize("text", ["no json", "{}", '[{"url": "stun:x"}]', '["stun:x"]'])
+def test_ice_servers_that_are_none_are_named(text):
+    with pytest.raises(SettingsError, match="SONIC_ICE_SERVERS"):
+        ice_servers_from(text)
+    turn = '[{"urls": "turn:host", "username": "u", "credential": "c"}]'
+    assert ice_servers_from(turn) == json.loads(turn) and ice_servers_from("") == []
 
 
 def test_without_a_host_there_are_no_talks(ledger, stores):

@@ -5,11 +5,19 @@
 //   talk.start(48000);            // then, as often as there is sound:
 //   talk.send(float32Samples);
 //   talk.interrupt(); talk.close();
+//
+// For a microphone, `await talk.connect(mediaStream)` in place of start and send: over WebRTC, a little sooner. It is
+// false where WebRTC is missing or blocked; then the talk goes on over the socket.
+const CONNECT_SECONDS = 4;
+
 export class LiveTalk {
   constructor(path, video, onMessage) {
     this.video = video;
     this.onMessage = onMessage;
     this.waiting = []; // pieces that the buffer has not taken yet
+    this.peer = null; // once the talk goes over WebRTC
+    this.expected = {}; // what to call with the next message of a type
+    this.ready = this.next("ready");
     this.socket = new WebSocket(new URL(path, location.href.replace(/^http/, "ws")));
     this.socket.binaryType = "arraybuffer";
     this.opened = new Promise((resolve) => this.socket.addEventListener("open", resolve));
@@ -17,9 +25,53 @@ export class LiveTalk {
       if (typeof data !== "string") return this.play(data);
       const message = JSON.parse(data);
       if (message.type === "ready") this.open(message.mime);
+      if (this.expected[message.type]) this.expected[message.type](message);
       this.onMessage(message);
     });
-    this.socket.addEventListener("close", ({ reason }) => this.onMessage({ type: "closed", detail: reason }));
+    this.socket.addEventListener("close", ({ reason }) => {
+      this.peer?.close();
+      this.onMessage({ type: "closed", detail: reason });
+    });
+  }
+
+  // Moves sound and picture to WebRTC. `sound` is the microphone's MediaStream.
+  async connect(sound) {
+    const { webrtc, ice } = await this.ready;
+    if (!webrtc || !window.RTCPeerConnection) return false;
+    const peer = new RTCPeerConnection({ iceServers: ice });
+    try {
+      const incoming = new MediaStream();
+      for (const track of sound.getAudioTracks()) peer.addTrack(track, sound);
+      peer.addTransceiver("video", { direction: "recvonly" });
+      peer.addEventListener("track", ({ track }) => incoming.addTrack(track));
+      await peer.setLocalDescription();
+      await state(peer, "iceGatheringState", ["complete"], 1);
+      this.socket.send(JSON.stringify({ type: "offer", sdp: peer.localDescription.sdp }));
+      const { sdp } = await Promise.race([this.next("answer"), this.next("error")]);
+      await peer.setRemoteDescription({ type: "answer", sdp });
+      await state(peer, "connectionState", ["connected", "failed"], CONNECT_SECONDS);
+      if (peer.connectionState !== "connected") throw new Error("no way through");
+      this.peer = peer;
+      this.show(incoming);
+      peer.addEventListener("connectionstatechange", () => peer.connectionState === "failed" && this.close());
+      return true;
+    } catch {
+      peer.close();
+      return false;
+    }
+  }
+
+  next(type) {
+    return new Promise((resolve) => (this.expected[type] = resolve));
+  }
+
+  show(stream) {
+    this.buffer = null;
+    this.source = null;
+    this.video.removeAttribute("src");
+    this.video.srcObject = stream;
+    this.video.playbackRate = 1;
+    this.video.play().catch(() => {});
   }
 
   // `live`: the sound comes from a microphone; what is late is dropped instead of queued.
@@ -42,17 +94,19 @@ export class LiveTalk {
 
   open(mime) {
     const Source = window.ManagedMediaSource || window.MediaSource;
-    this.source = new Source();
+    const source = (this.source = new Source());
     this.video.disableRemotePlayback = true;
-    this.video.src = URL.createObjectURL(this.source);
-    this.source.addEventListener("sourceopen", () => {
-      this.buffer = this.source.addSourceBuffer(mime);
+    this.video.src = URL.createObjectURL(source);
+    source.addEventListener("sourceopen", () => {
+      if (this.peer) return;
+      this.buffer = source.addSourceBuffer(mime);
       this.buffer.addEventListener("updateend", () => this.feed());
       this.feed();
     });
   }
 
   play(data) {
+    if (this.peer) return;
     this.waiting.push(data);
     this.feed();
   }
@@ -72,4 +126,14 @@ export class LiveTalk {
       this.buffer.appendBuffer(this.waiting.shift());
     }
   }
+}
+
+// When the connection's `name` is one of `wanted`, or after so many seconds.
+function state(peer, name, wanted, seconds) {
+  return new Promise((resolve) => {
+    const look = () => wanted.includes(peer[name]) && resolve();
+    peer.addEventListener(`${name.toLowerCase()}change`, look);
+    setTimeout(resolve, 1000 * seconds);
+    look();
+  });
 }

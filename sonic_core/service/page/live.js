@@ -41,6 +41,12 @@ async function beginTalk() {
   body.set("consent", JSON.stringify({ agreed: form.consent.checked, subject: form.subject.value, purpose: form.purpose.value }));
   const { socket } = await (await call("/live", { method: "POST", body })).json();
   talk.client = new LiveTalk(socket, find("live-video"), hearTalk);
+  if (!(await talk.client.connect(stream))) await sendSamples(stream);
+}
+
+// Where WebRTC is missing or blocked the sound goes over the socket.
+async function sendSamples(stream) {
+  if (!talk) return; // it has ended meanwhile
   talk.context = new AudioContext();
   await talk.context.audioWorklet.addModule("/static/microphone.js");
   const microphone = new AudioWorkletNode(talk.context, "microphone");

@@ -1,0 +1,179 @@
+"""A talk over WebRTC: sound of a browser's microphone in, pictures and Opus out. Needs aiortc, the extra `webrtc`.
+
+The browser makes the offer and this side answers it; how the two texts travel is the caller's business. Pictures go out
+as VP8, which costs a third of aiortc's H.264 to encode and every browser plays; H.264 where a peer takes nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+
+from sonic_core.disclosure.label import VisibleLabel
+from sonic_core.errors import InputError
+from sonic_core.live.encoder import Label, even
+from sonic_core.live.pace import LiveFrame
+from sonic_core.live.sound import FPS, RATE
+
+logger = logging.getLogger(__name__)
+
+PACKET = RATE // 50  # samples of one Opus packet
+WAITING = {"video": FPS, "audio": 50}  # frames that may wait to be encoded: one second
+MAX_OFFER = 64_000  # characters
+MAX_CANDIDATES = 32  # addresses that an offer may name; each is sent a few packets
+DEAD = ("failed", "closed")
+
+
+class OutgoingTrack(MediaStreamTrack):
+    """Frames on their way to the encoder. Where it is too slow the oldest go, so memory stays constant."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind = kind
+        self.frames: asyncio.Queue[Any] = asyncio.Queue(WAITING[kind])
+
+    def put(self, frame: Any) -> None:
+        if self.frames.full():
+            self.frames.get_nowait()
+        self.frames.put_nowait(frame)
+
+    async def recv(self) -> Any:
+        """The next frame, as aiortc asks for it."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        return await self.frames.get()
+
+
+class Peer:
+    """The other side of one talk. Every method but `write` belongs to the event loop that made it."""
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        label: VisibleLabel | None,
+        on_sound: Callable[[np.ndarray, int], None],
+        on_connected: Callable[[], None],
+        on_lost: Callable[[], None],
+        ice_servers: Sequence[dict[str, Any]] = (),
+    ):
+        """`on_sound(samples, rate)` gets the microphone's sound; `on_lost` is called once, if ever, after a connection.
+
+        `ice_servers` are the STUN and TURN servers, as a browser's RTCPeerConnection takes them; none by default, so
+        that nobody outside is asked.
+        """
+        self.size, self.label = even(size), Label(label, even(size)) if label is not None else None
+        self.on_sound, self.on_connected, self.on_lost = on_sound, on_connected, on_lost
+        self.loop = asyncio.get_running_loop()
+        servers = [RTCIceServer(**server) for server in ice_servers]
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self.connection.on("connectionstatechange", self._changed)
+        self.connection.on("track", self._hear)
+        self.video, self.audio = OutgoingTrack("video"), OutgoingTrack("audio")
+        self.first: int | None = None  # the moment that became second 0 of this connection
+        self.connected = False
+        self._listening: asyncio.Task[None] | None = None
+
+    async def answer(self, offer: str) -> str:
+        """The answer to an offer, both SDP. Raises InputError for an offer that cannot be met."""
+        if len(offer) > MAX_OFFER or offer.count("a=candidate") > MAX_CANDIDATES:
+            raise InputError(f"The offer has {len(offer)} characters or too many candidates; send one browser's offer.")
+        try:
+            await self.connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            kinds = {transceiver.kind: transceiver for transceiver in self.connection.getTransceivers()}
+            if set(kinds) != {"audio", "video"}:
+                raise InputError("The offer must have one part for sound and one for pictures.")
+            self.connection.addTrack(self.video)
+            self.connection.addTrack(self.audio)
+            codecs = RTCRtpSender.getCapabilities("video").codecs
+            kinds["video"].setCodecPreferences(sorted(codecs, key=lambda codec: codec.mimeType != "video/VP8"))
+            await self.connection.setLocalDescription()
+        except InputError:
+            raise
+        except Exception as error:  # what aiortc raises for a damaged offer depends on where it is damaged
+            logger.info("an offer was refused: %r", error)
+            raise InputError("The offer cannot be met: it is damaged, or has no codec that is known here.") from error
+        return self.connection.localDescription.sdp
+
+    def write(self, shown: LiveFrame) -> None:
+        """Send a moment. From any thread; never waits."""
+        if self.first is None:
+            if shown.picture is None:
+                return
+            self.first = shown.moment.index
+        index = shown.moment.index - self.first
+        frames: list[tuple[OutgoingTrack, Any]] = [
+            (self.audio, frame) for frame in sound_frames(shown.moment.sound, index)
+        ]
+        if shown.picture is not None:
+            picture = shown.picture[: self.size[1], : self.size[0]]
+            if self.label is not None:
+                picture = self.label.on(picture, index)
+            frames.append((self.video, video_frame(picture, index)))
+        with suppress(RuntimeError):  # the loop has ended, and the talk with it
+            self.loop.call_soon_threadsafe(self._put, frames)
+
+    async def close(self) -> None:
+        """Hang up."""
+        self.connected = False
+        if self._listening is not None:
+            self._listening.cancel()
+        await self.connection.close()
+
+    def _put(self, frames: list[tuple[OutgoingTrack, Any]]) -> None:
+        for track, frame in frames:
+            track.put(frame)
+
+    def _changed(self) -> None:
+        state = self.connection.connectionState
+        if state == "connected" and not self.connected:
+            self.connected = True
+            self.on_connected()
+        elif state in DEAD and self.connected:
+            self.connected = False
+            self.on_lost()
+
+    def _hear(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio":
+            self._listening = asyncio.ensure_future(self._listen(track))
+
+    async def _listen(self, track: MediaStreamTrack) -> None:
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        with suppress(MediaStreamError):  # the other side has stopped
+            while True:
+                for part in resampler.resample(await track.recv()):  # type: ignore[arg-type]  # audio, as asked for
+                    self.on_sound(part.to_ndarray()[0], RATE)
+
+
+def sound_frames(sound: np.ndarray, index: int) -> list[av.AudioFrame]:
+    """The sound (FRAME,) of moment `index` as frames of one Opus packet each."""
+    samples = (sound.clip(-1, 1) * 32767).astype(np.int16)
+    frames = []
+    for start in range(0, len(samples), PACKET):
+        frame = av.AudioFrame.from_ndarray(samples[None, start : start + PACKET], format="s16", layout="mono")
+        frame.sample_rate, frame.time_base = RATE, Fraction(1, RATE)
+        frame.pts = index * len(samples) + start
+        frames.append(frame)
+    return frames
+
+
+def video_frame(picture: np.ndarray, index: int) -> av.VideoFrame:
+    """The uint8 picture (height, width, 3) of moment `index` in BT.601, which browsers take VP8 to be."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(format="yuv420p")
+    frame.pts, frame.time_base = index, Fraction(1, FPS)
+    return frame

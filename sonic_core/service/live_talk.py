@@ -1,0 +1,199 @@
+"""One live talk over its WebSocket, from its beginning to every way in which it ends.
+
+In: binary messages of samples after {"type": "start", "rate": 48000, "format": "f32"}, and {"type": "interrupt"},
+{"type": "end"}. Out: binary pieces of one MP4, and {"type": "ready" | "speaking" | "idle" | "interrupted" | "ended"}.
+{"type": "offer", "sdp": ...} moves sound and picture to WebRTC; the socket stays, for events and as the talk's life.
+A talk ends with its socket, its peer, its consent or its time.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from dataclasses import fields
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import numpy as np
+from fastapi import WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from sonic_core.errors import InputError
+from sonic_core.ledger.consents import check_consent, find_consent
+from sonic_core.ledger.database import autocommit
+from sonic_core.service.context import Service
+from sonic_core.service.live_host import LiveHost, Ticket
+from sonic_core.settings import Settings
+
+TALK_SECONDS = 3600.0
+SILENT_SECONDS = 600.0  # without any sound, a talk ends
+CONSENT_SECONDS = 5.0  # between two looks at the consent
+MAX_MESSAGE = 1 << 20
+MAX_TEXT = 100_000  # characters; an offer is the longest
+MAX_WAITING = 8 << 20  # bytes of video that a slow client may leave lying
+FORMATS: dict[str, tuple[np.dtype[Any], float]] = {"f32": (np.dtype("<f4"), 1.0), "s16": (np.dtype("<i2"), 32768.0)}
+MICROPHONE_BACKLOG = 0.5
+DEFAULT_LABEL = "zh"
+
+
+def check_talk(service: Service, user: str, consent_id: str) -> None:
+    with autocommit(service.ledger.engine) as connection:
+        check_consent(find_consent(connection, consent_id), user, service.ledger.clock())
+
+
+async def say(socket: WebSocket, **message: Any) -> None:
+    await socket.send_text(json.dumps(message))
+
+
+class LiveTalk:
+    """One socket's talk."""
+
+    def __init__(self, service: Service, host: LiveHost, ticket: Ticket, socket: WebSocket):
+        self.service, self.host, self.ticket, self.socket = service, host, ticket, socket
+        self.out: asyncio.Queue[bytes | str | None] = asyncio.Queue()
+        self.waiting = 0  # bytes in `out`
+        self.loop = asyncio.get_running_loop()
+        self.heard = time.monotonic()
+        self.format: tuple[np.dtype[Any], float] = FORMATS["f32"]
+        self.rate = 48_000
+        self.peer: Any = None  # live.peer.Peer, where the other side has made an offer
+
+    async def run(self) -> None:
+        """Until one side ends it. Raises SonicError for a photo or settings that cannot talk."""
+        from sonic_core.disclosure.label import VisibleLabel
+        from sonic_core.live.fragments import MIME
+        from sonic_core.live.runner import Runner
+        from sonic_core.live.session import LiveSession
+
+        settings = dict(self.ticket.settings)
+        label = settings.pop("label", None)
+        label = VisibleLabel(DEFAULT_LABEL if label in (None, "none") else label)
+        preset = settings.pop("preset", "fast")
+
+        def begin() -> Any:
+            return self.host.pipe().talk(self.ticket.photo, preset, **talk_settings(settings))
+
+        talk = await anyio.to_thread.run_sync(begin)
+        session = LiveSession(talk, on_event=lambda event: self._from_thread(json.dumps({"type": event})))
+        runner = Runner(session, label, secrets.token_hex(8), self._from_thread)
+        width, height = talk.size
+        webrtc = {"webrtc": self.host.webrtc, "ice": self.host.ice_servers}
+        await say(self.socket, type="ready", mime=MIME, width=width, height=height, rate=48_000, **webrtc)
+        runner.start()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._receive, session, runner)
+                tasks.start_soon(self._watch, runner)
+                await self._send(runner)
+                tasks.cancel_scope.cancel()
+        finally:
+            runner.stop()
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(runner.join)
+                if self.peer is not None:
+                    await self.peer.close()
+
+    def _from_thread(self, item: bytes | str | None) -> None:
+        self.loop.call_soon_threadsafe(self._put, item)
+
+    def _put(self, item: bytes | str | None) -> None:
+        self.waiting += len(item or b"")
+        self.out.put_nowait(item if self.waiting <= MAX_WAITING else None)  # too slow a client is let go
+
+    async def _send(self, runner: Any) -> None:
+        """What the runner made, until it has ended or the other side is gone."""
+        try:
+            while (item := await self.out.get()) is not None:
+                self.waiting -= len(item)
+                if isinstance(item, bytes):
+                    await self.socket.send_bytes(item)
+                else:
+                    await self.socket.send_text(item)
+            pace = runner.pace
+            await say(self.socket, type="ended", shown=pace.shown, left_out=pace.left_out)
+            await self.socket.close()
+        except (WebSocketDisconnect, RuntimeError):
+            runner.stop()
+
+    async def _receive(self, session: Any, runner: Any) -> None:
+        """Sound and words of the other side, until it leaves."""
+        while True:
+            message = await self.socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return runner.stop()
+            try:
+                if message.get("bytes") is not None:
+                    self._hear(session, message["bytes"])
+                elif message.get("text") is not None:
+                    await self._obey(session, runner, message["text"])
+            except InputError as error:
+                self._put(json.dumps({"type": "error", "detail": str(error)}))
+
+    def _hear(self, session: Any, data: bytes) -> None:
+        kind, scale = self.format
+        if len(data) > MAX_MESSAGE or len(data) % kind.itemsize:
+            raise InputError(f"A message of {len(data)} bytes is no piece of sound; send whole samples, at most 1 MiB.")
+        self.heard = time.monotonic()
+        session.push(np.frombuffer(data, kind).astype(np.float32) / np.float32(scale), self.rate)
+
+    async def _obey(self, session: Any, runner: Any, text: str) -> None:
+        try:
+            message = json.loads(text[:MAX_TEXT])
+            kind = message["type"]
+        except (ValueError, TypeError, KeyError):
+            raise InputError('A text message must be an object like {"type": "interrupt"}.') from None
+        if kind == "start":
+            rate, form = message.get("rate", 48_000), message.get("format", "f32")
+            if form not in FORMATS or type(rate) is not int or not 8000 <= rate <= 192_000:
+                raise InputError("The sound must be f32 or s16 at 8000 to 192000 Hz.")
+            self.rate, self.format = rate, FORMATS[form]
+            session.queue.limit(MICROPHONE_BACKLOG if message.get("live") is True else None)
+        elif kind == "interrupt":
+            session.interrupt()
+        elif kind == "end":
+            session.end()
+        elif kind == "offer":
+            await self._connect(session, runner, str(message.get("sdp")))
+        else:
+            raise InputError(f"There is no message {str(kind)[:40]!r}; there are start, interrupt, end and offer.")
+
+    async def _connect(self, session: Any, runner: Any, offer: str) -> None:
+        """Answer an offer; when the peer is connected, sound and picture go over WebRTC. Raises InputError."""
+        if not self.host.webrtc:
+            raise InputError("This service has no WebRTC; sound and picture go on over the socket.")
+        if self.peer is not None:
+            raise InputError("There was an offer already; a talk takes one.")
+        from sonic_core.live.peer import Peer
+
+        def hear(samples: np.ndarray, rate: int) -> None:
+            self.heard = time.monotonic()
+            session.push(samples, rate)
+
+        def connected() -> None:
+            session.queue.limit(MICROPHONE_BACKLOG)
+            runner.peer = peer
+
+        peer = Peer(session.talk.size, runner.label, hear, connected, runner.stop, self.host.ice_servers)
+        self.peer = peer
+        await say(self.socket, type="answer", sdp=await peer.answer(offer))
+
+    async def _watch(self, runner: Any) -> None:
+        """Ends the talk when its consent, its time or the sound has ended."""
+        began = time.monotonic()
+        while True:
+            await anyio.sleep(CONSENT_SECONDS)
+            now = time.monotonic()
+            try:
+                await anyio.to_thread.run_sync(check_talk, self.service, self.ticket.user, self.ticket.consent_id)
+            except InputError as error:
+                self._put(json.dumps({"type": "error", "detail": str(error)}))
+                return runner.stop()
+            if self.service.stop.is_set() or now - began > TALK_SECONDS or now - self.heard > SILENT_SECONDS:
+                return runner.stop()
+
+
+def talk_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the engine among those that were given; finishing does not apply to a talk."""
+    known = {field.name for field in fields(Settings)}
+    return {name: value for name, value in settings.items() if name in known}
