@@ -8,6 +8,7 @@ from . import host, neighbours
 from .clip_to_images import SonicClipToImages
 from .decode import SonicDecode
 from .dialogue import SonicDialogue
+from .download_model import SonicDownloadModel
 from .dub import SonicDub
 from .evaluate import SonicEvaluate
 from .interpolate import SonicInterpolate
@@ -28,6 +29,7 @@ from .video_to_clip import SonicVideoToClip
 
 NODES: list[type[io.ComfyNode]] = [
     SonicLoadModel,
+    SonicDownloadModel,
     SonicLoadAudio,
     SonicLoadPhotos,
     SonicPreData,

@@ -14,6 +14,7 @@ from sonic_core.pipeline import SonicPipeline
 from sonic_core.weights.catalog import SVD_FOLDER, model_status
 
 from . import host, neighbours
+from .download_model import megabytes
 from .model import SonicModel
 from .node import TALKING, SonicNode, checked, schema
 from .pre_data import SonicPreData
@@ -114,14 +115,10 @@ def check_files(folder: Path, with_svd: bool) -> None:
     if missing:
         named = ", ".join(f"{file.path} ({megabytes(file.size)}, {file.licence})" for file in missing)
         raise ModelError(
-            f"the released model is not complete in {folder}; put there {named}: "
-            f"the links stand in the note of the workflow 'Photo speaks, best quality', and "
-            f"'python -m sonic_core models download --folder {folder}' fetches them all"
+            f"the released model is not complete in {folder}; put there {named}: Sonic: Download Model fetches them, "
+            f"and so does 'python -m sonic_core models download --folder {folder}'; "
+            "their links stand in the note of the template 'Photo speaks, best quality'"
         )
-
-
-def megabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.3g} MB"
 
 
 def on_cpu(network: torch.nn.Module) -> dict[str, torch.Tensor]:

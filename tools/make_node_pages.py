@@ -36,6 +36,15 @@ TIPS: dict[str, tuple[str, str]] = {
         "`models/sonic` 内自带 `unet.pth` 的子文件夹也会出现在列表中。"
         "模型只加载一次，多次运行之间保留；何时放到 GPU 由 ComfyUI 决定。",
     ),
+    "SonicDownloadModel": (
+        "Run it once by itself; it shows what is missing with size and licence, and fetches it when you accept the "
+        "licences. Files behind a licence page need `HF_TOKEN`, a mirror is named in `HF_ENDPOINT`: both are set "
+        "where ComfyUI is started, never in a workflow. With `SONIC_NO_DOWNLOADS=1` or `HF_HUB_OFFLINE=1` the server "
+        "fetches nothing.",
+        "单独运行一次即可：它列出缺少的文件及其大小和许可，接受许可后开始下载。需要同意许可页面的文件要设置 "
+        "`HF_TOKEN`，镜像用 `HF_ENDPOINT` 指定；两者都在启动 ComfyUI 的环境中设置，不写进工作流。"
+        "服务器设置了 `SONIC_NO_DOWNLOADS=1` 或 `HF_HUB_OFFLINE=1` 时不下载任何文件。",
+    ),
     "SonicLoadAudio": (
         "Upload with the button or drop a file on the node. Connect `duration` to nodes that need the length.",
         "用按钮上传，或把文件拖到节点上。需要时长的节点可连接“时长”输出。",

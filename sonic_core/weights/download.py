@@ -4,18 +4,20 @@
 and its sha256 is the one that the server stated; that sum is kept in `checksums.json` for `models verify`.
 """
 
+import inspect
 import json
 import os
 import re
 import secrets
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
 from sonic_core.errors import ModelError
+from sonic_core.progress import OnStep
 from sonic_core.weights.catalog import MODELSCOPE, ModelFile
 from sonic_core.weights.https_file import LOCAL, fetch_file, file_sha256
 
@@ -24,8 +26,10 @@ CHECKSUMS = "checksums.json"
 STAGING = ".download"
 
 
-def download(file: ModelFile, folder: Path, source: Source = "huggingface") -> bool:
+def download(file: ModelFile, folder: Path, source: Source = "huggingface", on_bytes: OnStep | None = None) -> bool:
     """Fetch `file` into the model folder; what an earlier try left is used.
+
+    `on_bytes` hears of the bytes that have come, and cancels by raising; without it a bar stands on stderr.
 
     Returns:
         Whether the content was checked against a sha256.
@@ -37,18 +41,21 @@ def download(file: ModelFile, folder: Path, source: Source = "huggingface") -> b
     if source == "modelscope" and file.repository in MODELSCOPE:
         base = os.environ.get("MODELSCOPE_ENDPOINT", "https://modelscope.cn").rstrip("/")
         url = f"{base}/models/{MODELSCOPE[file.repository]}/resolve/master/{file.name}"
-        with tqdm(desc=file.name, total=file.size, unit="B", unit_scale=True) as bar:
-            stated = fetch_file(
-                url, target, file.sha256, lambda done, total, preview=None: bar.update(done - bar.n) and None
-            )
+        if on_bytes is not None:
+            stated = fetch_file(url, target, file.sha256, on_bytes)
+        else:
+            with tqdm(desc=file.name, total=file.size, unit="B", unit_scale=True) as bar:
+                stated = fetch_file(
+                    url, target, file.sha256, lambda done, total, preview=None: bar.update(done - bar.n) and None
+                )
     else:
-        stated = _from_hub(file, folder, target)
+        stated = _from_hub(file, folder, target, on_bytes)
     if stated is not None:
         record_checksum(folder, file.path, stated)
     return stated is not None
 
 
-def _from_hub(file: ModelFile, folder: Path, target: Path) -> str | None:
+def _from_hub(file: ModelFile, folder: Path, target: Path, on_bytes: OnStep | None) -> str | None:
     """Fetch through `huggingface_hub`; returns the sha256 that was checked, if the server stated one."""
     from huggingface_hub import errors as hub
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
@@ -62,7 +69,10 @@ def _from_hub(file: ModelFile, folder: Path, target: Path) -> str | None:
     staging = folder / STAGING / file.path.replace("/", "--")
     try:
         etag = get_hf_file_metadata(hf_hub_url(file.repository, file.name, endpoint=endpoint), token=token).etag
-        came = Path(hf_hub_download(file.repository, file.name, local_dir=staging, endpoint=endpoint, token=token))
+        options: dict[str, Any] = {"local_dir": staging, "endpoint": endpoint, "token": token}
+        if on_bytes is not None and "tqdm_class" in inspect.signature(hf_hub_download).parameters:  # new in 1.0
+            options["tqdm_class"] = _bar(on_bytes, file.size)
+        came = Path(hf_hub_download(file.repository, file.name, **options))
     except (hub.GatedRepoError, hub.RepositoryNotFoundError) as error:
         raise ModelError(
             f"{file.repository} is not open to everybody: accept its licence at https://huggingface.co/"
@@ -90,6 +100,18 @@ def _from_hub(file: ModelFile, folder: Path, target: Path) -> str | None:
     if not any((folder / STAGING).iterdir()):
         (folder / STAGING).rmdir()
     return stated
+
+
+def _bar(on_bytes: OnStep, size: int) -> type[tqdm]:
+    """A progress bar that tells `on_bytes` what it is told; `size` stands where the server states none."""
+
+    class Bar(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            on_bytes(int(self.n), int(self.total or size))
+            return shown
+
+    return Bar
 
 
 def check_endpoint(endpoint: str) -> None:

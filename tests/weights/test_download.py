@@ -102,6 +102,21 @@ def test_a_broken_connection_is_resumed(hub, tmp_path, monkeypatch):
     assert gets[-1] == f"bytes={len(CONTENT) // 2}-"
 
 
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+def test_who_listens_hears_of_the_bytes_and_may_cancel(hub, tmp_path, monkeypatch, source):
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1024)
+    heard = []
+    download(WHISPER, tmp_path, source, lambda done, total, preview=None: heard.append((done, total)))
+    assert heard[-1] == (len(CONTENT), len(CONTENT))
+
+    def cancel(done, total, preview=None):
+        raise InterruptedError("cancelled")
+
+    with pytest.raises((InterruptedError, ModelError)):
+        download(UNET, tmp_path, source, cancel)
+    assert not (tmp_path / "unet.pth").exists()
+
+
 def test_the_wrong_content_does_not_stay(hub, tmp_path):
     Hub.etag = "0" * 64
     with pytest.raises(ModelError, match="sha256"):

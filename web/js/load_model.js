@@ -1,16 +1,41 @@
 // Sonic: Load Model shows only what does something for the chosen model: lite always computes in fp32 and is not compiled.
+// Where the released model is not installed, a button puts the node beside it that fetches its files.
 import { app } from "../../../scripts/app.js";
 
 const BUNDLED = "lite";
 const RELEASED_ONLY = ["precision", "compile"];
+const ABSENT = "(not installed)";
+const FETCH = "SonicDownloadModel";
+const BUTTON = { en: "Download its files...", zh: "下载文件……" };
+
+function hide(widget, hidden) {
+  widget.hidden = hidden;
+  widget.options.hidden = hidden;
+}
 
 function show(node, model) {
   for (const widget of node.widgets ?? []) {
-    if (!RELEASED_ONLY.includes(widget.name)) continue;
-    widget.hidden = model === BUNDLED;
-    widget.options.hidden = widget.hidden;
+    if (RELEASED_ONLY.includes(widget.name)) hide(widget, model === BUNDLED);
+    if (widget.name === FETCH) hide(widget, !String(model).endsWith(ABSENT));
   }
   node.setDirtyCanvas?.(true, true);
+}
+
+function putBeside(node) {
+  const fetching = app.graph.nodes.find((other) => other.comfyClass === FETCH) ?? LiteGraph.createNode(FETCH);
+  if (!fetching.graph) {
+    fetching.pos = [node.pos[0], node.pos[1] - fetching.size[1] - 60];
+    app.graph.add(fetching);
+  }
+  app.canvas.selectNode(fetching);
+  app.canvas.centerOnNode(fetching);
+}
+
+function addButton(node) {
+  const locale = String(app.extensionManager.setting.get("Comfy.Locale") ?? "");
+  const button = node.addWidget("button", FETCH, null, () => putBeside(node), { serialize: false });
+  button.label = locale.startsWith("zh") ? BUTTON.zh : BUTTON.en;
+  button.serialize = false;
 }
 
 app.registerExtension({
@@ -19,6 +44,7 @@ app.registerExtension({
     if (node.comfyClass !== "SonicLoadModel") return;
     const widget = node.widgets?.find((candidate) => candidate.name === "model");
     if (!widget) return;
+    addButton(node);
     const chosen = widget.callback;
     widget.callback = function (value, ...rest) {
       show(node, value);

@@ -19,7 +19,7 @@ from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, Stage
 from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.mood import posed
 from sonic_core.engines.lite.motion import MotionModel, SpeechFeatures
-from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, WholeSpeech, whole
+from sonic_core.engines.lite.motion_stream import BLOCK, KNOWN, Listener, MotionStream, WholeSpeech, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.engines.lite.talk import LiteTalk
 from sonic_core.errors import InputError, NotEnoughMemoryError
@@ -65,8 +65,12 @@ class LiteEngine:
         seconds = len(speech) / SPEECH_RATE
         self._renderer(portrait)  # says now what is wrong with the photo, not after sampling
         frames = frame_count(seconds, FPS)
-        heard = Listener(self.motion, speech, frames).heard(0, frames)
-        on_step(1, 1, None)
+        listener, heard = Listener(self.motion, speech, frames), None
+        for first in range(0, frames, BLOCK):
+            block = listener.heard(first, min(first + BLOCK, frames))
+            heard = block if heard is None else heard + block
+            on_step(len(heard.mouth), frames, None)
+        assert heard is not None  # a speech has one frame at least
         return LiteConditions(portrait, heard, seconds)
 
     def sample(self, conditions: LiteConditions, settings: Settings, on_step: OnStep = no_step) -> Latents:

@@ -42,6 +42,16 @@ def test_a_second_of_speech_is_a_second_of_moving_lips(pipe, photo, speech):
     assert np.abs(np.diff(mouth, axis=0)).mean() > 0.002
 
 
+def test_listening_tells_how_far_it_is_block_by_block(pipe, photo, speech):
+    prepared = pipe.prepare(photo, (np.tile(speech.mono(), 18), speech.rate), Settings(min_resolution=SIZE))
+    heard = []
+    conditions = pipe.engine.condition(
+        prepared.portrait, prepared.speech, prepared.settings, lambda done, total, preview=None: heard.append(done)
+    )
+    assert heard == [200, 400, 450]
+    assert len(conditions.heard.mouth) == len(conditions.heard.life) == 450
+
+
 def test_the_background_does_not_move(pipe, photo, speech):
     chosen = Settings(min_resolution=SIZE)
     portrait = pipe.prepare(photo, speech, chosen).portrait
