@@ -13,12 +13,14 @@ from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.errors import SettingsError, SonicError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from sonic_core.disclosure.label import VisibleLabel
     from sonic_core.live.pace import LiveFrame
     from sonic_core.live.session import LiveSession
     from sonic_core.live.sources import Pieces
+
+    Frames = Generator[LiveFrame, None, None]
 
 AHEAD = 2.0  # seconds of a file's sound that are read before they are spoken
 MICROPHONE_BACKLOG = 0.5
@@ -29,7 +31,11 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("live", help="let a photo speak live: to RTMP or UDP, or into a file")
     parser.add_argument("--image", required=True, type=Path, help="the portrait: JPEG, PNG, WebP")
     parser.add_argument(
-        "--audio-from", required=True, nargs="+", metavar="SOURCE", help="mic, - (standard input), or sound files"
+        "--audio-from",
+        required=True,
+        nargs="+",
+        metavar="SOURCE",
+        help="mic, - (standard input, as it comes in), or sound files",
     )
     parser.add_argument("--to", required=True, metavar="TARGET", help="rtmp://..., udp://host:port or FILE.mp4")
     parser.add_argument("--loop", action="store_true", help="begin again after the last file")
@@ -42,6 +48,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from sonic_core.disclosure.label import VisibleLabel, check_glyphs
+    from sonic_core.live.pace import unpaced
     from sonic_core.live.push import scheme
     from sonic_core.live.session import LiveSession
     from sonic_core.media.image import load_image
@@ -51,68 +58,68 @@ def run(args: argparse.Namespace) -> int:
     to_file = scheme(args.to) is None
     if to_file and args.loop:
         raise SettingsError("a file that never ends cannot be written; leave --loop out or push to an address")
-    pieces, photo = pieces_from(args), load_image(args.image)
+    stop = threading.Event()
+    pieces, photo = pieces_from(args, stop), load_image(args.image)
     from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
 
     pipe = SonicPipeline.from_pretrained("lite", device=args.device)
     talk = pipe.talk(photo, settings)
-    from_microphone = args.audio_from == ["mic"]
-    session = LiveSession(talk, MICROPHONE_BACKLOG if from_microphone else None)
+    session = LiveSession(talk, MICROPHONE_BACKLOG if args.audio_from == ["mic"] else None)
     if to_file:
-        into_file(session, pieces, Path(args.to), label, paced=from_microphone)
+        endless = args.audio_from in (["mic"], ["-"])
+        frames = paced_frames(session, pieces, stop) if endless else unpaced(session, pieces)
+        into_file(frames, session.talk.size, Path(args.to), label, endless)
     else:
-        to_address(session, pieces, args.to, label)
+        to_address(paced_frames(session, pieces, stop), session.talk.size, args.to, label)
     return 0
 
 
-def pieces_from(args: argparse.Namespace) -> Pieces:
-    """The sound that the options ask for. Raises SonicError."""
+def pieces_from(args: argparse.Namespace, stop: threading.Event) -> Pieces:
+    """The sound that the options ask for, until `stop` is set. Raises SonicError."""
     from sonic_core.live import sources
 
     if args.audio_from == ["mic"]:
         return sources.microphone(args.microphone)
     if args.audio_from == ["-"]:
-        return sources.standard_input()
+        return sources.standard_input(stop)
     if "mic" in args.audio_from or "-" in args.audio_from:
         raise SettingsError("mic and - stand alone; give either one of them or files")
     return sources.playlist(args.audio_from, args.loop)
 
 
-def into_file(session: LiveSession, pieces: Pieces, path: Path, label: VisibleLabel, paced: bool) -> None:
-    """Write the talk into an MP4; a talk by microphone ends with an interrupt."""
+def into_file(frames: Frames, size: tuple[int, int], path: Path, label: VisibleLabel, endless: bool) -> None:
+    """Write the talk into an MP4. An `endless` one is ended by an interrupt, which drops any other."""
     import av
 
     from sonic_core.live.encoder import LiveEncoder
-    from sonic_core.live.pace import unpaced
     from sonic_core.media.files import written_whole
     from sonic_core.media.prefetch import ahead
 
-    frames = paced_frames(session, pieces) if paced else unpaced(session, pieces)
     options = {"movflags": "use_metadata_tags+faststart"}
     count = 0
     with written_whole(path) as temporary, av.open(str(temporary), "w", format="mp4", container_options=options) as out:
-        encoder = LiveEncoder(out, session.talk.size, label)
-        with closing(ahead(frames)) as coming:
+        encoder = LiveEncoder(out, size, label)
+        with closing(frames), closing(ahead(frames)) as coming:
             try:
                 for shown in coming:
                     encoder.write(shown)
                     count += 1
             except KeyboardInterrupt:
-                if not paced:
+                if not endless:
                     raise
         encoder.finish()
     sys.stdout.write(f"{path}: {count} frames, {count / 25:.2f} s\n")
 
 
-def to_address(session: LiveSession, pieces: Pieces, address: str, label: VisibleLabel) -> None:
+def to_address(frames: Frames, size: tuple[int, int], address: str, label: VisibleLabel) -> None:
     """Push the talk until its sound ends or an interrupt."""
     from sonic_core.live.push import Push
     from sonic_core.media.prefetch import ahead
 
-    push = Push(address, session.talk.size, label)
+    push = Push(address, size, label)
     sys.stderr.write("live; Ctrl-C ends it\n")
     try:
-        with closing(ahead(paced_frames(session, pieces))) as coming:
+        with closing(frames), closing(ahead(frames)) as coming:
             for shown in coming:
                 push.write(shown)
     except KeyboardInterrupt:
@@ -121,12 +128,15 @@ def to_address(session: LiveSession, pieces: Pieces, address: str, label: Visibl
         push.close()
 
 
-def paced_frames(session: LiveSession, pieces: Pieces) -> Iterator[LiveFrame]:
-    """Moments at the pace of the clock while a thread reads the sound; ends when all of it has been spoken."""
+def paced_frames(session: LiveSession, pieces: Pieces, stop: threading.Event) -> Frames:
+    """Moments at the pace of the clock while a thread reads the sound; ends when all of it has been spoken.
+
+    Closing it sets `stop`, so that no thread is left reading when the process ends.
+    """
     from sonic_core.live.pace import Pace
     from sonic_core.live.sound import RATE
 
-    stop, done = threading.Event(), threading.Event()
+    done = threading.Event()
     failed: list[SonicError] = []
 
     def feed() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -46,10 +48,27 @@ def decoded(path: str | os.PathLike[str]) -> Pieces:
         raise InputError(f"audio {name} cannot be read ({error.strerror}); give a file with sound") from error
 
 
-def standard_input() -> Pieces:
-    """What comes in on standard input: any container that can be read without seeking, such as WAV, Ogg or MP3."""
+class Pipe:
+    """A file descriptor to read from until `stop` is set: a read that waits for ever would hold up the exit."""
+
+    def __init__(self, descriptor: int, stop: threading.Event):
+        self.descriptor, self.stop = descriptor, stop
+
+    def read(self, count: int) -> bytes:
+        """What has come, at most `count` bytes; nothing at the end or when it was stopped."""
+        while not self.stop.is_set():
+            if sys.platform == "win32" or select.select([self.descriptor], [], [], 0.1)[0]:  # there for sockets only
+                return os.read(self.descriptor, count)
+        return b""
+
+
+def standard_input(stop: threading.Event) -> Pieces:
+    """What comes in on standard input: any container that can be read without seeking, such as WAV, Ogg or MP3.
+
+    Ends when `stop` is set. Raises InputError.
+    """
     try:
-        with av.open(sys.stdin.buffer) as container:
+        with av.open(Pipe(sys.stdin.fileno(), stop)) as container:
             yield from _sound_of(container, "standard input")
     except av.FFmpegError as error:
         raise InputError(f"no sound can be read from standard input ({error.strerror}); pipe in WAV or Ogg") from error

@@ -1,9 +1,24 @@
 """The command `live` into a file, and what it refuses before anything is loaded."""
 
-import av
-import pytest
+import os
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
 
+import av
+import numpy as np
+import pytest
+import soundfile
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "live"))
+
+from bar_talk import BarTalk, tone
+
+from sonic_core.cli.live import paced_frames
 from sonic_core.cli.main import main
+from sonic_core.live import sources
+from sonic_core.live.session import LiveSession
 
 
 def words(portrait_path, source, target, *more):
@@ -12,8 +27,6 @@ def words(portrait_path, source, target, *more):
 
 
 def test_two_sounds_into_one_file(portrait_path, speech_path, tmp_path, capsys):
-    import soundfile
-
     from sonic_core.media.audio import load_audio, trimmed
 
     part = trimmed(load_audio(speech_path), 0.5, 1.0)
@@ -24,6 +37,31 @@ def test_two_sounds_into_one_file(portrait_path, speech_path, tmp_path, capsys):
     with av.open(str(tmp_path / "talk.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 50 and "AIGC" in container.metadata
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_a_pipe_that_stays_silent_does_not_hold_up_the_end(monkeypatch):
+    """A thread that reads standard input while the interpreter shuts down aborts the process."""
+    end, mouth = os.pipe()
+    monkeypatch.setattr(sources.sys, "stdin", SimpleNamespace(fileno=lambda: end))
+    stop = threading.Event()
+    frames = paced_frames(LiveSession(BarTalk()), sources.standard_input(stop), stop)
+    next(frames)
+    assert "live sound" in [thread.name for thread in threading.enumerate()]
+    frames.close()
+    assert "live sound" not in [thread.name for thread in threading.enumerate()]
+    os.close(mouth)
+    os.close(end)
+
+
+def test_a_pipe_ends_with_its_writer(monkeypatch, tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(1.0), 48000)
+    end, mouth = os.pipe()
+    os.write(mouth, (tmp_path / "a.wav").read_bytes()[:60_000])
+    os.close(mouth)
+    monkeypatch.setattr(sources.sys, "stdin", SimpleNamespace(fileno=lambda: end))
+    heard = np.concatenate([samples for samples, _ in sources.standard_input(threading.Event())])
+    os.close(end)
+    assert len(heard) == pytest.approx(30_000, abs=100) and np.abs(heard - tone(1.0)[: len(heard)]).max() < 1e-3
 
 
 @pytest.mark.parametrize(
