@@ -32,9 +32,10 @@ from sonic_core.face.framing import Portrait, face_in_photo, frame_portrait
 from sonic_core.finish.chain import finished
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.finishing import Finishing
-from sonic_core.media.audio import fit_duration, load_audio, shifted, speech_waveform
+from sonic_core.media.audio import load_audio, shifted, sound_for, speech_waveform
 from sonic_core.media.hls import save_stream
 from sonic_core.media.image import load_image
+from sonic_core.media.level import pick_channel
 from sonic_core.media.video import open_video, save_video
 from sonic_core.media.voices import by_channel
 from sonic_core.progress import OnStep, no_step
@@ -119,7 +120,7 @@ class SonicPipeline:
         """
         request = Request.of(settings, **changes)
         if request.settings.voices == "channels":
-            voices = by_channel(fit_duration(load_audio(audio), request.settings))
+            voices = by_channel(sound_for(audio, request.settings))
             return self.dialogue(image, voices, None, request, on_step, job_id=job_id, duration=None)
         with self._timed("prepare"):
             prepared = self.prepare(image, audio, request.settings)
@@ -171,7 +172,11 @@ class SonicPipeline:
 
         request = Request.of(settings, **changes)
         clip = video if isinstance(video, Clip) else open_video(video)
-        voices = {n: load_audio(one) for n, one in audio.items()} if isinstance(audio, dict) else load_audio(audio)
+
+        def voice(source: Any) -> Audio:
+            return pick_channel(load_audio(source), request.settings.channel)
+
+        voices = {n: voice(one) for n, one in audio.items()} if isinstance(audio, dict) else voice(audio)
         with self._timed("prepare"):
             cast = look_at(clip, self.detector, on_step)
         with self._timed("sample"):
@@ -193,7 +198,7 @@ class SonicPipeline:
         from sonic_core.dialogue.dialogue import dialogue
 
         request = Request.of(settings, **changes)
-        sounds = [load_audio(voice) for voice in voices]
+        sounds = [pick_channel(load_audio(voice), request.settings.channel) for voice in voices]
         with self._timed("sample"):
             clip = dialogue(load_image(image), sounds, self.engine, self.detector, request.settings, faces, on_step)
         return finished(clip, request.finishing, job_id=job_id)
@@ -214,7 +219,7 @@ class SonicPipeline:
 
     def prepare(self, image: Any, audio: Any, settings: Settings) -> PreparedInputs:
         """Read, check, frame and cut the inputs."""
-        sound = fit_duration(load_audio(audio), settings)
+        sound = sound_for(audio, settings)
         photo = load_image(image)
         crop, portrait = frame_portrait(photo, self.detector, settings, self.engine.size_multiple)
         speech = shifted(speech_waveform(sound, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)

@@ -13,6 +13,7 @@ from sonic_core.errors import SettingsError
 
 Framing = Literal["whole", "face", "photo"]
 Voices = Literal["one", "channels"]
+Channel = Literal["as it is", "mix", "left", "right"]
 Mood = Literal["neutral", "happy", "serious", "sad", "surprised"]
 
 
@@ -54,6 +55,11 @@ class Settings:
         "one",
         ("one", "channels"),
         "one: the sound is one person's; channels: each channel is a person's, for a photo of several, left to right",
+    )
+    channel: Channel = choice(
+        "as it is",
+        ("as it is", "mix", "left", "right"),
+        "which channel of the sound is taken, for a recording with somebody else on the other one; mix: their mean",
     )
     inference_steps: int = number(25, 1, 100, 1, "denoising steps")
     dynamic_scale: float = number(1.0, 0.0, 2.0, 0.01, "strength of mouth and expression")

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from sonic_core.clip import Audio
 
-NOT_HERE = {"duration", "trim", "framing", "expand_ratio", "face_index", "face_box", "voices"}  # they mean one face
+NOT_HERE = {
+    "duration",
+    "trim",
+    "framing",
+    "expand_ratio",
+    "face_index",
+    "face_box",
+    "voices",
+    "channel",
+}  # they mean one face
 
 
 def add_parser(subparsers: Any) -> None:

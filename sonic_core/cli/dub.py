@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sonic_core.dub.dub import Dub
     from sonic_core.media.subtitles import Cue
 
-SETTINGS = ("inference_steps", "dynamic_scale", "audio_guidance", "lip_sync_offset", "seed")
+SETTINGS = ("inference_steps", "dynamic_scale", "audio_guidance", "lip_sync_offset", "channel", "seed")
 QUIETEST = -60.0  # dB
 
 

@@ -14,8 +14,6 @@ from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.cli.output_options import add_output_options, output_from
 from sonic_core.request import Request
 
-CHANNELS = ("as it is", "mix", "left", "right")  # those of media.level, which imports numpy
-
 if TYPE_CHECKING:
     from sonic_core.clip import Clip
 
@@ -26,9 +24,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--audio", required=True, type=Path, help="the speech: any sound file, or a video with sound")
     parser.add_argument(
         "--output", required=True, type=Path, help="the video to write, .mp4, .mov, .webm, .gif or .webp"
-    )
-    parser.add_argument(
-        "--channel", choices=CHANNELS, default="as it is", help="of the speech: the one that is to speak (as it is)"
     )
     parser.add_argument("--model", default="lite", help="'lite' (bundled) or a folder of Sonic model files")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: the GPU when there is one")
@@ -41,11 +36,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings, wanted, output = settings_from(args), finishing_from(args), output_from(args)
-    from sonic_core.media.audio import fit_duration, load_audio
+    from sonic_core.media.audio import sound_for
     from sonic_core.media.image import load_image
-    from sonic_core.media.level import pick_channel
 
-    photo, audio = load_image(args.image), fit_duration(pick_channel(load_audio(args.audio), args.channel), settings)
+    photo, audio = load_image(args.image), sound_for(args.audio, settings)
     from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
 
     start = time.perf_counter()

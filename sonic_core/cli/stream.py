@@ -32,12 +32,12 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
-    from sonic_core.media.audio import fit_duration, load_audio
+    from sonic_core.media.audio import sound_for
     from sonic_core.media.hls import check_folder, save_plain, save_stream
     from sonic_core.media.image import load_image
 
     check_folder(args.output)
-    photo, audio = load_image(args.image), fit_duration(load_audio(args.audio), settings)
+    photo, audio = load_image(args.image), sound_for(args.audio, settings)
     from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
 
     pipe = SonicPipeline.from_pretrained(args.model, device=args.device)

@@ -26,6 +26,7 @@ AUDIO_INPUTS = {"SonicLoadAudio": "audio", "LoadAudio": "audio", "RecordAudio": 
 VIDEO_INPUTS = {"LoadVideo": "file"}
 # Whose widgets a job's settings set; a loader's `trim` and an aligner's `lip_sync_offset` mean something else.
 SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate")
+PLACES = {"channel": ("SonicLoadAudio",)}  # settings that are widgets of other nodes
 # Widgets that a workflow saved with 0.1.0 lacks and the server's node has.
 AFTER_PASTING = ("SonicInterpolate", "SonicLabel", "SonicRenderVideo")
 OWN_TEXT = "own text"  # the language of SonicLabel that stands for another text
@@ -177,7 +178,7 @@ def apply_request(graph: Graph, request: Request) -> None:
         widgets = [
             node["inputs"]
             for node in graph.values()
-            if node["class_type"] in SETTING_NODES
+            if node["class_type"] in PLACES.get(name, SETTING_NODES)
             and (name in node["inputs"] or name in NEWER.get(node["class_type"], ()))
         ]
         if not widgets:

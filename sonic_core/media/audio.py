@@ -19,6 +19,7 @@ from sonic_core.clip import Audio
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.media.channels import downmixed
 from sonic_core.media.container import open_media
+from sonic_core.media.level import pick_channel
 from sonic_core.media.probe import MAX_SOUND_SECONDS, MIN_SECONDS, WANTED, MediaInfo, probe
 from sonic_core.media.sound import MAX_RATE, decode_sound
 from sonic_core.media.timeline import TooLongError
@@ -75,6 +76,16 @@ def trimmed(audio: Audio, start: float = 0.0, seconds: float | None = None) -> A
         raise InputError(f"start is {start:g} s but the audio is only {audio.seconds:.2f} s long; start earlier")
     end = audio.seconds if seconds is None else min(start + seconds, audio.seconds)
     return _checked(cut(audio, start, end), "audio")
+
+
+def sound_for(source: Any, settings: Settings) -> Audio:
+    """The sound of the finished video: read as by `load_audio`, one channel taken if wanted, as long as `duration`.
+
+    Raises InputError and SettingsError.
+    """
+    if settings.voices == "channels" and settings.channel != "as it is":
+        raise SettingsError(f"voices is 'channels', so every channel speaks; leave channel ({settings.channel!r}) out")
+    return fit_duration(pick_channel(load_audio(source), settings.channel), settings)
 
 
 def fit_duration(audio: Audio, settings: Settings) -> Audio:

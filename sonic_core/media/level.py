@@ -9,8 +9,9 @@ import numpy as np
 
 from sonic_core.clip import Audio
 from sonic_core.errors import SettingsError
+from sonic_core.settings import Settings
 
-CHANNELS = ("as it is", "mix", "left", "right")
+CHANNELS = Settings.__dataclass_fields__["channel"].metadata["options"]
 TARGET_LUFS = -16.0  # what podcasts and phones use
 PEAK = 10 ** (-1 / 20)  # loudness normalising stays 1 dB below full scale
 SILENCE_LUFS = -70.0  # the absolute gate of BS.1770: below it there is nothing to measure

@@ -1,10 +1,9 @@
 """Measuring by how much the lips come after (or before) the sound.
 
-How far the speech implies the lips to be open (the mean answer of the bundled motion model, which never saw the
-frames) is compared with the shape of the lips in the frames: the gap and the height over both lips, mixed as explains
-the opening best, since the gap alone is hard to see in small pictures and under moustaches. The shift at which both
-agree best is the offset; how unlikely that agreement would be by chance is the confidence.
-Mending it is `finish.lip_align`.
+How far the speech implies the lips to be open (what the lite engine's ears make of it; they never saw the frames) is
+compared with the shape of the lips in the frames: the gap and the height over both lips, mixed as explains the opening
+best, since the gap alone is hard to see in small pictures and under moustaches. The shift at which both agree best is
+the offset; how unlikely that agreement would be by chance is the confidence. `finish.lip_align` corrects the offset.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ RATE = 100  # Hz at which the two tracks are compared
 FARTHEST = 0.6  # seconds of offset that are looked for
 SLOW = 0.8  # seconds; slower changes (posture, loudness of a sentence) are taken out of both tracks
 SHORTEST = 1.0  # seconds of usable track
-TRUSTED = 0.95  # confidence from which on the offset is corrected
+TRUSTED = 0.98  # confidence from which on the offset is corrected; `benchmarks/aligning.py` says what it lets through
 CAUTION = 0.05  # by how much more lip shapes are taken to vary than they do, so that mixing them fits no accidents
 STILL_SPEECH, STILL_LIPS = 0.0025, 0.002  # standard deviation (face heights) of openings with no speech in them
 QUIET = 10 ** (-50 / 20)  # RMS of sound that is silence

@@ -7,7 +7,7 @@ import torch
 from sonic_core.clip import Audio
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.media import audio as module
-from sonic_core.media.audio import cut, fit_duration, load_audio, speech_waveform
+from sonic_core.media.audio import cut, fit_duration, load_audio, sound_for, speech_waveform
 from sonic_core.settings import Settings
 
 
@@ -96,3 +96,15 @@ def test_bad_files_get_one_sentence(tmp_path, monkeypatch):
 def test_bad_samples_get_one_sentence(source):
     with pytest.raises(InputError):
         load_audio(source)
+
+
+def test_the_wanted_channel_is_the_sound() -> None:
+    left, right = np.full(16_000, 0.1, np.float32), np.full(16_000, 0.3, np.float32)
+    both = Audio(np.stack([left, right]), 16_000)
+    for channel, expected in (("left", [left]), ("right", [right]), ("as it is", [left, right])):
+        assert np.array_equal(sound_for(both, Settings(channel=channel)).samples, np.stack(expected))
+    assert np.allclose(sound_for(both, Settings(channel="mix")).samples, 0.2)
+    with pytest.raises(SettingsError, match=r"every channel speaks; leave channel \('left'\) out"):
+        sound_for(both, Settings(channel="left", voices="channels"))
+    with pytest.raises(SettingsError, match="choose one of as it is, mix, left, right"):
+        Settings(channel="middle")

@@ -33,6 +33,7 @@ ODD = {
     "framing": "photo",
     "min_resolution": 128,
     "expand_ratio": 0.31,
+    "channel": "right",
     "inference_steps": 3,
     "dynamic_scale": 1.3,
     "motion_scale": 0.6,
@@ -61,12 +62,13 @@ def loaded_once(pipe, monkeypatch):
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory, portrait_path, speech_path):
-    """A small photo and a second of speech."""
+    """A small photo and a second of speech, on the right of a stereo recording with another sound on the left."""
     folder = tmp_path_factory.mktemp("inputs")
     photo = Image.open(portrait_path)
     photo.resize((256, round(256 * photo.height / photo.width))).save(folder / "photo.png")
     speech = load_audio(speech_path)
-    soundfile.write(folder / "speech.wav", speech.samples[:, : speech.rate].T, speech.rate)
+    second = speech.mono()[: speech.rate]
+    soundfile.write(folder / "speech.wav", np.stack([second[::-1], second], 1), speech.rate)
     return folder / "photo.png", folder / "speech.wav"
 
 

@@ -30,9 +30,9 @@ for (const button of document.querySelectorAll("[data-language]"))
 form.label.addEventListener("change", () => (labelChosen = true));
 
 function settings() {
-  const chosen = { preset: form.preset.value, framing: form.framing.value, label: form.label.value };
+  const chosen = { preset: form.preset.value, framing: form.framing.value, label: form.label.value, channel: form.channel.value };
   for (const name of NUMBERS) chosen[name] = Number(form[name].value);
-  if (form.second.files.length) Object.assign(chosen, { voices: "channels", framing: "whole" });
+  if (form.second.files.length) Object.assign(chosen, { voices: "channels", framing: "whole", channel: "as it is" });
   return chosen;
 }
 
