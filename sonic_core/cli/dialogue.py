@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from sonic_core.clip import Audio
 
-NOT_HERE = {
+# They mean one face or one recording.
+NOT_HERE = {"duration", "trim", "framing", "expand_ratio", "face_index", "face_box", "voices", "channel"}
     "duration",
     "trim",
     "framing",
