@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
 # They mean one face or one recording.
 NOT_HERE = {"duration", "trim", "framing", "expand_ratio", "face_index", "face_box", "voices", "channel"}
-    "duration",
-    "trim",
-    "framing",
-    "expand_ratio",
-    "face_index",
-    "face_box",
-    "voices",
-    "channel",
-}  # they mean one face
 
 
 def add_parser(subparsers: Any) -> None:
