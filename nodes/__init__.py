@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from . import host, neighbours
+from .canvas import SonicCanvas
 from .clip_to_images import SonicClipToImages
 from .decode import SonicDecode
 from .dialogue import SonicDialogue
@@ -41,6 +42,7 @@ NODES: list[type[io.ComfyNode]] = [
     SonicSmooth,
     SonicInterpolate,
     SonicPasteBack,
+    SonicCanvas,
     SonicLabel,
     SonicRenderVideo,
     SonicClipToImages,

@@ -115,6 +115,10 @@ TIPS: dict[str, tuple[str, str]] = {
         "在“Sonic：准备照片与语音”中把“取景”选为 `photo` 就不需要本节点；选 `face` 时，后期处理之后由它贴回。"
         "4K 照片也只需 512 像素正方形的计算量。照片中的其他人保持不变。",
     ),
+    "SonicCanvas": (
+        "The picture stands still on the canvas: `fill` looks for the face in the first frame and keeps that part.",
+        "画面在画布上固定不动：`fill` 在第一帧找人脸，之后一直保留那一部分。",
+    ),
     "SonicLabel": (
         "In China a visible label of at least two seconds and 5 % of the short side is required by law; in the EU a "
         "machine-readable mark. Save Video keeps the record.",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sonic_core.errors import InputError, SettingsError
-from sonic_core.finishing import MIN_LABEL_HEIGHT, Finishing
+from sonic_core.finishing import MIN_LABEL_HEIGHT, Finishing, parse_canvas
 from sonic_core.request import Request
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ VIDEO_INPUTS = {"LoadVideo": "file"}
 SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate")
 PLACES = {"channel": ("SonicLoadAudio",)}  # settings that are widgets of other nodes
 # Widgets that a workflow saved with 0.1.0 lacks and the server's node has.
-AFTER_PASTING = ("SonicInterpolate", "SonicLabel", "SonicRenderVideo")
+AFTER_PASTING = ("SonicInterpolate", "SonicCanvas", "SonicLabel", "SonicRenderVideo")
 OWN_TEXT = "own text"  # the language of SonicLabel that stands for another text
+OWN_SIZE = "own size"  # the canvas of SonicCanvas that stands for its width and height
 NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps")}
 
 
@@ -190,7 +191,11 @@ def apply_request(graph: Graph, request: Request) -> None:
 def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) -> None:
     """Set the widgets of the finishing nodes; put in those that are missing, in the order of `finish.chain`."""
     if wanted.canvas is not None:
-        raise InputError("The workflow of a ComfyUI worker cannot put the video on a canvas; leave canvas out.")
+        nodes = _nodes(graph, "SonicCanvas") or [_insert(graph, "SonicCanvas", ("SonicLabel", "SonicRenderVideo"))]
+        width, height = parse_canvas(wanted.canvas)
+        size = {"canvas": OWN_SIZE, "width": width, "height": height}
+        for inputs in nodes:
+            inputs |= size | {"mode": wanted.canvas_mode}
     if "smooth" in asked:
         nodes = _nodes(graph, "SonicSmooth")
         if not nodes and wanted.smooth > 0:

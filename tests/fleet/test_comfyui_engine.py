@@ -210,11 +210,16 @@ def test_finishing_that_a_workflow_lacks_is_put_into_it_in_order():
         _bypass(graph, key)
     apply_request(graph, Request.parse({"label": "none"}))
     assert not {"SonicLabel", "SonicSmooth"} & {node["class_type"] for node in graph.values()}
-    apply_request(graph, Request.parse({"smooth": 0.5, "label_text": "made by us", "label_corner": "top-left"}))
+    asked = {"smooth": 0.5, "canvas": "9:16", "label_text": "made by us", "label_corner": "top-left"}
+    apply_request(graph, Request.parse(asked))
     render = next(node for node in graph.values() if node["class_type"] == "SonicRenderVideo")
     label = graph[render["inputs"]["clip"][0]]
-    smooth = graph[label["inputs"]["clip"][0]]
-    assert (label["class_type"], smooth["class_type"]) == ("SonicLabel", "SonicSmooth")
+    shape = graph[label["inputs"]["clip"][0]]
+    smooth = graph[shape["inputs"]["clip"][0]]
+    kinds = [node["class_type"] for node in (label, shape, smooth)]
+    assert kinds == ["SonicLabel", "SonicCanvas", "SonicSmooth"]
+    wanted = {"canvas": "own size", "width": 1080, "height": 1920, "mode": "blur"}
+    assert {name: shape["inputs"][name] for name in wanted} == wanted
     assert smooth["inputs"]["strength"] == 0.5
     said = {name: label["inputs"][name] for name in ("visible", "language", "text", "corner", "seconds")}
     assert said == {"visible": True, "language": "own text", "text": "made by us", "corner": "top-left", "seconds": 2.0}

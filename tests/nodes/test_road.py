@@ -351,6 +351,16 @@ def test_another_rate_keeps_the_length(nodes: dict[str, Any], clip: Any) -> None
     assert (resampled.clip.frame_count, resampled.clip.fps) == (50, 50)
 
 
+@pytest.mark.parametrize(("chosen", "size"), [("1:1", (1080, 1080)), ("own size", (32, 20))])
+def test_a_canvas_gives_the_clip_its_shape(
+    nodes: dict[str, Any], clip: Any, chosen: str, size: tuple[int, int]
+) -> None:
+    fitted = nodes["SonicCanvas"].execute(clip=clip, canvas=chosen, mode="fit", width=32, height=20).args[0]
+    assert (fitted.clip.width, fitted.clip.height) == size
+    assert next(fitted.clip.frames()).shape == (size[1], size[0], 3)
+    assert fitted.clip.frame_count == 25
+
+
 def test_pasting_back_gives_the_size_of_the_photo(nodes: dict[str, Any], sample: Callable[..., Any]) -> None:
     latents = sample(framing="face")
     square = nodes["SonicSmooth"].execute(clip=latents, strength=0.0).args[0]

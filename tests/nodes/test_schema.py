@@ -24,6 +24,7 @@ IDS = [
     "SonicSmooth",
     "SonicInterpolate",
     "SonicPasteBack",
+    "SonicCanvas",
     "SonicLabel",
     "SonicRenderVideo",
     "SonicClipToImages",

@@ -42,6 +42,8 @@ ODD = {
     "fps": 20.0,
     "seed": 11,
     "smooth": 0.5,
+    "canvas": "160x200",
+    "canvas_mode": "fit",
     "label_text": "odd",
     "label_corner": "top-left",
 }
@@ -199,9 +201,11 @@ def test_nodes_on_a_canvas(inputs, expected, comfy, nodes):
     label = next(node for node in graph.values() if node["class_type"] == "SonicLabel")
     graph["s"] = {"class_type": "SonicSmooth", "inputs": {"clip": label["inputs"]["clip"], "strength": ODD["smooth"]}}
     graph["p"] = {"class_type": "SonicPasteBack", "inputs": {"clip": ["s", 0]}}
-    label["inputs"] |= {"clip": ["p", 0], "visible": True, "language": "own text", "text": "odd", "corner": "top-left"}
+    shape = {"canvas": "own size", "width": 160, "height": 200, "mode": "fit"}
+    graph["c"] = {"class_type": "SonicCanvas", "inputs": {"clip": ["p", 0], **shape}}
+    label["inputs"] |= {"clip": ["c", 0], "visible": True, "language": "own text", "text": "odd", "corner": "top-left"}
     for name, value in ODD.items():
-        if name not in ("smooth", "label_text", "label_corner", "framing", "trim"):
+        if name not in ("smooth", "canvas", "canvas_mode", "label_text", "label_corner", "framing", "trim"):
             set_input(graph, f"{name}={value}")
     for assignment in ("SONIC_PreData.framing=face", "SONIC_PreData.trim=true", "LoadImage.image=photo.png"):
         set_input(graph, assignment)
