@@ -1,8 +1,10 @@
 """How bright and which colour the inside of a mouth is, place by place: a small net that has seen real mouths.
 
-A mouth's opening is stretched onto a rectangle, its width from corner to corner and its height from lip to lip, and
-the net says which colours a mouth of this shape has there, on this skin and in this light. It knows tones, no detail:
-`interior.py` draws teeth and tongue, and gives them these tones. `training/renderer/mouth_tone.py` made the weights.
+A mouth's opening is stretched onto a rectangle, its width from corner to corner and its height from lip to lip. For
+each place the net says, for a mouth of this shape, on this skin and in this light, how dark and how bright that place
+is (the 15th and the 85th percentile) and what is usual there (the median). Teeth have the bright tone, the depth of
+the mouth the dark one, the tongue the usual one. The net knows tones, no detail: `interior.py` draws the teeth and
+the tongue and gives them these tones. `training/renderer/mouth_tone.py` made the weights.
 """
 
 from __future__ import annotations
@@ -27,8 +29,10 @@ from sonic_core.engines.lite.pose import FaceFit
 
 WEIGHTS = Path(__file__).parent / "weights" / "mouth_tone.safetensors"
 COLUMNS, ROWS = 32, 12  # of the rectangle
+LEVELS = (0.15, 0.5, 0.85)  # percentiles: dark, usual, bright
 INSET = 0.08  # of the opening's height, left out along both lips
 PROFILE = np.linspace(0.08, 0.92, 9)  # places between the corners at which the lips' shape is read
+LUMINANCE = np.array([0.30, 0.59, 0.11], np.float32)
 CHEEKS = ([50, 205, 187, 123], [280, 425, 411, 352])
 
 
@@ -43,13 +47,26 @@ class MouthTone:
         return MouthTone({name: tensor.astype(np.float32) for name, tensor in load_file(path).items()})
 
     def tones(self, shape: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """(ROWS, COLUMNS, 3) float32 in [0, 1] for the features of a mouth and of its photo."""
+        """(3, ROWS, COLUMNS, 3) float32 in [0, 1]: each place's colour at the LEVELS.
+
+        `shape` (19,) and `light` (12,) are the features of the mouth and of its photo.
+        """
         t = self.tensors
         x = np.clip((np.concatenate([shape, light]) - t["mean"]) / t["deviation"], -3, 3)
         x = np.tanh(t["first.weight"] @ x + t["first.bias"])
         x = np.tanh(t["second.weight"] @ x + t["second.bias"])
         tones = 1 / (1 + np.exp(-(t["last.weight"] @ x + t["last.bias"])))
-        return tones.reshape(ROWS, COLUMNS, 3)
+        return np.sort(tones.reshape(len(LEVELS), ROWS, COLUMNS, 3), 0)  # a colour's levels never cross
+
+    def tooth(self, light: np.ndarray) -> np.ndarray:
+        """(3,) the colour in [0, 1] of the brightest teeth of a usual smile in this light."""
+        bright = self.tones(self.tensors["smile"], light)[2].reshape(-1, 3)
+        return bright[bright @ LUMINANCE >= brightest(bright)].mean(0)
+
+
+def brightest(tones: np.ndarray) -> float:
+    """The luminance of tones (..., 3) that one place in ten exceeds."""
+    return float(np.percentile(tones @ LUMINANCE, 90))
 
 
 def shape_features(lips: Lips, unit: float) -> np.ndarray:

@@ -254,7 +254,7 @@ def opened(lips_apart: float, inside: Interior, places: np.ndarray) -> Lips:
 
 
 def inside_places(inside: Interior) -> np.ndarray:
-    height, width = inside.skull.shape[0] // 2, inside.skull.shape[1] // 2
+    height, width = inside.upper.shape[0] // 2, inside.upper.shape[1] // 2
     y, x = np.mgrid[:height, :width].astype(np.float32)
     return np.stack([x + inside.x, y + inside.y], -1)
 
@@ -265,7 +265,9 @@ def test_upper_teeth_stay_with_the_skull(smiling_renderer: Renderer):
     places = inside_places(inside)
     lips = opened(0.9 * inside.unit, inside, places)
     shut, low = (inside.draw(places, amount * inside.down, places, lips) for amount in (0, 12))
-    teeth = inside.skull[::2, ::2, 3][: places.shape[0], : places.shape[1]] > 0.999
+    assert inside.own is not None
+    covered = np.maximum(inside.own[::2, ::2, 3], inside.upper[::2, ::2, 1])
+    teeth = covered[: places.shape[0], : places.shape[1]] > 0.999
     teeth = cv2.erode(teeth.astype(np.uint8), np.ones((5, 5))) > 0
     assert teeth.sum() > 100
     assert np.abs(shut - low)[teeth].mean() < 6  # the light of the whole, at most
@@ -279,6 +281,24 @@ def test_a_narrow_opening_is_no_white_bar(renderer: Renderer, smiling_renderer: 
         drawn = inside.draw(places, 0 * inside.down, places, opened(0.04 * inside.unit, inside, places))
         middle = drawn[drawn.shape[0] // 2, drawn.shape[1] // 3 : -drawn.shape[1] // 3]
         assert middle.mean() < 255 * inside.light[4:10].mean()
+
+
+def test_teeth_keep_their_brightness_from_sound_to_sound(renderer: Renderer):
+    """Teeth that get brighter and darker with every opening would flicker."""
+    inside, places = renderer.interior, inside_places(renderer.interior)
+    brightest = [
+        np.percentile(inside.draw(places, 0 * inside.down, places, opened(gap * inside.unit, inside, places)), 99)
+        for gap in (0.08, 0.14, 0.25, 0.4)
+    ]
+    assert max(brightest) < 1.4 * min(brightest)
+
+
+def test_what_is_drawn_is_as_sharp_as_the_photo():
+    """The same face in a photo that is blurred has softer teeth."""
+    sharp = drawn()
+    blurred = Portrait(cv2.GaussianBlur(sharp.image, (0, 0), 3), sharp.face)
+    steepest = [np.abs(np.diff(Renderer(one).interior.upper[..., 1], axis=0)).max() for one in (sharp, blurred)]
+    assert steepest[1] < 0.7 * steepest[0]
 
 
 def test_the_tongue_rises_for_its_sounds(renderer: Renderer):
