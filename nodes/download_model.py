@@ -46,7 +46,9 @@ class SonicDownloadModel(SonicNode):
                 ),
             ],
             outputs=[
-                io.String.Output("report", display_name="report", tooltip="Each file with size, licence and place.")
+                io.String.Output(
+                    "report", display_name="report", tooltip="What is missing, with sizes, licences and the folder."
+                )
             ],
             is_output_node=True,
             not_idempotent=True,
@@ -110,19 +112,17 @@ def check_space(folder: Path, missing: list[Status]) -> None:
 
 
 def listed(statuses: list[Status], folder: Path) -> str:
-    """A line for each file, then what to do."""
-    lines = [
-        f"{'there' if status.found else 'optional' if status.file.optional else 'missing'}: {status.file.path}, "
-        f"{megabytes(status.size)}, {status.file.licence}"
-        for status in statuses
-    ]
+    """A sentence for the missing files of each licence, then what to do."""
     absent = [status for status in statuses if status.found is None]
-    if absent:
-        size = megabytes(sum(status.size for status in absent))
-        lines.append(f"{size} to fetch into {folder}: turn accept_licences on and run again.")
-    else:
-        lines.append(f"All files are in {folder}: press R, then choose sonic in Sonic: Load Model.")
-    return "\n".join(lines)
+    if not absent:
+        return f"All files are in {folder}: press R, then choose sonic in Sonic: Load Model."
+    lines = [f"Missing in {folder}:"]
+    for licence in dict.fromkeys(status.file.licence for status in absent):
+        files = [status.file for status in absent if status.file.licence == licence]
+        names = [f"{file.path} ({megabytes(file.size)}{', optional' if file.optional else ''})" for file in files]
+        lines.append(f"{', '.join(names)}: {licence}.")
+    size = megabytes(sum(status.size for status in absent))
+    return "\n".join([*lines, f"{size} to fetch: turn accept_licences on and run again."])
 
 
 def megabytes(size: int) -> str:

@@ -20,6 +20,16 @@ CORE: dict[str, dict[str, Any]] = {
         "output": ["VIDEO"],
         "output_name": ["VIDEO"],
     },
+    "LoadAudio": {
+        "input": {"required": {"audio": ("COMBO", {})}},
+        "output": ["AUDIO"],
+        "output_name": ["AUDIO"],
+    },
+    "PrimitiveStringMultiline": {
+        "input": {"required": {"value": ("STRING", {"multiline": True})}},
+        "output": ["STRING"],
+        "output_name": ["STRING"],
+    },
     "RecordAudio": {
         "input": {"required": {"audio": ("AUDIO_RECORD", {})}},
         "output": ["AUDIO"],

@@ -63,6 +63,9 @@ LOAD_MODEL = Node("SonicLoadModel", (0, 0), (WIDTHS["input"], 110))
 PICK_PHOTO = Node("LoadImage", (0, 146), (WIDTHS["input"], 304), {"image": PHOTO})
 PICK_SOUND = Node("SonicLoadAudio", (0, 486), (WIDTHS["input"], BOTTOM - 486), {"audio": SOUND})
 
+SAID = "Hello! I was a photo until a moment ago. Now I can say whatever you write here."
+WORDS = Node("PrimitiveStringMultiline", (0, 486), (WIDTHS["input"], 140), {"value": SAID}, title="Text to say")
+
 
 def stored(y: int, file: str, title: str) -> Node:
     source = {"source": f"inputs/comfyui/samples/{file}"}
@@ -125,15 +128,20 @@ def talking(
     *,
     photo: Node = PICK_PHOTO,
     sound: Node = PICK_SOUND,
+    more: dict[str, Node] | None = None,
     keep: dict[str, Node] | None = None,
     app: App | None = None,
     **prepare: Any,
 ) -> Workflow:
-    """Photo and sound to a video: prepare, sample, the finishing stages, render, keep."""
+    """Photo and sound to a video: prepare, sample, the finishing stages, render, keep.
+
+    `more` stands with what is loaded, and `keep` in place of Save Video.
+    """
     nodes = {
         "model": LOAD_MODEL,
         "photo": photo,
         "sound": sound,
+        **(more or {}),
         **prepared(("photo", 0), ("sound", 1 if sound.kind == "SonicOSSLoad" else 0), **prepare),
         **sampled(preset),
         **finished(stages),
@@ -141,7 +149,7 @@ def talking(
         **(keep or saved("sonic")),
     }
     groups = [
-        ("1  Model, photo, voice", COLOURS["input"], ["model", "photo", "sound"]),
+        ("1  Model, photo, voice", COLOURS["input"], ["model", "photo", "sound", *(more or {})]),
         ("2  Face", COLOURS["model"], ["prepare", "seen"]),
         ("3  Motion", COLOURS["make"], ["sample"]),
         ("4  Finish", COLOURS["finish"], [name for name, _, _ in stages]),
@@ -201,5 +209,13 @@ def photo_workflows() -> dict[str, Workflow]:
             [NO_LABEL],
             "record",
             sound=Node("RecordAudio", (0, 486), (WIDTHS["input"], 130), {"audio": SOUND}),
+        ),
+        "sonic_text": talking(
+            "Photo speaks, from a text",
+            "fast",
+            [NO_LABEL],
+            "text",
+            sound=Node("LoadAudio", (0, 662), (WIDTHS["input"], BOTTOM - 662), {"audio": SOUND}, title="Sample voice"),
+            more={"text": WORDS},
         ),
     }

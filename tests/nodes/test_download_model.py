@@ -40,8 +40,9 @@ def run(nodes: dict[str, Any], accept: bool) -> str:
 def test_without_consent_it_lists_what_would_come(nodes: dict[str, Any], comfy: Any, fetched: list[str]) -> None:
     report = run(nodes, accept=False)
     assert fetched == []
-    assert "missing: unet.pth, 6.3 GB, CC BY-NC-SA 4.0" in report
-    assert report.endswith("turn accept_licences on and run again.")
+    assert "unet.pth (6.3 GB), audio2token.pth (217 MB), audio2bucket.pth (87 MB): CC BY-NC-SA 4.0." in report
+    assert "RIFE/flownet.pkl (12 MB, optional): MIT." in report
+    assert report.endswith("8.2 GB to fetch: turn accept_licences on and run again.")
 
 
 def test_with_consent_every_missing_file_comes(nodes: dict[str, Any], comfy: Any, fetched: list[str]) -> None:
@@ -49,7 +50,7 @@ def test_with_consent_every_missing_file_comes(nodes: dict[str, Any], comfy: Any
     (folder / "unet.pth").write_bytes(b"there")
     report = run(nodes, accept=True)
     assert fetched == [file.path for file in FILES if file.path != "unet.pth"]
-    assert "missing" not in report and "press R" in report
+    assert "Missing" not in report and "press R" in report
     assert (folder / "unet.pth").read_bytes() == b"there"
 
 

@@ -18,6 +18,7 @@ STAGES = {
     "SonicSmooth": "smooth",
     "SonicPasteBack": "paste_back",
     "SonicInterpolate": "interpolate",
+    "SonicCanvas": "canvas",
     "SonicLabel": "label",
     "SonicRenderVideo": "record",
 }
@@ -29,6 +30,7 @@ TITLES = {
     "sonic_oss": "Photo speaks, from storage and back",
     "sonic_batch": "Photos of a folder speak, a video each",
     "sonic_record": "Photo speaks, voice recorded here",
+    "sonic_text": "Photo speaks, from a text",
     "sonic_dub": "A video speaks with another voice",
     "sonic_dialogue": "Two people speak",
     "sonic_any_video": "Any video, lips aligned and smoothed",
@@ -40,6 +42,7 @@ LOADS = {
     "LoadVideo": "file",
     "SonicLoadAudio": "audio",
     "RecordAudio": "audio",
+    "LoadAudio": "audio",
     "SonicOSSLoad": "source",
 }
 TITLE = 30  # height of a node's title bar, above its place

@@ -24,6 +24,7 @@ function show(node, model) {
 function putBeside(node) {
   const fetching = app.graph.nodes.find((other) => other.comfyClass === FETCH) ?? LiteGraph.createNode(FETCH);
   if (!fetching.graph) {
+    fetching.setSize([Math.max(fetching.size[0], 420), fetching.size[1]]);
     fetching.pos = [node.pos[0], node.pos[1] - fetching.size[1] - 60];
     app.graph.add(fetching);
   }

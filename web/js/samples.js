@@ -7,6 +7,7 @@ const PORTRAIT = "sonic_portrait.jpg";
 const FOLDER = "sonic_photos";
 const SAMPLES = {
   LoadImage: { widget: "image", value: PORTRAIT },
+  LoadAudio: { widget: "audio", value: "sonic_speech.flac" },
   SonicLoadAudio: { widget: "audio", value: "sonic_speech.flac" },
   LoadVideo: { widget: "file", value: "sonic_video.mp4" },
   SonicLoadPhotos: { widget: "folder", value: FOLDER, file: PORTRAIT, subfolder: FOLDER },
