@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.errors import SettingsError, SonicError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
+    from types import FrameType
 
     from sonic_core.disclosure.label import VisibleLabel
     from sonic_core.live.pace import LiveFrame
@@ -66,12 +68,30 @@ def run(args: argparse.Namespace) -> int:
     talk = pipe.talk(photo, settings)
     session = LiveSession(talk, MICROPHONE_BACKLOG if args.audio_from == ["mic"] else None)
     if to_file:
-        endless = args.audio_from in (["mic"], ["-"])
-        frames = paced_frames(session, pieces, stop) if endless else unpaced(session, pieces)
-        into_file(frames, session.talk.size, Path(args.to), label, endless)
+        from_microphone = args.audio_from == ["mic"]
+        frames = paced_frames(session, pieces, stop) if from_microphone else unpaced(session, pieces)
+        endless = from_microphone or args.audio_from == ["-"]
+        with interrupt_sets(stop) if endless else nullcontext():
+            into_file(frames, session.talk.size, Path(args.to), label)
     else:
-        to_address(paced_frames(session, pieces, stop), session.talk.size, args.to, label)
+        with interrupt_sets(stop):
+            to_address(paced_frames(session, pieces, stop), session.talk.size, args.to, label)
     return 0
+
+
+@contextmanager
+def interrupt_sets(stop: threading.Event) -> Iterator[None]:
+    """While the block runs, the first Ctrl-C sets `stop`, so that what was spoken is finished; the next interrupts."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def pieces_from(args: argparse.Namespace, stop: threading.Event) -> Pieces:
@@ -87,8 +107,8 @@ def pieces_from(args: argparse.Namespace, stop: threading.Event) -> Pieces:
     return sources.playlist(args.audio_from, args.loop)
 
 
-def into_file(frames: Frames, size: tuple[int, int], path: Path, label: VisibleLabel, endless: bool) -> None:
-    """Write the talk into an MP4. An `endless` one is ended by an interrupt, which drops any other."""
+def into_file(frames: Frames, size: tuple[int, int], path: Path, label: VisibleLabel) -> None:
+    """Write the talk into an MP4."""
     import av
 
     from sonic_core.live.encoder import LiveEncoder
@@ -100,19 +120,15 @@ def into_file(frames: Frames, size: tuple[int, int], path: Path, label: VisibleL
     with written_whole(path) as temporary, av.open(str(temporary), "w", format="mp4", container_options=options) as out:
         encoder = LiveEncoder(out, size, label)
         with closing(frames), closing(ahead(frames)) as coming:
-            try:
-                for shown in coming:
-                    encoder.write(shown)
-                    count += 1
-            except KeyboardInterrupt:
-                if not endless:
-                    raise
+            for shown in coming:
+                encoder.write(shown)
+                count += 1
         encoder.finish()
     sys.stdout.write(f"{path}: {count} frames, {count / 25:.2f} s\n")
 
 
 def to_address(frames: Frames, size: tuple[int, int], address: str, label: VisibleLabel) -> None:
-    """Push the talk until its sound ends or an interrupt."""
+    """Push the talk until its sound ends."""
     from sonic_core.live.push import Push
     from sonic_core.media.prefetch import ahead
 
@@ -122,14 +138,13 @@ def to_address(frames: Frames, size: tuple[int, int], address: str, label: Visib
         with closing(frames), closing(ahead(frames)) as coming:
             for shown in coming:
                 push.write(shown)
-    except KeyboardInterrupt:
         sys.stderr.write("ended\n")
     finally:
         push.close()
 
 
 def paced_frames(session: LiveSession, pieces: Pieces, stop: threading.Event) -> Frames:
-    """Moments at the pace of the clock while a thread reads the sound; ends when all of it has been spoken.
+    """Moments at the pace of the clock while a thread reads the sound; ends when all of it was spoken or `stop` is set.
 
     Closing it sets `stop`, so that no thread is left reading when the process ends.
     """
@@ -156,7 +171,7 @@ def paced_frames(session: LiveSession, pieces: Pieces, stop: threading.Event) ->
     reader = threading.Thread(target=feed, name="live sound", daemon=True)
     reader.start()
     try:
-        yield from Pace().frames(session, lambda: done.is_set() and session.silent())
+        yield from Pace().frames(session, lambda: stop.is_set() or (done.is_set() and session.silent()))
     finally:
         stop.set()
         reader.join(READER_SECONDS)

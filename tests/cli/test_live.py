@@ -1,6 +1,7 @@
 """The command `live` into a file, and what it refuses before anything is loaded."""
 
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -13,11 +14,13 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "live"))
 
-from bar_talk import BarTalk, tone
+from bar_talk import BarTalk, BigTalk, tone
 
-from sonic_core.cli.live import paced_frames
+from sonic_core.cli.live import interrupt_sets, into_file, paced_frames
 from sonic_core.cli.main import main
+from sonic_core.disclosure.label import VisibleLabel
 from sonic_core.live import sources
+from sonic_core.live.pace import unpaced
 from sonic_core.live.session import LiveSession
 
 
@@ -49,6 +52,24 @@ def test_a_pipe_that_stays_silent_does_not_hold_up_the_end(monkeypatch):
     assert "live sound" in [thread.name for thread in threading.enumerate()]
     frames.close()
     assert "live sound" not in [thread.name for thread in threading.enumerate()]
+    os.close(mouth)
+    os.close(end)
+
+
+def test_an_interrupt_ends_a_talk_from_a_pipe_and_keeps_its_file(monkeypatch, tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(1.0, 16000), 16000)
+    end, mouth = os.pipe()
+    os.write(mouth, (tmp_path / "a.wav").read_bytes())  # and stays open
+    monkeypatch.setattr(sources.sys, "stdin", SimpleNamespace(fileno=lambda: end))
+    stop = threading.Event()
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with interrupt_sets(stop):
+        frames = unpaced(LiveSession(BigTalk()), sources.standard_input(stop))
+        into_file(frames, BigTalk.size, tmp_path / "talk.mp4", VisibleLabel("AI"))
+    assert stop.is_set() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with av.open(str(tmp_path / "talk.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == pytest.approx(25, abs=2)
     os.close(mouth)
     os.close(end)
 
