@@ -21,7 +21,7 @@ from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.settings import Settings
 from sonic_core.threads import one_thread
 
-CLOSING = 3  # frames in which an interrupted mouth closes
+CLOSING = 2  # frames in which an interrupted mouth closes; with the block before them, 0.2 s
 
 
 class LiteTalk:

@@ -8,6 +8,7 @@ from sonic_core import Settings
 from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.motion import MotionModel
 from sonic_core.engines.lite.talk import CLOSING, Level, LiteTalk
+from sonic_core.live.pace import BLOCK
 from sonic_core.media.audio import load_audio, speech_waveform
 
 BASIS = layout.MouthBasis.load()
@@ -59,6 +60,7 @@ def test_an_interrupt_closes_the_mouth_in_its_frames_and_lets_it_open_again(mode
     face.interrupt()
     rows = face.push(np.zeros(2560 * 2, np.float32))
     assert not rows[CLOSING - 1 : LOOK_AHEAD + CLOSING, layout.MOUTH].any()
+    assert (BLOCK + CLOSING - 1) / layout.FPS <= 0.2, "also when a block of frames has just been handed out"
     after = spoken(face, speech[32000:64000])
     assert (after[:, layout.MOUTH] @ OPENING).max() > 0.02
 
