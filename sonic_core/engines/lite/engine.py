@@ -119,18 +119,12 @@ class LiteEngine:
 
     def talk(self, portrait: Portrait, settings: Settings) -> LiteTalk:
         """The portrait as a face that talks live; it has a renderer of its own."""
-        return LiteTalk(self.motion, Renderer(portrait), guidance_of(settings), settings)
+        return LiteTalk(self.motion, renderer_of(portrait), guidance_of(settings), settings)
 
     def _renderer(self, portrait: Portrait) -> Renderer:
         """The renderer of the portrait in hand: previews and frames share one."""
         if self._rendered is None or self._rendered[0] is not portrait:
-            renderer = Renderer(portrait)
-            if renderer.covers.mouth:
-                raise InputError(
-                    "the mouth of this face is hidden, by a mask, a hand, a cup or a microphone; "
-                    "use a photo that shows it, or another face by face_index"
-                )
-            self._rendered = portrait, renderer
+            self._rendered = portrait, renderer_of(portrait)
         return self._rendered[1]
 
     def networks(self, stage: Stage) -> list[torch.nn.Module]:
@@ -146,6 +140,17 @@ class LiteEngine:
                 f"{free_bytes / 2**30:.1f} GB are free; lower min_resolution or make a shorter clip"
             )
         return MemoryPlan(peak, decode_chunk=CHUNK, window_batch=1)
+
+
+def renderer_of(portrait: Portrait) -> Renderer:
+    """A renderer for the portrait. Raises InputError for a face whose mouth cannot be seen."""
+    renderer = Renderer(portrait)
+    if renderer.covers.mouth:
+        raise InputError(
+            "the mouth of this face is hidden, by a mask, a hand, a cup or a microphone; "
+            "use a photo that shows it, or another face by face_index"
+        )
+    return renderer
 
 
 def guidance_of(settings: Settings) -> float:

@@ -1,7 +1,9 @@
 """The bundled engine from end to end, with the weights that ship."""
 
 from fractions import Fraction
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from sonic_core import Settings, SonicPipeline
 from sonic_core.engines.lite.engine import at_rate
-from sonic_core.errors import NotEnoughMemoryError
+from sonic_core.errors import InputError, NotEnoughMemoryError
 from sonic_core.face.crop import head_box
 from sonic_core.media.audio import cut, load_audio
 from sonic_core.media.image import load_image
@@ -50,6 +52,16 @@ def test_listening_tells_how_far_it_is_block_by_block(pipe, photo, speech):
     )
     assert heard == [200, 400, 450]
     assert len(conditions.heard.mouth) == len(conditions.heard.life) == 450
+
+
+def test_a_mouth_behind_a_mask_is_refused_on_every_road(pipe, photo, speech):
+    jaw = (117, 50, 195, 280, 346, 323, 361, 397, 379, 400, 152, 176, 150, 172, 132, 93)
+    landmarks = np.load(Path(__file__).parents[2] / "fixtures" / "portrait_landmarks.npy")
+    outline = landmarks[list(jaw), :2].astype(np.int32)
+    masked = cv2.fillPoly(photo.copy(), [outline], (165, 195, 215))
+    for road in (lambda: pipe(masked, speech), lambda: pipe.stream(masked, speech), lambda: pipe.talk(masked)):
+        with pytest.raises(InputError, match="mouth of this face is hidden"):
+            road()
 
 
 def test_the_background_does_not_move(pipe, photo, speech):
