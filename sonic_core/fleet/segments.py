@@ -16,6 +16,9 @@ from sonic_core.storage.store import StorageError, Store
 
 logger = logging.getLogger(__name__)
 
+# A segment never changes, a growing playlist every second. Not longer: a CDN may give out what it keeps although the
+# consent has been withdrawn, as long as its link is good.
+SEGMENT_CACHE, PLAYLIST_CACHE = "max-age=600, immutable", "max-age=1"
 TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".mp4": "video/mp4", ".m4s": "video/iso.segment"}
 
 
@@ -68,5 +71,6 @@ class SegmentUpload:
             logger.warning("the stream ends early, the video is still being made: %s", error)
 
     def _put(self, name: str, source: Path | bytes) -> None:
-        kind = TYPES[Path(name).suffix]
-        self._store.put(self._key_of(name), source, content_type=kind, disposition="inline", overwrite=True)
+        kind, cache = TYPES[Path(name).suffix], PLAYLIST_CACHE if name == PLAYLIST else SEGMENT_CACHE
+        key = self._key_of(name)
+        self._store.put(key, source, content_type=kind, disposition="inline", cache=cache, overwrite=True)

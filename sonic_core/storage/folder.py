@@ -49,6 +49,7 @@ class FolderStore(FolderRoot):
         *,
         content_type: str | None = None,
         disposition: str | None = None,
+        cache: str | None = None,
         overwrite: bool = False,
         on_step: OnStep | None = None,
     ) -> ObjectInfo:

@@ -76,12 +76,15 @@ class OssStore(OssBucket):
         *,
         content_type: str | None = None,
         disposition: str | None = None,
+        cache: str | None = None,
         overwrite: bool = False,
         on_step: OnStep | None = None,
     ) -> ObjectInfo:
         headers = self.headers(content_type or guess_content_type(key), overwrite)
         if disposition:
             headers["Content-Disposition"] = disposition
+        if cache:
+            headers["Cache-Control"] = cache
         name = self.name_of(key)
         # In a bucket with versioning OSS ignores forbid-overwrite, hence the question beforehand.
         if not overwrite:

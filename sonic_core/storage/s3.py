@@ -55,6 +55,7 @@ class S3Store(S3Bucket):
         *,
         content_type: str | None = None,
         disposition: str | None = None,
+        cache: str | None = None,
         overwrite: bool = False,
         on_step: OnStep | None = None,
     ) -> ObjectInfo:
@@ -67,6 +68,7 @@ class S3Store(S3Bucket):
             "ContentType": content_type or guess_content_type(key),
             "Metadata": {CRC_METADATA: str(crc)},
             **({"ContentDisposition": disposition} if disposition else {}),
+            **({"CacheControl": cache} if cache else {}),
             **self.storage_class(),
         }
         # Not every server knows If-None-Match, hence the question beforehand.

@@ -102,10 +102,15 @@ class Store(Protocol):
         *,
         content_type: str | None = None,
         disposition: str | None = None,
+        cache: str | None = None,
         overwrite: bool = False,
         on_step: OnStep | None = None,
     ) -> ObjectInfo:
-        """Uploads a file or bytes; raises ObjectExists unless `overwrite`."""
+        """Uploads a file or bytes; raises ObjectExists unless `overwrite`.
+
+        `cache` is the Cache-Control with which a bucket and its CDN give the object out. A folder's objects are given
+        out by the service, which lets nobody keep them.
+        """
 
     def get(
         self, key: str, target: Path, *, max_bytes: int, crc64: int | None = None, on_step: OnStep | None = None

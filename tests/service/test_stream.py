@@ -175,8 +175,9 @@ def test_segments_go_up_once_and_before_the_playlist_that_names_them(tmp_path):
         def __init__(self):
             self.names = []
 
-        def put(self, key, source, **_):
+        def put(self, key, source, cache, **_):
             self.names.append(key)
+            assert cache == ("max-age=1" if key == PLAYLIST else "max-age=600, immutable")
             if key == PLAYLIST:
                 assert set(segments(source.decode())) <= set(self.names)
 

@@ -69,6 +69,9 @@ def serve_object(server, bucket, key, method, query, headers, body) -> Answer:
     raise Refused(405, "MethodNotAllowed")
 
 
+KEPT = ("content-type", "content-disposition", "cache-control", "x-oss-storage-class")
+
+
 def _put(server, bucket, key, headers, body) -> Answer:
     _check_overwrite(bucket, key, headers)
     _check_md5(headers, body)
@@ -76,7 +79,7 @@ def _put(server, bucket, key, headers, body) -> Answer:
 
 
 def _store(server, bucket, key, headers, body) -> Answer:
-    kept = {k: v for k, v in headers.items() if k in ("content-type", "content-disposition", "x-oss-storage-class")}
+    kept = {name: headers[name] for name in KEPT if name in headers}
     if kept.get("x-oss-storage-class", "Standard") not in STORAGE_CLASSES:
         raise Refused(400, "InvalidStorageClass")
     version = Version(server.next_id() if bucket.versioned else "null", body, kept, server.now())
@@ -117,6 +120,8 @@ def _get(server, bucket, key, query, headers) -> Answer:
         extra["Content-Range"] = f"bytes {first}-{end}/{len(data)}"
         data, status = data[int(first) : end + 1], 206
     extra["Content-Type"] = version.headers.get("content-type", "application/octet-stream")
+    if "cache-control" in version.headers:
+        extra["Cache-Control"] = version.headers["cache-control"]
     disposition = query.get("response-content-disposition") or version.headers.get("content-disposition")
     if disposition:
         extra["Content-Disposition"] = disposition

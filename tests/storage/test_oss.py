@@ -155,9 +155,10 @@ def test_short_lived_tokens(make_oss_store, oss_server):
 def test_signed_links(make_oss_store, oss_server):
     store = make_oss_store()
     key = "outputs/u/j/attempt-1/我的 视频+1.mp4"
-    store.put(key, b"video")
+    store.put(key, b"video", cache="max-age=60")
     link = store.sign(key, seconds=600, filename="视频.mp4")
     answer = httpx.get(link)
+    assert answer.headers["cache-control"] == "max-age=60"
     assert answer.content == b"video" and "filename*=UTF-8''%E8%A7%86" in answer.headers["content-disposition"]
     for bent in (link.replace("attempt-1", "attempt-2"), link.replace("x-oss-expires=600", "x-oss-expires=9600")):
         assert bent != link and httpx.get(bent).status_code == 403

@@ -49,8 +49,9 @@ def test_what_others_uploaded_is_verified_as_far_as_it_can_be(s3_store, tmp_path
 
 
 def test_links_work_without_credentials(s3_store):
-    s3_store.put("outputs/u/j/v.mp4", b"video", content_type="video/mp4")
+    s3_store.put("outputs/u/j/v.mp4", b"video", content_type="video/mp4", cache="max-age=60")
     answer = httpx.get(s3_store.sign("outputs/u/j/v.mp4", seconds=60, filename="生日.mp4"))
+    assert answer.headers["cache-control"] == "max-age=60"
     assert answer.content == b"video" and "UTF-8''%E7%94%9F" in answer.headers["content-disposition"]
     assert "canary-s3-7741" not in s3_store.sign("outputs/u/j/v.mp4").replace("Credential=canary-s3-7741", "")
 
