@@ -54,9 +54,10 @@ class Audio:
 class Clip:
     """A video of `frame_count` frames at `fps`, made chunk by chunk by `make()`.
 
-    `make` returns a fresh iterator over arrays (n, height, width, 3), n >= 1, which together hold exactly `frame_count`
-    frames: float32 in [0, 1], or uint8 where the frames were never anything else. Read them with `chunks` or `frames`
-    as float32, with `pixels` as uint8. `audio` starts with the first frame. `metadata` is written into the file.
+    `make` returns a fresh iterator over arrays (n, height, width, channels), n >= 1, which together hold exactly
+    `frame_count` frames: float32 in [0, 1], or uint8 where the frames were never anything else. Read them with `chunks`
+    or `frames` as float32, with `pixels` as uint8. `audio` starts with the first frame. `metadata` is written into the
+    file. `channels` is 3 for RGB, or 4 where alpha follows: straight, colours are not multiplied with it.
     """
 
     width: int
@@ -66,26 +67,32 @@ class Clip:
     make: Callable[[], Iterator[np.ndarray]]
     audio: Audio | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    channels: int = 3
 
     @property
     def seconds(self) -> float:
         return float(self.frame_count / self.fps)
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the frames say how much of each pixel they cover."""
+        return self.channels == 4
+
     def chunks(self) -> Iterator[np.ndarray]:
-        """Frames as they are made: float32 (n, height, width, 3) in [0, 1]. Checks that what was promised arrives."""
+        """Frames as they are made: float32 (n, height, width, channels) in [0, 1]. Checks that all of them arrive."""
         for chunk in self._as_made():
             # In one pass: a third of the time of converting first.
             yield chunk if chunk.dtype == np.float32 else np.divide(chunk, np.float32(255), dtype=np.float32)
 
     def pixels(self) -> Iterator[np.ndarray]:
-        """Frames as they are made: uint8 (n, height, width, 3). Half the work where nothing between needs floats."""
+        """Frames as they are made: uint8 (n, height, width, channels). Half the work where nothing needs floats."""
         for chunk in self._as_made():
             yield chunk if chunk.dtype == np.uint8 else (chunk * 255 + 0.5).clip(0, 255).astype(np.uint8)
 
     def _as_made(self) -> Iterator[np.ndarray]:
         seen = 0
         for chunk in self.make():
-            if chunk.shape[1:] != (self.height, self.width, 3) or chunk.dtype not in (np.float32, np.uint8):
+            if chunk.shape[1:] != (self.height, self.width, self.channels) or chunk.dtype not in (np.float32, np.uint8):
                 raise ValueError(f"a clip of {self.width} x {self.height} gave {chunk.dtype} {chunk.shape}")
             seen += len(chunk)
             yield chunk
@@ -93,7 +100,7 @@ class Clip:
             raise ValueError(f"a clip of {self.frame_count} frames gave {seen}")
 
     def frames(self) -> Iterator[np.ndarray]:
-        """One frame at a time: float32 (height, width, 3)."""
+        """One frame at a time: float32 (height, width, channels)."""
         for chunk in self.chunks():
             yield from chunk
 
@@ -125,6 +132,6 @@ class Clip:
 
     @staticmethod
     def of_frames(frames: np.ndarray, fps: Fraction, audio: Audio | None = None) -> Clip:
-        """A clip over frames that are already in memory: float32 (n, height, width, 3)."""
-        n, height, width, _ = frames.shape
-        return Clip(width, height, n, Fraction(fps), lambda: iter([frames]), audio)
+        """A clip over frames that are already in memory: float32 (n, height, width, 3 or 4)."""
+        n, height, width, channels = frames.shape
+        return Clip(width, height, n, Fraction(fps), lambda: iter([frames]), audio, channels=channels)

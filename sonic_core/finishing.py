@@ -6,6 +6,7 @@ The command line, jobs and nodes take options and ranges from here; `finish.chai
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from sonic_core.errors import SettingsError
@@ -34,6 +35,8 @@ LABELS = {
     "vi": "Tạo bởi AI",
     "tr": "Yapay zekâ ile üretildi",
 }
+TRANSPARENT = "transparent"
+COLOURS = {"green": (0, 177, 64), "blue": (0, 71, 187)}  # those of studio screens, which keyers are set to
 INTERPOLATION_METHODS = ("auto", "rife", "flow", "repeat")
 
 
@@ -46,6 +49,9 @@ class Finishing:
         None, None, f"put the video on a canvas: {', '.join(CANVAS_SIZES)}, or a size like 1080x1920"
     )
     canvas_mode: str = choice("blur", CANVAS_MODES, "what fills the canvas beside the video")
+    background: str | None = choice(
+        None, None, f"cut the person out and put behind them {', '.join(COLOURS)}, #rrggbb, {TRANSPARENT} or a picture"
+    )
     label: str | None = choice(None, tuple(LABELS), "write that AI made it into the picture, in this language")
     label_text: str | None = choice(None, None, "write this into the picture in place of the usual words")
     label_seconds: float = number(
@@ -63,6 +69,8 @@ class Finishing:
             check(setting, getattr(self, setting.name))
         if self.canvas is not None:
             parse_canvas(self.canvas)
+        if self.background is not None:
+            parse_background(self.background)
         if self.label_text is not None:
             check_label(self.label_text)
         if 0 < self.label_seconds < MIN_LABEL_SECONDS:
@@ -84,6 +92,35 @@ def parse_canvas(text: str) -> tuple[int, int]:
     if not (cross and width.strip().isdecimal() and height.strip().isdecimal() and len(text) < 20):
         raise SettingsError(f"canvas {text[:40]!r} is no size; give one of {', '.join(CANVAS_SIZES)} or like 1080x1920")
     return checked_size(int(width), int(height))
+
+
+def parse_background(text: str) -> tuple[int, int, int] | Path | None:
+    """What stands behind the person: a colour (red, green, blue), the path of a picture, None for nothing.
+
+    Whether the picture is there is not looked at. Raises SettingsError for what is neither.
+    """
+    name = text.strip().lower()
+    if name == TRANSPARENT:
+        return None
+    if name in COLOURS:
+        return COLOURS[name]
+    if name.startswith("#"):
+        try:
+            red, green, blue = bytes.fromhex(name[1:])
+            return red, green, blue
+        except ValueError:
+            raise SettingsError(f"background {text[:40]!r} is no colour; give it as #rrggbb, such as #00b140") from None
+    if not Path(text).suffix:
+        known = ", ".join(COLOURS)
+        raise SettingsError(
+            f"background {text[:40]!r} is unknown; give {known}, #rrggbb, {TRANSPARENT} or the path of a picture"
+        )
+    return Path(text)
+
+
+def is_transparent(background: str | None) -> bool:
+    """Whether a background is none at all, which only some kinds of file can hold."""
+    return background is not None and parse_background(background) is None
 
 
 def checked_size(width: int, height: int) -> tuple[int, int]:

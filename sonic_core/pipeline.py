@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,11 @@ from sonic_core.errors import SettingsError
 from sonic_core.face.crop import Box
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.framing import Portrait, face_in_photo, frame_portrait
+from sonic_core.finish.alpha import with_alpha
 from sonic_core.finish.chain import finished
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.finishing import Finishing
+from sonic_core.matting.cutout import Cutout, cut_out
 from sonic_core.media.audio import load_audio, shifted, sound_for, speech_waveform
 from sonic_core.media.hls import save_stream
 from sonic_core.media.image import load_image
@@ -56,6 +58,7 @@ class PreparedInputs:
     audio: Audio  # what goes into the video
     speech: np.ndarray  # float32 (samples,) 16 kHz, shifted by lip_sync_offset, what drives the lips
     settings: Settings
+    cutout: Cutout | None = None  # the person in the photo as a whole, where the face is pasted back without background
 
     @property
     def shown(self) -> Box:
@@ -66,6 +69,17 @@ class PreparedInputs:
     def face_in_photo(self) -> Face:
         """The portrait's face in the pixels of the photo."""
         return face_in_photo(self.portrait, self.shown)
+
+    def without_background(self) -> PreparedInputs:
+        """The same with the person cut out."""
+        if self.portrait.cutout is not None:
+            return self
+        image = self.portrait.image
+        if self.settings.framing != "photo":
+            return replace(self, portrait=replace(self.portrait, cutout=cut_out(image)))
+        whole = cut_out(self.photo)
+        portrait = replace(self.portrait, cutout=whole.part(self.shown, (image.shape[1], image.shape[0])))
+        return replace(self, portrait=portrait, cutout=whole)
 
 
 @dataclass
@@ -123,7 +137,7 @@ class SonicPipeline:
             voices = by_channel(sound_for(audio, request.settings))
             return self.dialogue(image, voices, None, request, on_step, job_id=job_id, duration=None)
         with self._timed("prepare"):
-            prepared = self.prepare(image, audio, request.settings)
+            prepared = self.prepare(image, audio, request)
         with self._timed("condition"):
             conditions = self.engine.condition(prepared.portrait, prepared.speech, prepared.settings)
         with self._timed("sample"):
@@ -148,7 +162,7 @@ class SonicPipeline:
         if not isinstance(self.engine, ProgressiveEngine) or request.settings.voices == "channels":
             return self(image, audio, request, on_step, job_id=job_id)
         with self._timed("prepare"):
-            prepared = self.prepare(image, audio, request.settings)
+            prepared = self.prepare(image, audio, request)
         clip = self.engine.stream(prepared.portrait, prepared.speech, prepared.settings)
         return self.finish(clip, prepared, request.finishing, job_id)
 
@@ -200,7 +214,10 @@ class SonicPipeline:
         request = Request.of(settings, **changes)
         sounds = [pick_channel(load_audio(voice), request.settings.channel) for voice in voices]
         with self._timed("sample"):
-            clip = dialogue(load_image(image), sounds, self.engine, self.detector, request.settings, faces, on_step)
+            clip = dialogue(
+                load_image(image), sounds, self.engine, self.detector, request.settings, faces, on_step,
+                request.finishing.background is not None,
+            )  # fmt: skip
         return finished(clip, request.finishing, job_id=job_id)
 
     def talk(self, image: Any, settings: Settings | str | None = None, **changes: Any) -> Talk:
@@ -217,13 +234,16 @@ class SonicPipeline:
         _, portrait = frame_portrait(load_image(image), self.detector, chosen, self.engine.size_multiple)
         return self.engine.talk(portrait, chosen)
 
-    def prepare(self, image: Any, audio: Any, settings: Settings) -> PreparedInputs:
-        """Read, check, frame and cut the inputs."""
+    def prepare(self, image: Any, audio: Any, asked: Request | Settings) -> PreparedInputs:
+        """Read, check, frame and cut the inputs; the person is cut out where the request wants another background."""
+        request = Request.of(asked)
+        settings = request.settings
         sound = sound_for(audio, settings)
         photo = load_image(image)
         crop, portrait = frame_portrait(photo, self.detector, settings, self.engine.size_multiple)
         speech = shifted(speech_waveform(sound, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)
-        return PreparedInputs(photo, crop, portrait, sound, speech, settings)
+        prepared = PreparedInputs(photo, crop, portrait, sound, speech, settings)
+        return prepared if request.finishing.background is None else prepared.without_background()
 
     def finish(self, clip: Clip, prepared: PreparedInputs, wanted: Finishing, job_id: str = "") -> Clip:
         """The engine's clip with its sound, after all finishing stages; pasted back where framing is "photo"."""
@@ -231,6 +251,8 @@ class SonicPipeline:
         def paste_back(clip: Clip) -> Clip:
             return self.paste_back(clip, prepared) if prepared.settings.framing == "photo" else clip
 
+        if wanted.background is not None:
+            clip = with_alpha(clip, prepared.portrait)
         return finished(clip.replaced(audio=prepared.audio), wanted, paste_back=paste_back, job_id=job_id)
 
     def paste_back(self, clip: Clip, prepared: PreparedInputs) -> Clip:
@@ -244,7 +266,10 @@ class SonicPipeline:
             for other in self.detector.detect(prepared.photo)
             if not (other.box[0] <= x <= other.box[2] and other.box[1] <= y <= other.box[3])
         ]
-        return paste_back(clip, prepared.photo, prepared.crop, prepared.portrait.image, face.landmarks, others)
+        photo, portrait = prepared.photo, prepared.portrait.image
+        if prepared.cutout is not None and prepared.portrait.cutout is not None:
+            photo, portrait = prepared.cutout.pixels, prepared.portrait.cutout.pixels
+        return paste_back(clip, photo, prepared.crop, portrait, face.landmarks, others)
 
     def save_video(
         self,

@@ -18,7 +18,7 @@ FLOORS = (
     ("sonic_core.dub", "sonic_core.dialogue"),
     ("sonic_core.finish", "sonic_core.quality", "sonic_core.disclosure"),
     ("sonic_core.engines",),
-    ("sonic_core.video", "sonic_core.speech", "sonic_core.face"),
+    ("sonic_core.video", "sonic_core.speech", "sonic_core.face", "sonic_core.matting"),
     ("sonic_core.storage", "sonic_core.ledger", "sonic_core.weights", "sonic_core.media", "sonic_core.sampling"),
     ("sonic_core.request", "sonic_core.finishing"),
     ("sonic_core.settings", "sonic_core.clip"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sonic_core.cli.options import add_field
 from sonic_core.errors import SettingsError
-from sonic_core.finishing import LABELS, Finishing
+from sonic_core.finishing import LABELS, Finishing, parse_background
 
 if TYPE_CHECKING:
     from sonic_core.clip import Clip
@@ -61,6 +61,7 @@ def finishing_from(args: argparse.Namespace) -> FinishingPlan:
         given |= {"label": None, "label_text": args.label}
     wanted = Finishing(**{name: value for name, value in given.items() if value is not None})
     check_words(wanted)
+    check_picture(wanted)
     return FinishingPlan(wanted, credentials_from(args))
 
 
@@ -70,6 +71,14 @@ def check_words(wanted: Finishing) -> None:
         from sonic_core.disclosure.label import VisibleLabel, check_glyphs
 
         check_glyphs(VisibleLabel(wanted.words))
+
+
+def check_picture(wanted: Finishing) -> None:
+    """Raise InputError for a picture behind the person that cannot be read."""
+    if wanted.background is not None and isinstance(picture := parse_background(wanted.background), Path):
+        from sonic_core.media.probe import probe
+
+        probe(picture, "image", f"background {str(picture)!r}")
 
 
 def credentials_from(args: argparse.Namespace) -> Credentials | None:

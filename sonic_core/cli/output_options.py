@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sonic_core.errors import SettingsError
+from sonic_core.finishing import is_transparent
 from sonic_core.media.codecs import CODECS, CONTAINERS, HARDWARE, Encoding
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--subtitles-font", type=Path, metavar="FILE", help="font for subtitles of rare scripts")
 
 
-def check_output(path: Path, encoding: Encoding | None = None) -> Plan:
+def check_output(path: Path, encoding: Encoding | None = None, alpha: bool = False) -> Plan:
     """Refuse, before an hour of work, a video that cannot be written there; how it will be written."""
     from sonic_core.media import files
     from sonic_core.media.codecs import plan_for
 
-    plan = plan_for(path, encoding or Encoding())
+    plan = plan_for(path, encoding or Encoding(), alpha)
     files.check_output(path)
     return plan
 
@@ -80,7 +81,7 @@ def output_from(args: argparse.Namespace) -> Output:
     Raises SonicError subclasses.
     """
     encoding = Encoding(args.crf, args.codec, args.format, args.hardware, args.full_size)
-    plan = check_output(args.output, encoding)
+    plan = check_output(args.output, encoding, is_transparent(args.background))
     if (args.sign or args.certificate is not None) and plan.container.muxer not in SIGNED:
         raise SettingsError(
             f"the format {plan.container.muxer} cannot be signed; write an .mp4 or .mov, or leave --sign out"

@@ -10,6 +10,8 @@ from typing import Any
 from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.generate import Bar
 from sonic_core.cli.options import add_settings_options, settings_from
+from sonic_core.errors import SettingsError
+from sonic_core.finishing import is_transparent
 from sonic_core.request import Request
 
 PLAIN = "video.mp4"
@@ -32,6 +34,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
+    if is_transparent(wanted.finishing.background):
+        raise SettingsError("a stream cannot be transparent; choose a colour or a picture as background")
     from sonic_core.media.audio import sound_for
     from sonic_core.media.hls import check_folder, save_plain, save_stream
     from sonic_core.media.image import load_image

@@ -196,6 +196,8 @@ def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) ->
         size = {"canvas": OWN_SIZE, "width": width, "height": height}
         for inputs in nodes:
             inputs |= size | {"mode": wanted.canvas_mode}
+    if wanted.background is not None:
+        raise InputError("The workflow of a ComfyUI worker cannot change the background; leave background out.")
     if "smooth" in asked:
         nodes = _nodes(graph, "SonicSmooth")
         if not nodes and wanted.smooth > 0:

@@ -21,6 +21,7 @@ from sonic_core.engines.lite.layout import FPS
 from sonic_core.errors import InputError, NoFaceError, SettingsError
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.framing import frame_portrait
+from sonic_core.matting.cutout import cut_out
 from sonic_core.media.audio import shifted, speech_waveform
 from sonic_core.media.voices import activity, mixed
 from sonic_core.progress import OnStep, no_step
@@ -37,8 +38,9 @@ def dialogue(
     settings: Settings,
     faces: Sequence[int] | None = None,
     on_step: OnStep = no_step,
+    without_background: bool = False,
 ) -> Clip:
-    """A clip in which each of several faces speaks its own voice.
+    """A clip in which each of several faces speaks its own voice; with alpha `without_background`.
 
     photo: uint8 (h, w, 3). `faces`: the number of each voice's face, counted from the largest as `face_index` is;
     left out: the largest ones, from left to right. The sound is all voices together. Raises SettingsError for
@@ -52,6 +54,9 @@ def dialogue(
         frame_portrait(photo, detector, settings.with_changes(face_index=number), engine.size_multiple)[1]
         for number in numbers
     ]
+    if without_background:
+        everybody = cut_out(portraits[0].image)
+        portraits = [replace(portrait, cutout=everybody) for portrait in portraits]
     latents = []
     for index, (portrait, voice) in enumerate(zip(portraits, whole, strict=True)):
         speech = shifted(speech_waveform(voice, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)

@@ -20,6 +20,7 @@ from sonic_core.errors import SettingsError
 from sonic_core.finishing import CORNERS, LABELS, check_label
 from sonic_core.finishing import MIN_LABEL_HEIGHT as MIN_HEIGHT
 from sonic_core.finishing import MIN_LABEL_SECONDS as MIN_SECONDS
+from sonic_core.video.layers import drawn_over
 from sonic_core.video.windows import stage
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-Bold-subset.otf"
@@ -89,7 +90,7 @@ def shown_on(clip: Clip, visible: VisibleLabel) -> Clip:
 
     def frames():
         for index, frame in enumerate(clip.frames()):
-            yield frame * (1 - cover) + colour * cover if index < shown else frame
+            yield drawn_over(frame, colour, cover) if index < shown else frame
 
     return stage(clip, frames)
 

@@ -7,6 +7,7 @@ engine.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -15,6 +16,9 @@ from sonic_core.errors import InputError
 from sonic_core.face.crop import Box, Size, crop_square, head_box, resized_size
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.settings import Settings
+
+if TYPE_CHECKING:
+    from sonic_core.matting.cutout import Cutout
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,19 @@ class View:
 class Portrait:
     """A framed photo: uint8 RGB (height, width, 3) and the face in its pixels.
 
-    `view` is what it was before it was resized; None when it was not.
+    `view` is what it was before it was resized; None when it was not. `cutout` is the person alone, as large as the
+    image, where the background is to go.
     """
 
     image: np.ndarray
     face: Face
     view: View | None = None
+    cutout: Cutout | None = None
+
+    @property
+    def channels(self) -> int:
+        """Of its frames: 4 where they have alpha."""
+        return 3 if self.cutout is None else 4
 
 
 def find_face(photo: np.ndarray, detector: FaceDetector, settings: Settings) -> Face:

@@ -27,7 +27,8 @@ def canvas(
     """Put the clip on a canvas of `size` (width, height).
 
     fit: the whole picture with black bars; blur: the whole picture over a blurred copy of itself; fill: the canvas is
-    covered and what stands over is cut, around `face` (x1, y1, x2, y2 in the clip's pixels) or the middle.
+    covered and what stands over is cut, around `face` (x1, y1, x2, y2 in the clip's pixels) or the middle. Beside a
+    clip with alpha there is nothing, so that its new background shows.
     Raises SettingsError for a size no encoder takes or an unknown mode.
     """
     width, height = checked_size(*size)
@@ -42,7 +43,8 @@ def canvas(
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
 
     def surrounded(_: int, frame: np.ndarray) -> np.ndarray:
-        out = surround(frame, view, size) if mode == "blur" else np.zeros((height, width, 3), np.float32)
+        blurred = mode == "blur" and not clip.has_alpha
+        out = surround(frame, view, size) if blurred else np.zeros((height, width, clip.channels), np.float32)
         whole = (0, 0, clip.width, clip.height)
         out[top : top + inner[1], left : left + inner[0]] = resample(frame, whole, inner)
         return out
@@ -71,7 +73,7 @@ def covering_box(
 
 
 def resample(frame: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
-    """The part `box` of a frame (h, w, 3) at `size` (width, height): Lanczos up, area averages down."""
+    """The part `box` of a frame (h, w, 3 or 4) at `size` (width, height): Lanczos up, area averages down."""
     x1, y1, x2, y2 = box
     smaller = size[0] < x2 - x1
     method = cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4

@@ -10,15 +10,18 @@ from collections.abc import Callable
 from sonic_core.clip import Clip
 from sonic_core.disclosure.label import RECORD_KEY, VisibleLabel, label, shown_on
 from sonic_core.face.tracker import FaceTracker
+from sonic_core.finish.alpha import cut_out_video
+from sonic_core.finish.background import on_background
 from sonic_core.finish.canvas import canvas
 from sonic_core.finish.smooth import smooth
 from sonic_core.finishing import Finishing, parse_canvas
 
 Stage = Callable[[Clip], Clip]
 
-# Smoothing looks at the small square, before it is pasted into a large photo. Frames are resampled in time before they
-# are in space, and what is written into the picture is neither smoothed nor scaled.
-ORDER = ("smooth", "paste_back", "interpolate", "canvas", "label", "record")
+# The person is cut out while frames and photo still lie on one another. Smoothing looks at the small square, before it
+# is pasted into a large photo. Frames are resampled in time before they are in space; the background fills the canvas;
+# what is written into the picture is neither smoothed nor scaled.
+ORDER = ("cut_out", "smooth", "paste_back", "interpolate", "canvas", "background", "label", "record")
 
 
 def unchanged(clip: Clip) -> Clip:
@@ -40,10 +43,12 @@ def finished(
     clip has already says more than a new one, and stays; a new one names `job_id`.
     """
     stages: dict[str, Stage] = {
+        "cut_out": lambda clip: clip if wanted.background is None else cut_out_video(clip),
         "smooth": lambda clip: smooth(clip, wanted.smooth),
         "paste_back": paste_back,
         "interpolate": interpolate,
         "canvas": lambda clip: on_canvas(clip, wanted),
+        "background": lambda clip: clip if wanted.background is None else on_background(clip, wanted.background),
         "label": lambda clip: labelled(clip, wanted),
         "record": lambda clip: recorded(clip, job_id) if wanted.record else clip,
     }

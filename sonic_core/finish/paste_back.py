@@ -21,6 +21,7 @@ from sonic_core.errors import InputError
 from sonic_core.face.crop import HAIR_ABOVE, HEAD_ASIDE, Box
 from sonic_core.face.points import CHIN, FACE_OVAL, FOREHEAD
 from sonic_core.video.interpolate import visibility
+from sonic_core.video.layers import laid_over
 from sonic_core.video.optical_flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
 from sonic_core.video.windows import mapped
 
@@ -37,7 +38,7 @@ class Seat:
     """Where the square sits in the photo and how it is blended; everything that is the same for every frame."""
 
     crop: Box
-    photo: np.ndarray  # (h, w, 3) float32, the whole photo
+    photo: np.ndarray  # (h, w, 3 or 4) float32, the whole photo
     portrait: np.ndarray  # (fh, fw, 3) float32, what the engine was given
     detail: np.ndarray  # (ch, cw, 3) what the crop has and the enlarged portrait has not
     places: np.ndarray  # (ch, cw, 2) where in a frame each pixel of the crop lies
@@ -54,11 +55,14 @@ def paste_back(
 ) -> Clip:
     """The photo with the clip's face moving in it; as large as the photo.
 
-    `photo`: uint8 (h, w, 3), or with alpha (h, w, 4), which is laid over white as on loading; `crop`: the part the
-    clip shows; `portrait`: uint8, the crop as the engine got it (left out: resized here); `face`: its landmarks
-    (478, 2 or 3) in photo pixels, which shape the blend (left out: an oval); `others`: those of other people in the
-    photo, who are left alone. Raises InputError when the crop does not lie in the photo.
+    `photo`: uint8 (h, w, 3), or with alpha (h, w, 4), which the result keeps where the clip has alpha and which is
+    laid over white where not; `crop`: the part the clip shows; `portrait`: uint8, the crop as the engine got it (left
+    out: resized here); `face`: its landmarks (478, 2 or 3) in photo pixels, which shape the blend (left out: an oval);
+    `others`: those of other people in the photo, who are left alone. Raises InputError when the crop does not lie in
+    the photo.
     """
+    if photo.shape[2] > clip.channels:
+        photo = over_white(photo)
     seat = make_seat(photo, crop, (clip.width, clip.height), portrait, face, others)
     estimator = FlowEstimator(clip.height, clip.width, exact=False)
     still = estimator.shrink(seat.portrait)
@@ -79,10 +83,7 @@ def make_seat(
     x1, y1, x2, y2 = crop
     if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
         raise InputError(f"the crop {crop} does not lie in the photo of {width} x {height} pixels")
-    whole = photo[..., :3].astype(np.float32) / 255
-    if photo.shape[2] == 4:
-        alpha = photo[..., 3:].astype(np.float32) / 255
-        whole = whole * alpha + (1 - alpha)
+    whole = photo.astype(np.float32) / 255
     inside = whole[y1:y2, x1:x2]
     if portrait is None or portrait.shape[:2] != size[::-1]:
         method = cv2.INTER_AREA if size[0] < x2 - x1 else cv2.INTER_LANCZOS4
@@ -105,7 +106,8 @@ def pasted(seat: Seat, frame: np.ndarray, estimator: FlowEstimator, still: np.nd
     before, now = grey(still), grey(small)
     there, back = estimator.between(before, now), estimator.between(now, before)
     kept = np.minimum(visibility(back, there), 1)
-    even = frame + cv2.resize(drift(still, small, back, kept), estimator.size, interpolation=cv2.INTER_CUBIC)
+    even = frame.copy()
+    even[..., :3] += cv2.resize(drift(still, small, back, kept), estimator.size, interpolation=cv2.INTER_CUBIC)
 
     cover = cv2.resize(seat.cover, estimator.small, interpolation=cv2.INTER_AREA)
     fading = there * (1 - cover[..., None])
@@ -113,18 +115,25 @@ def pasted(seat: Seat, frame: np.ndarray, estimator: FlowEstimator, still: np.nd
     to_frame, to_crop = (np.divide(to, estimator.small, dtype=np.float32) for to in (estimator.size, size))
     face = sampled(even, seat.places + cv2.resize(fading * to_frame, size), cv2.INTER_CUBIC)
     detail = warp(seat.detail, cv2.resize(origin * to_crop, size))
-    face += detail * cv2.merge([cv2.resize(warp(kept, fading), size)] * 3)
+    channels = seat.photo.shape[2]
+    face += detail * cv2.merge([cv2.resize(warp(kept, fading), size)] * channels)
 
     out = seat.photo.copy()
     inside = out[y1:y2, x1:x2]
-    inside += (face - inside) * cv2.merge([seat.cover] * 3)
+    inside += (face - inside) * cv2.merge([seat.cover] * channels)
     np.clip(inside, 0, 1, out=inside)
     return out
 
 
+def over_white(photo: np.ndarray) -> np.ndarray:
+    """uint8 (h, w, 4) with alpha -> uint8 (h, w, 3) on white."""
+    return laid_over(photo, np.full((*photo.shape[:2], 3), 255, np.uint8))
+
+
 def drift(portrait: np.ndarray, frame: np.ndarray, back: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """(h, w, 3) to add to the frame: the slow part of portrait minus frame, where both show the same; on any grid."""
-    difference = warp(portrait, back) - frame
+    """(h, w, 3) to add to the frame's colours, on any grid: the slow part of portrait minus frame, where both show the
+    same."""
+    difference = (warp(portrait, back) - frame)[..., :3]
     weight = kept * np.exp(-((np.abs(difference - np.median(difference, (0, 1))).max(-1) / SAME_COLOUR) ** 2))
     overall = (difference * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1.0)
     known = (difference * weight[..., None] + LEAST_WEIGHT * overall) / (weight[..., None] + LEAST_WEIGHT)

@@ -86,7 +86,7 @@ def observed(clip: Clip, estimator: FlowEstimator, tracker: Tracker) -> Iterator
     before: Observation | None = None
     landmarks: np.ndarray | None = None
     for frame in single_frames(clip):
-        small = estimator.shrink(frame)
+        small = np.ascontiguousarray(estimator.shrink(frame)[..., :3])
         found = tracker(small)
         landmarks = found if found is not None else landmarks
         before = observe(frame, small, before, landmarks, estimator)
@@ -180,10 +180,12 @@ def same_scene(window: Window[Observation]) -> tuple[list[Observation], list[Obs
 
 
 def brightened(frame: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """The frame with its channels' log brightness raised by (3,)."""
+    """The frame with its colours' log brightness raised by (3,); alpha stays."""
     if np.abs(by).max() < LEAST_CHANGE:
         return frame
-    return cv2.transform(frame, np.diag(np.exp(by)).astype(np.float32))
+    gains = np.ones(frame.shape[2], np.float32)
+    gains[:3] = np.exp(by)
+    return cv2.transform(frame, np.diag(gains))
 
 
 def denoised(
@@ -199,11 +201,11 @@ def denoised(
         places = estimator.enlarge(offset) + pixel_grid(*frame.shape[:2])
         gain = here.level - seen.level
         some_rows = brightened(sampled(seen.frame, places[::ROWS], cv2.INTER_CUBIC), gain)
-        noise = min(float(np.median(np.abs(some_rows - frame[::ROWS]).mean(-1))), MOST_NOISE)
+        noise = min(float(np.median(np.abs(some_rows - frame[::ROWS])[..., :3].mean(-1))), MOST_NOISE)
         if noise < LEAST_NOISE:
             continue
         moved = brightened(sampled(seen.frame, places, cv2.INTER_CUBIC), gain)
-        difference = cv2.transform(estimator.shrink(cv2.absdiff(moved, frame)), MEAN_OF_CHANNELS)
+        difference = cv2.transform(estimator.shrink(cv2.absdiff(moved, frame))[..., :3], MEAN_OF_CHANNELS)
         likely = np.exp(-((cv2.blur(difference, (3, 3)) / (1.5 * noise)) ** 2))
         weight = cv2.resize(strength * (1 - here.live) * likely, estimator.size, interpolation=cv2.INTER_LINEAR)
         mean = moved if mean is None else cv2.blendLinear(mean, moved, weights, weight)

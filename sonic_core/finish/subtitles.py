@@ -17,6 +17,7 @@ from sonic_core.clip import Clip
 from sonic_core.disclosure.label import FONT
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.media.subtitles import Cue, shown_at
+from sonic_core.video.layers import drawn_over
 from sonic_core.video.windows import stage
 
 HEIGHT = 0.055  # of a letter, as a share of the short side
@@ -64,7 +65,7 @@ def subtitled(clip: Clip, cues: Sequence[Cue], font: Path | None = None) -> Clip
             colour, cover, top = drawn[now]
             frame = frame.copy()
             rows = frame[top : top + len(cover)]
-            rows[:] = rows * (1 - cover) + colour * cover
+            rows[:] = drawn_over(rows, colour, cover)
             yield frame
 
     return stage(clip, frames)

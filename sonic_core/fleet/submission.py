@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sonic_core.disclosure.label import VisibleLabel, check_glyphs
-from sonic_core.errors import InputError
+from sonic_core.errors import InputError, SettingsError
+from sonic_core.finishing import COLOURS, parse_background
 from sonic_core.fleet import tracing
 from sonic_core.fleet.cost import Cost, estimate
 from sonic_core.ledger.consents import Consent
@@ -43,6 +44,9 @@ class Materials:
 def parse_settings(given: Any) -> dict[str, Any]:
     """A job's settings as the ledger keeps them, checked; see `Request`. Raises SettingsError."""
     request = Request.parse(given)
+    behind = request.finishing.background
+    if behind is not None and not isinstance(parse_background(behind), tuple):
+        raise SettingsError(f"background is {behind[:40]!r}; a job takes {', '.join(COLOURS)} or a colour as #rrggbb")
     if request.finishing.label_text is not None:
         check_glyphs(VisibleLabel(request.finishing.label_text))
     return request.as_mapping()

@@ -14,7 +14,7 @@ from typing import Any
 
 from sonic_core.errors import OutputError, SettingsError
 
-CODECS = ("h264", "hevc", "av1", "vp9")
+CODECS = ("h264", "hevc", "av1", "vp9", "prores")
 HARDWARE = ("nvenc", "videotoolbox", "qsv")
 
 # Level 5.2 of H.264, the highest that phones decode: macroblocks a picture and a second, and pixels a side.
@@ -29,21 +29,26 @@ INDEX_FIRST = {"movflags": "use_metadata_tags+faststart"}
 
 @dataclass(frozen=True)
 class Container:
-    """A kind of file: FFmpeg's muxer, its suffixes, the codecs it takes, the usual one first, and that of its sound."""
+    """A kind of file: FFmpeg's muxer, its suffixes, the codecs it takes, the usual one first, and that of its sound.
+
+    `alpha`: the codec that keeps alpha in it, None where none does.
+    """
 
     muxer: str
     suffixes: tuple[str, ...]
     codecs: tuple[str, ...]
     sound: str | None
     options: dict[str, str]
+    alpha: str | None = None
 
 
 CONTAINERS = {
     "mp4": Container("mp4", (".mp4", ".m4v"), ("h264", "hevc", "av1"), "aac", INDEX_FIRST),
-    "mov": Container("mov", (".mov",), ("h264", "hevc"), "aac", INDEX_FIRST),
-    "webm": Container("webm", (".webm",), ("vp9", "av1"), "libopus", {}),
+    "mov": Container("mov", (".mov",), ("h264", "hevc", "prores"), "aac", INDEX_FIRST, "prores"),
+    "webm": Container("webm", (".webm",), ("vp9", "av1"), "libopus", {}, "vp9"),
     "gif": Container("gif", (".gif",), ("gif",), None, {}),
-    "webp": Container("webp", (".webp",), ("webp",), None, {"loop": "0"}),
+    "webp": Container("webp", (".webp",), ("webp",), None, {"loop": "0"}, "webp"),
+    "png": Container("apng", (".png", ".apng"), ("apng",), None, {"plays": "0"}, "apng"),
 }
 
 # Encoders of this FFmpeg that may be there, the best first.
@@ -54,6 +59,16 @@ SOFTWARE = {
     "vp9": ("libvpx-vp9",),
     "gif": ("gif",),
     "webp": ("libwebp_anim",),
+    "prores": ("prores_ks",),
+    "apng": ("apng",),
+}
+# FFmpeg's pixel formats where they are not yuv420p: without and with alpha.
+PIXELS = {
+    "vp9": ("yuv420p", "yuva420p"),
+    "prores": ("yuv422p10le", "yuva444p10le"),
+    "webp": ("bgra", "bgra"),
+    "gif": ("pal8", "pal8"),
+    "apng": ("rgb24", "rgba"),
 }
 
 
@@ -94,12 +109,17 @@ class Plan:
     tag: str | None  # four letters by which players know the codec
 
 
-def plan_for(path: Path, encoding: Encoding) -> Plan:
-    """How a file is written. Raises OutputError for a name, SettingsError for a choice that cannot be followed."""
+def plan_for(path: Path, encoding: Encoding, alpha: bool = False) -> Plan:
+    """How a file is written, with `alpha` one of transparent frames.
+
+    Raises OutputError for a name, SettingsError for a choice that cannot be followed.
+    """
     import av
 
     container = _container(path, encoding)
-    codec = encoding.codec or container.codecs[0]
+    if alpha:
+        check_alpha(path, container, encoding)
+    codec = encoding.codec or (container.alpha if alpha and container.alpha else container.codecs[0])
     if codec not in container.codecs:
         kind = next(name for name, known in CONTAINERS.items() if known is container)
         if container.sound is None:
@@ -117,8 +137,20 @@ def plan_for(path: Path, encoding: Encoding) -> Plan:
         encoder = next((name for name in SOFTWARE[codec] if name in av.codecs_available), "")
         if not encoder:
             raise SettingsError(f"this PyAV was built without an encoder for {codec}; choose another codec or format")
-    pixels = "bgra" if codec == "webp" else "pal8" if codec == "gif" else "yuv420p"
-    return Plan(container, encoder, _quality(encoder, encoding.crf), pixels, "hvc1" if codec == "hevc" else None)
+    pixels = PIXELS.get(codec, ("yuv420p", "yuv420p"))[alpha]
+    return Plan(container, encoder, _quality(encoder, encoding.crf, alpha), pixels, "hvc1" if codec == "hevc" else None)
+
+
+def check_alpha(path: Path, container: Container, encoding: Encoding) -> None:
+    """Raise SettingsError for a kind of file, a codec or an encoder that does not keep a transparent background."""
+    if container.alpha is None:
+        kinds = ", ".join(known.suffixes[0] for known in CONTAINERS.values() if known.alpha)
+        raise SettingsError(f"{path.name} cannot hold a transparent background; name the output {kinds}")
+    if encoding.codec not in (None, container.alpha) or encoding.hardware is not None:
+        raise SettingsError(
+            f"a transparent background in {container.suffixes[0]} needs the codec {container.alpha} "
+            "and no hardware encoder; leave codec and hardware out"
+        )
 
 
 def _container(path: Path, encoding: Encoding) -> Container:
@@ -137,7 +169,7 @@ def _container(path: Path, encoding: Encoding) -> Container:
     return chosen
 
 
-def _quality(encoder: str, crf: int) -> dict[str, str]:
+def _quality(encoder: str, crf: int, alpha: bool) -> dict[str, str]:
     """Options of an encoder for a quality that looks like x264's at `crf`."""
     if encoder == "libx264":
         return {"crf": str(crf), **X264}
@@ -149,6 +181,8 @@ def _quality(encoder: str, crf: int) -> dict[str, str]:
         return {"crf": str(min(63, round(crf * 1.3) + 6)), "cpu-used": "6", "b": "0"}
     if encoder == "libvpx-vp9":
         return {"crf": str(min(63, round(crf * 1.3) + 6)), "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+    if encoder == "prores_ks":
+        return {"profile": "4444" if alpha else "hq", "alpha_bits": "16" if alpha else "0"}
     if encoder == "libwebp_anim":
         return {"quality": str(max(1, 100 - crf)), "compression_level": "4"}
     if encoder == "gif":

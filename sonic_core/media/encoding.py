@@ -55,7 +55,7 @@ def save_video(
     SettingsError; never leaves half a file.
     """
     target, encoding = Path(path), encoding or Encoding(crf=crf)
-    plan = plan_for(target, encoding)
+    plan = plan_for(target, encoding, clip.has_alpha)
     clip = clip if encoding.full_size else made_playable(clip)
     if plan.container.sound is None and clip.audio is not None:
         logger.warning("%s: the format %s has no sound; it is left out", target.name, plan.container.muxer)
@@ -110,7 +110,7 @@ def encode(
     context.time_base = 1 / Fraction(clip.fps)
     if plan.tag is not None:
         context.codec_tag = plan.tag
-    if plan.pixels == "yuv420p":
+    if plan.pixels.startswith("yuv"):
         context.color_primaries = context.color_trc = context.colorspace = BT709
         context.color_range = LIMITED_RANGE
     sound = None
@@ -134,22 +134,23 @@ def encode(
 def _pictures(clip: Clip, plan: Plan) -> Iterator[Any]:
     """The clip's frames as the encoder takes them."""
     frames = (frame for chunk in ahead(clip.pixels()) for frame in chunk)
-    pictures = (av.VideoFrame.from_ndarray(even(frame), format="rgb24") for frame in frames)
+    known = "rgba" if clip.has_alpha else "rgb24"
+    pictures = (av.VideoFrame.from_ndarray(even(frame), format=known) for frame in frames)
     if plan.pixels == "pal8":
         yield from paletted(pictures, clip.fps)
         return
     for picture in pictures:
-        if plan.pixels != "yuv420p":
+        if not plan.pixels.startswith("yuv"):
             yield picture.reformat(format=plan.pixels)
             continue
         yield picture.reformat(
-            format="yuv420p", dst_colorspace=BT709, src_color_range=FULL_RANGE, dst_color_range=LIMITED_RANGE,
+            format=plan.pixels, dst_colorspace=BT709, src_color_range=FULL_RANGE, dst_color_range=LIMITED_RANGE,
             interpolation=ACCURATE,
         )  # fmt: skip
 
 
 def even(picture: np.ndarray) -> np.ndarray:
-    """uint8 (h, w, 3) with even sides: the last row or column is repeated, nothing is cut."""
+    """uint8 (h, w, 3 or 4) with even sides: the last row or column is repeated, nothing is cut."""
     height, width = picture.shape[:2]
     if height % 2 == 0 and width % 2 == 0:
         return np.ascontiguousarray(picture)

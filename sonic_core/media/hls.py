@@ -17,7 +17,7 @@ from pathlib import Path
 import av
 
 from sonic_core.clip import Clip
-from sonic_core.errors import OutputError
+from sonic_core.errors import OutputError, SettingsError
 from sonic_core.media.encoding import X264, encode, made_playable
 from sonic_core.media.files import written_whole
 from sonic_core.media.remux import remux
@@ -38,6 +38,8 @@ def save_stream(
     `on_frame(done, total)` is called after each frame; raising from it cancels. Raises OutputError where a stream is
     already or nothing can be written. A stream that is not finished is removed.
     """
+    if clip.has_alpha:
+        raise SettingsError("a stream cannot be transparent; choose a colour or a picture as background, or a file")
     target = check_folder(folder).resolve()
     clip = made_playable(clip)
     with _removed_on_failure(target):

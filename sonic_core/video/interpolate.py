@@ -94,7 +94,9 @@ def pair_maker(clip: Clip, method: Method, network: IFNet | None) -> PairMaker |
         raise SettingsError(f"interpolation method is {method!r}; choose one of {', '.join(METHODS)}")
     if method == "repeat":
         return None
-    if method == "rife" or (method == "auto" and network is not None):
+    if method == "rife" and clip.has_alpha:
+        raise SettingsError("RIFE makes frames without alpha; choose the method flow for a clip without its background")
+    if method == "rife" or (method == "auto" and network is not None and not clip.has_alpha):
         if network is None:
             raise ModelError("RIFE/flownet.pkl is not there; put it into the model folder or choose the method flow")
         return lambda first, second: rife_between(network, first, second)

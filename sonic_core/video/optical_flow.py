@@ -15,8 +15,8 @@ SIDE = 256  # flow is computed on copies with at most this short side: finer det
 
 
 def grey(frame: np.ndarray) -> np.ndarray:
-    """float32 RGB (h, w, 3) in [0, 1] -> uint8 (h, w)."""
-    return cv2.cvtColor(cv2.convertScaleAbs(frame, alpha=255), cv2.COLOR_RGB2GRAY)
+    """float32 RGB (h, w, 3) in [0, 1], alpha (h, w, 4) left aside -> uint8 (h, w)."""
+    return cv2.cvtColor(cv2.convertScaleAbs(frame[..., :3], alpha=255), cv2.COLOR_RGB2GRAY)
 
 
 class FlowEstimator:

@@ -85,7 +85,7 @@ class LiteEngine:
             if on_step is not no_step:
                 widest = piece[np.abs(piece[:, MOUTH].numpy()).sum(1).argmax()].numpy()
                 frame = self._renderer(conditions.portrait).frame(posed(widest, settings))
-                preview = frame.astype(np.float32) / 255
+                preview = frame[..., :3].astype(np.float32) / 255
             on_step(sum(map(len, rows)), heard.frames, preview)
         return Latents(self.name, torch.cat(rows), conditions.portrait, conditions.seconds)
 
@@ -99,7 +99,7 @@ class LiteEngine:
         def make() -> Iterator[np.ndarray]:
             return renderer.chunks(posed(rows, settings))
 
-        return Clip(width, height, len(rows), fps, make)
+        return Clip(width, height, len(rows), fps, make, channels=latents.portrait.channels)
 
     def stream(self, portrait: Portrait, speech: np.ndarray, settings: Settings) -> Clip:
         """Listen, sample and render piece by piece as the clip is read."""
@@ -115,7 +115,7 @@ class LiteEngine:
             for rows in pieces_at_rate((piece.numpy() for piece in pieces), count, fps):
                 yield from renderer.chunks(posed(rows, settings))
 
-        return Clip(width, height, count, fps, make)
+        return Clip(width, height, count, fps, make, channels=portrait.channels)
 
     def talk(self, portrait: Portrait, settings: Settings) -> LiteTalk:
         """The portrait as a face that talks live; it has a renderer of its own."""

@@ -77,7 +77,8 @@ class Renderer:
     """Frames of one portrait. Everything that does not depend on the motion is computed here once."""
 
     def __init__(self, portrait: Portrait):
-        self.photo = np.ascontiguousarray(portrait.image)
+        cutout = portrait.cutout
+        self.photo = np.ascontiguousarray(portrait.image if cutout is None else cutout.colours)
         landmarks = np.asarray(portrait.face.landmarks, np.float32)
         points = LipEdges.load().refine(self.photo, landmarks[:, :2])
         height, width = self.photo.shape[:2]
@@ -106,6 +107,9 @@ class Renderer:
         self.view = np.s_[self.grid.y : bottom, self.grid.x : right]
         skin = self._without_mouth(points)[self.view]
         self.skin = Texture(skin, (self.grid.x, self.grid.y), round(BEYOND * self.face_height))
+        self.alpha = None if cutout is None else cutout.alpha
+        if self.alpha is not None:  # it moves with the skin
+            self.edge = Texture(self.alpha[self.view], (self.grid.x, self.grid.y), round(BEYOND * self.face_height))
         self.pixels = self.grid.pixels()[: skin.shape[0], : skin.shape[1]]
         self.still = self.skin.own(self.pixels)
         self.on_head = self.head.grid.place_of(self.points)
@@ -122,22 +126,29 @@ class Renderer:
         )
 
     def frame(self, motion: np.ndarray) -> np.ndarray:
-        """(27 or 28,) motion, see layout.py -> uint8 (height, width, 3)."""
+        """(27 or 28,) motion, see layout.py -> uint8 (height, width, 3), or (height, width, 4) of a person cut out."""
         row = np.zeros(DRAWN_CHANNELS, np.float32)
         row[: len(motion)] = motion
         moved = self.moved(row)
         frame = self.photo.copy()
         view = frame[self.view]
         step = self.grid.to_pixels(moved.source * np.float32(self.skin.density))
-        view[:] = self.skin.at(cv2.add(self.still, step[: view.shape[0], : view.shape[1]]))
+        places = cv2.add(self.still, step[: view.shape[0], : view.shape[1]])
+        view[:] = self.skin.at(places)
         for eye, shut in zip(self.eyes, np.clip(row[LIDS], 0, 1), strict=False):
             if shut > 0.01 or np.abs(row[GAZE]).max() > 0.01:
                 self._draw_eye(eye, view, moved, shut, np.clip(row[GAZE], -1.2, 1.2))
         self._draw_mouth(view, moved, row)
-        return frame
+        if self.alpha is None:
+            return frame
+        alpha = self.alpha.copy()
+        alpha[self.view] = self.edge.at(places)
+        whole = np.empty((*alpha.shape, 4), np.uint8)
+        cv2.mixChannels([frame, alpha], [whole], [0, 0, 1, 1, 2, 2, 3, 3])
+        return whole
 
     def chunks(self, motion: np.ndarray, size: int = CHUNK) -> Iterator[np.ndarray]:
-        """(n, 27) motion -> uint8 (up to `size`, height, width, 3)."""
+        """(n, 27) motion -> uint8 (up to `size`, height, width, 3 or 4), see `frame`."""
         for start in range(0, len(motion), size):
             yield np.stack([self.frame(row) for row in motion[start : start + size]])
 

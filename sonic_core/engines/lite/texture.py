@@ -16,7 +16,7 @@ LARGEST = 32_000  # px a side that cv2.remap can address
 
 
 class Texture:
-    """Part of a picture, uint8 (h, w, 3), that can be looked up anywhere."""
+    """Part of a picture, uint8 (h, w) or (h, w, 3), that can be looked up anywhere."""
 
     def __init__(self, picture: np.ndarray, corner: tuple[float, float] = (0, 0), beyond: int = 0):
         """`corner` (x, y): where the picture's first pixel lies; `beyond`: px to go on past its edges."""
@@ -30,7 +30,7 @@ class Texture:
         self.offset = np.array([beyond - corner[0], beyond - corner[1]], np.float32)
 
     def look_up(self, places: np.ndarray) -> np.ndarray:
-        """The colours at (h, w, 2) float32 places (x, y): uint8 (h, w, 3)."""
+        """The colours at (h, w, 2) float32 places (x, y): uint8, as many channels as the picture has."""
         return self.at(self.own(places))
 
     def own(self, places: np.ndarray) -> np.ndarray:

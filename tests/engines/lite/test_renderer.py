@@ -18,6 +18,7 @@ from sonic_core.engines.lite.layout import CHANNELS, GAZE, HEAD_ROTATION, HEAD_T
 from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.engines.lite.texture import extended
+from sonic_core.matting.cutout import Cutout
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 REST = np.zeros(CHANNELS, np.float32)
@@ -33,6 +34,7 @@ class Face:
 class Portrait:
     image: np.ndarray
     face: Face
+    cutout: Cutout | None = None
 
 
 def drawn(size: int = 256, centre: tuple[float, float] = (0.5, 0.45), face: float = 0.42) -> Portrait:

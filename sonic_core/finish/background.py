@@ -1,0 +1,42 @@
+"""What stands behind a person who was cut out: a colour or a picture. Knows nothing of how the person was cut out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from sonic_core.clip import Clip
+from sonic_core.finish.canvas import covering_box
+from sonic_core.finishing import parse_background
+from sonic_core.media.image import load_image
+from sonic_core.video.layers import laid_over
+
+
+def on_background(clip: Clip, wanted: str) -> Clip:
+    """The clip, whose frames have alpha, over what `Finishing.background` names; "transparent" leaves it as it is.
+
+    A picture covers the frame; what stands over on two sides is cut. Raises InputError for a picture that cannot be
+    read.
+    """
+    asked = parse_background(wanted)
+    if asked is None or not clip.has_alpha:
+        return clip
+    if isinstance(asked, tuple):
+        behind = np.full((clip.height, clip.width, 3), asked, np.uint8)
+    else:
+        behind = covering(load_image(asked), (clip.width, clip.height))
+
+    def make() -> Iterator[np.ndarray]:
+        for chunk in clip.pixels():
+            yield np.stack([laid_over(frame, behind) for frame in chunk])
+
+    return clip.replaced(make=make, channels=3)
+
+
+def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture, uint8 (h, w, 3), cut and resized to `size` (width, height)."""
+    x1, y1, x2, y2 = covering_box((picture.shape[1], picture.shape[0]), size)
+    method = cv2.INTER_AREA if size[0] < x2 - x1 else cv2.INTER_LANCZOS4
+    return cv2.resize(picture[y1:y2, x1:x2], size, interpolation=method)
