@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import anyio
 from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import Response
 
@@ -19,7 +18,7 @@ from sonic_core.request import Request as JobRequest
 from sonic_core.service.answers import Answer
 from sonic_core.service.context import Service
 from sonic_core.service.intake import Intake, consent_of, in_thread, storing_thread, suffix_of
-from sonic_core.service.models import AssetGiven, EstimateGiven, given_settings, read
+from sonic_core.service.models import AssetBody, EstimateBody, given_settings, read
 from sonic_core.service.openapi import ASSET_BODY
 from sonic_core.service.upload import Form, RequestContents, receive
 from sonic_core.storage.keys import input_key
@@ -38,17 +37,12 @@ def router(service: Service) -> APIRouter:
         reservation = await in_thread(reserve, ledger, who, new_asset_id(), service.limits)
         if reservation is None:
             raise ReservedError("The asset's id is taken; send it again.")
-        try:
-            async with receive(request, FORM) as received:
-                asset = await storing_thread(keep, reservation, received)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await Intake(service).give_up(reservation)
-            raise
+        async with Intake(service).giving_up(reservation), receive(request, FORM) as received:
+            asset = await storing_thread(keep, reservation, received)
         return Answer(view(asset), 201, {"Location": f"/assets/{asset.id}"})
 
     def keep(reservation: Reservation, received: RequestContents) -> Asset:
-        given = read(AssetGiven, received.fields)
+        given = read(AssetBody, received.fields)
         if len(received.files) != 1:
             raise InputError("Send one file, in the field image or audio.")
         (kind, path), now, who = next(iter(received.files.items())), ledger.clock(), reservation.user
@@ -84,7 +78,7 @@ def router(service: Service) -> APIRouter:
     async def cost(request: Request, who: User) -> dict[str, Any]:
         """What a video would cost, before anything is uploaded."""
         async with receive(request, Form((), (), ())) as received:
-            given = read(EstimateGiven, received.fields)
+            given = read(EstimateBody, received.fields)
         settings = JobRequest.parse(given_settings(given.settings)).settings
         cost = estimate(given.width, given.height, given.seconds, settings)
         left = await in_thread(gigapixels_left, who)

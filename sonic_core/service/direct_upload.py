@@ -17,7 +17,7 @@ from sonic_core.ledger.reservations import reserve
 from sonic_core.service.answers import Answer
 from sonic_core.service.context import Service
 from sonic_core.service.intake import in_thread, storing_thread
-from sonic_core.service.models import UploadGiven, check_upload_size, read
+from sonic_core.service.models import UploadBody, check_upload_size, read
 from sonic_core.service.upload import UPLOAD_SECONDS, Form, receive, save_exactly
 from sonic_core.storage.folder import FolderStore
 from sonic_core.storage.keys import input_key
@@ -35,7 +35,7 @@ def router(service: Service) -> APIRouter:
     async def create(request: Request, who: User) -> Response:
         """A link to send a photo or a voice straight to the store; start the job with its key afterwards."""
         async with receive(request, Form((), (), ())) as received:
-            given = read(UploadGiven, received.fields)
+            given = read(UploadBody, received.fields)
         check_upload_size(given, MAX_BYTES[given.kind])
         upload = f"upload-{uuid.uuid4().hex}"
         await in_thread(reserve, service.ledger, who, upload, service.limits, LINK_SECONDS)

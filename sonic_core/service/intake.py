@@ -8,8 +8,8 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ from sonic_core.ledger.jobs import Job, new_job_id
 from sonic_core.ledger.reservations import Reservation, ReservedError, release_by_id, renew, reserve, take_place
 from sonic_core.service.answers import MismatchError
 from sonic_core.service.context import Service
-from sonic_core.service.models import ConsentGiven, JobGiven, Source, given_settings, read
+from sonic_core.service.models import JobBody, NewConsent, Source, given_settings, read
 from sonic_core.service.upload import Form, RequestContents, receive
 from sonic_core.storage.https import download, lookups
 from sonic_core.storage.keys import input_key, thumbnail_key
@@ -82,13 +82,8 @@ class Intake:
         if reservation is None:
             async with receive(request, FORM) as received:
                 return await in_thread(self._known, job_id, received), False
-        try:
-            async with receive(request, FORM) as received:
-                return await _while_here(request, lambda: self._held(reservation, received))
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self.give_up(reservation)
-            raise
+        async with self.giving_up(reservation), receive(request, FORM) as received:
+            return await _while_here(request, lambda: self._held(reservation, received))
 
     async def _reserve(self, user: str, job_id: str) -> Reservation | None:
         """A place for the job; None when the job exists. Waits a little for another request with the same key."""
@@ -163,7 +158,7 @@ class Intake:
             received.files[kind] = path
 
     async def _material(
-        self, reservation: Reservation, kind: str, given: JobGiven, received: RequestContents
+        self, reservation: Reservation, kind: str, given: JobBody, received: RequestContents
     ) -> dict[str, Any]:
         """Stores a photo or a sound; returns what the ledger keeps of it."""
         service, user, source = self.service, reservation.user, getattr(given, kind)
@@ -181,8 +176,17 @@ class Intake:
             raise InputError(f"You have no {kind} {asset_id[:100]!r}; upload it to /assets first.")
         return asset.facts
 
-    async def give_up(self, reservation: Reservation) -> None:
-        """Gives up a place and deletes what was stored for it."""
+    @asynccontextmanager
+    async def giving_up(self, reservation: Reservation) -> AsyncIterator[None]:
+        """If its block raises or is cancelled, gives up the place and deletes what was stored for it."""
+        try:
+            yield
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._give_up(reservation)
+            raise
+
+    async def _give_up(self, reservation: Reservation) -> None:
         try:
             await in_thread(discard_upload, self.service.ledger, self.service.stores, reservation)
         except Exception as error:  # the place lapses, and the sweeper deletes what lies there
@@ -197,18 +201,18 @@ def _job_id(user: str, idempotency_key: str | None) -> str:
     return "i-" + hashlib.sha256(f"{user}\n{idempotency_key}".encode()).hexdigest()[:40]
 
 
-def _read(received: RequestContents) -> JobGiven:
-    return read(JobGiven, received.fields)
+def _read(received: RequestContents) -> JobBody:
+    return read(JobBody, received.fields)
 
 
-def _digest_of(given: JobGiven, received: RequestContents) -> str:
+def _digest_of(given: JobBody, received: RequestContents) -> str:
     """What makes two requests the same: every value, and the bytes of every file."""
     files = {name: sha256_of(path) for name, path in sorted(received.files.items())}
     said = json.dumps([given.model_dump(mode="json", exclude_unset=True), files], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def consent_of(given: ConsentGiven, user: str, now: float) -> Consent:
+def consent_of(given: NewConsent, user: str, now: float) -> Consent:
     about = {"subject": given.subject, "subject_is_user": given.subject_is_user, "purpose": given.purpose}
     return make_consent(user, **about, sources=[], expires=given.expires, now=now)  # type: ignore[arg-type]
 

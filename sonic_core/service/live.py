@@ -17,18 +17,18 @@ from sonic_core.ledger.consents import record_consent
 from sonic_core.service.context import Service
 from sonic_core.service.live_host import TICKET_SECONDS, LiveHost, Ticket
 from sonic_core.service.live_talk import LiveTalk, check_talk, say
-from sonic_core.service.models import ConsentGiven, SettingsGiven, Strict, given_settings, read
+from sonic_core.service.models import JobSettings, NewConsent, Strict, given_settings, read
 from sonic_core.service.upload import Form, receive
 
 FORM = Form(("image",), ("consent", "settings"), ("consent_id",))
 
 
-class TalkGiven(Strict):
+class TalkBody(Strict):
     """A talk to begin; the photo comes in the form."""
 
-    consent: ConsentGiven | None = None
+    consent: NewConsent | None = None
     consent_id: str | None = None
-    settings: SettingsGiven = SettingsGiven()  # type: ignore[valid-type]
+    settings: JobSettings = JobSettings()  # type: ignore[valid-type]
 
 
 def router(service: Service, host: LiveHost) -> APIRouter:
@@ -40,7 +40,7 @@ def router(service: Service, host: LiveHost) -> APIRouter:
         """Takes the photo and the consent; answers with the address of a socket, good for one talk within a minute."""
         host.slots.check(who)
         async with receive(request, FORM) as received:
-            given = read(TalkGiven, received.fields)
+            given = read(TalkBody, received.fields)
             if "image" not in received.files:
                 raise InputError("A talk needs a photo: send it as the file image of a form.")
 
@@ -76,7 +76,7 @@ def router(service: Service, host: LiveHost) -> APIRouter:
     return routes
 
 
-def _consent(service: Service, user: str, given: TalkGiven) -> str:
+def _consent(service: Service, user: str, given: TalkBody) -> str:
     """The id of the consent that a talk rests on, recorded now or before. Raises InputError."""
     if (given.consent is None) == (given.consent_id is None):
         raise InputError("A talk needs the consent of the person shown: give one of consent and consent_id.")

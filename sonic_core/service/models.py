@@ -44,7 +44,7 @@ def _agreed(given: bool) -> bool:
 Line = Annotated[str, AfterValidator(_line)]
 
 
-class ConsentGiven(Strict):
+class NewConsent(Strict):
     """What the person shown has agreed to."""
 
     agreed: Annotated[bool, AfterValidator(_agreed)]
@@ -92,16 +92,16 @@ def _settings_model() -> type[Strict]:
             whole = isinstance(setting.default, int)
             kind = Annotated[int if whole else float, Field(ge=about["low"], le=about["high"])]
         found[setting.name] = (Annotated[kind | None, Field(description=about["text"])], None)
-    return create_model("SettingsGiven", __base__=Strict, __doc__="Names and values of settings.", **found)
+    return create_model("JobSettings", __base__=Strict, __doc__="Names and values of settings.", **found)
 
 
-SettingsGiven = _settings_model()
+JobSettings = _settings_model()
 
 
 class _Job(Strict):
-    consent: ConsentGiven | None = None
+    consent: NewConsent | None = None
     consent_id: Annotated[str | None, Field(max_length=80, description="a consent that is recorded already")] = None
-    settings: SettingsGiven = SettingsGiven()  # type: ignore[valid-type]
+    settings: JobSettings = JobSettings()  # type: ignore[valid-type]
     webhook: Annotated[str | None, Field(max_length=MAX_URL, description="https; called when the job ends")] = None
     name: Annotated[Line | None, Field(max_length=120, description="what you call the video")] = None
     priority: Annotated[int, Field(ge=-100, le=100, description="among your own jobs; higher is sooner")] = 0
@@ -113,27 +113,27 @@ class _Job(Strict):
         return self
 
 
-class JobGiven(_Job):
+class JobBody(_Job):
     """A job whose photo and voice lie somewhere, or come as the files of a form."""
 
     image: Source | None = None
     audio: Source | None = None
 
 
-class AssetGiven(Strict):
+class AssetBody(Strict):
     """A photo or a voice to keep for later jobs; `file` comes in the form."""
 
-    consent: ConsentGiven | None = None
+    consent: NewConsent | None = None
     consent_id: Annotated[str | None, Field(max_length=80)] = None
 
     @model_validator(mode="after")
-    def _agreed(self) -> "AssetGiven":
+    def _agreed(self) -> "AssetBody":
         if (self.consent is None) == (self.consent_id is None):
             raise ValueError("an asset needs the consent of the person: give one of consent and consent_id")
         return self
 
 
-class UploadGiven(Strict):
+class UploadBody(Strict):
     """A photo or a voice that the browser will send straight to the store."""
 
     kind: Literal["image", "audio"]
@@ -141,19 +141,19 @@ class UploadGiven(Strict):
     content_type: Annotated[str, Field(max_length=100, pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$")]
 
 
-def check_upload_size(given: UploadGiven, most: int) -> None:
+def check_upload_size(given: UploadBody, most: int) -> None:
     """Raises InputError for an upload that would be refused in the end."""
     if given.size > most:
         raise InputError(f"The {given.kind} has {given.size} bytes; at most {most} are accepted.")
 
 
-class EstimateGiven(Strict):
+class EstimateBody(Strict):
     """What a video's cost depends on: the photo's size, the sound's length, the settings."""
 
     width: Annotated[int, Field(ge=1, le=100_000)]
     height: Annotated[int, Field(ge=1, le=100_000)]
     seconds: Annotated[float, Field(gt=0, le=86_400)]
-    settings: SettingsGiven = SettingsGiven()  # type: ignore[valid-type]
+    settings: JobSettings = JobSettings()  # type: ignore[valid-type]
 
 
 def read(model: type[Body], value: Any) -> Body:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sonic_core.service.models import AssetGiven, JobGiven, Strict
+from sonic_core.service.models import AssetBody, JobBody, Strict
 
 _FILE = {"type": "string", "format": "binary"}
 
@@ -30,5 +30,5 @@ def _inlined(value: Any, known: dict[str, Any]) -> Any:
     return {name: _inlined(item, known) for name, item in value.items()}
 
 
-JOB_BODY = _body(JobGiven, ("image", "audio"))
-ASSET_BODY = _body(AssetGiven, ("image", "audio"), json_too=False)
+JOB_BODY = _body(JobBody, ("image", "audio"))
+ASSET_BODY = _body(AssetBody, ("image", "audio"), json_too=False)

@@ -21,7 +21,7 @@ from sonic_core.service.answers import Answer
 from sonic_core.service.context import Service
 from sonic_core.service.direct_upload import LINK_SECONDS
 from sonic_core.service.intake import Intake, in_thread, storing_thread
-from sonic_core.service.models import UploadGiven, check_upload_size, read
+from sonic_core.service.models import UploadBody, check_upload_size, read
 from sonic_core.service.upload import UPLOAD_SECONDS, Form, receive, save_exactly
 from sonic_core.storage.folder_parts import FolderParts
 from sonic_core.storage.keys import input_key
@@ -47,7 +47,7 @@ def router(service: Service) -> APIRouter:
     async def begin(request: Request, who: User) -> Response:
         """Begins an upload in parts: an id, and a link for each part."""
         async with receive(request, Form((), (), ())) as received:
-            given = read(UploadGiven, received.fields)
+            given = read(UploadBody, received.fields)
         check_upload_size(given, MAX_BYTES[given.kind])
         upload_id = f"upload-{uuid.uuid4().hex}"
         reservation = await in_thread(reserve, ledger, who, upload_id, service.limits, PLACE_SECONDS)
@@ -58,12 +58,8 @@ def router(service: Service) -> APIRouter:
             name = parts.begin(key, given.content_type)
             return state(note_upload(ledger, reservation, PartedUpload(given.kind, given.size, key, name)))
 
-        try:
+        async with Intake(service).giving_up(reservation):
             return Answer(await in_thread(open_upload), 201, {"Location": f"/uploads/{upload_id}"})
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await Intake(service).give_up(reservation)
-            raise
 
     @routes.get("/uploads/{upload_id}")
     def ask(upload_id: str, who: User) -> dict[str, Any]:

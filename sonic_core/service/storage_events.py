@@ -25,7 +25,7 @@ from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.media.file_type import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from sonic_core.service.middleware import MAX_SMALL_BODY
-from sonic_core.service.models import SettingsGiven, Strict, given_settings, read
+from sonic_core.service.models import JobSettings, Strict, given_settings, read
 from sonic_core.storage.keys import input_key
 from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import StorageError
@@ -131,7 +131,7 @@ class Sidecar(Strict):
 
     image: str
     consent: str
-    settings: SettingsGiven = SettingsGiven()  # type: ignore[valid-type]
+    settings: JobSettings = JobSettings()  # type: ignore[valid-type]
 
 
 def _read_sidecar(stores: Stores, key: str) -> Sidecar:
