@@ -1,15 +1,14 @@
-"""Full-size UNet calls on a GPU, random weights: one command that fills the table "On a GPU" of docs/performance.md.
+"""The Sonic model at full size on a GPU, random weights: one command for "On a GPU" of docs/performance.md.
 
-    python benchmarks/gpu.py [--sizes 512 768 1024] [--dtype float16] [--runs 3]
+    python benchmarks/gpu.py [--limit 540] [--only calls clips] [--out FOLDER] [--sizes 512 768 1024] [--dtype float16]
 
-For each size: ours, with the branches of guidance one after another, compiled (512 only: minutes), and diffusers' UNet
-with audio attention added (`reference_unet.py`). Then the group norm alone, as it is, composed and torch's. Under ten
-minutes. The matrix rate is measured on this card, so the share says how well a call uses it.
+The parts run in the order of their weight, each is printed row by row, and what does not fit into `--limit` seconds is
+left out. Ten minutes on an H100 are enough for all. `--tiny` runs the same on a CPU with small networks, to try it.
 """
 
 import argparse
-import dataclasses
-import functools
+import math
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,18 +16,13 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from benchmarks.reference_unet import ReferenceContext, call, reference_unet
-from benchmarks.shapes import RELEASED, call_inputs, clip_context, random_tokens, random_unet, window_context
-from benchmarks.trace import flops
-from sonic_core.engines.sonic import triton_norm
-from sonic_core.engines.sonic.checkpoint import laid_out
-from sonic_core.engines.sonic.norms import composed_group_norm
+from benchmarks import gpu_calls, gpu_clips, gpu_parts  # noqa: E402
+from benchmarks.card import Card  # noqa: E402
 
-MATRIX = 8192
-FRAMES = 25
-COMPILED_SIZE = 512
+TESTS = "tests/engines/sonic/test_on_cuda.py"
 
 
 def main() -> None:
@@ -36,130 +30,66 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 768, 1024], help="pixels a side")
     parser.add_argument("--dtype", choices=["float16", "bfloat16"], default="float16")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=540, help="seconds in all")
+    parser.add_argument("--only", nargs="+", help="these parts")
+    parser.add_argument("--out", type=Path, help="folder for the figures as JSON")
+    parser.add_argument("--tiny", action="store_true", help="small networks on a CPU")
     args = parser.parse_args()
-    if not torch.cuda.is_available():
+    if not args.tiny and not torch.cuda.is_available():
         sys.exit("no CUDA device here; nothing was measured")
-    dtype = getattr(torch, args.dtype)
-    rate = matrix_rate(dtype)
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {args.dtype}: {rate / 1e12:.0f} TFLOP/s")
-    print("| size | what | ms a call | share of the matrix rate | peak with weights |")
-    print("|---|---|---|---|---|")
-    with torch.inference_mode():
-        ours(args, dtype, rate)
-        torch.cuda.empty_cache()
-        reference(args, dtype, rate)
-        torch.cuda.empty_cache()
-        norms(dtype)
+    torch.set_grad_enabled(False)
+    card = Card(
+        device=torch.device("cpu" if args.tiny else "cuda"),
+        dtype=torch.float32 if args.tiny else getattr(torch, args.dtype),
+        runs=1 if args.tiny else args.runs,
+        ends=time.monotonic() + args.limit,
+        out=args.out / f"gpu_{'_'.join(args.only or ['all'])}.json" if args.out else None,
+    )
+    sizes = [64, 128] if args.tiny else args.sizes
+    card.guarded("card", "rate", lambda: card.measure_rate() or {})
+    for name, (least, part) in parts(card, sizes).items():
+        if args.only and name not in args.only:
+            continue
+        if args.only is None and card.seconds_left < least:
+            print(f"{name} was left out: {card.seconds_left:.0f} s are left", flush=True)
+            continue
+        start = time.monotonic()
+        card.guarded("part", name, lambda part=part, start=start: part() or {"s": round(time.monotonic() - start)})
 
 
-def ours(args: argparse.Namespace, dtype: torch.dtype, rate: float) -> None:
-    unet = random_unet(RELEASED, "cuda", dtype)
-    for parameter in unet.parameters():
-        parameter.data = laid_out(parameter.data)
-    for size in args.sizes:
-        side = size // 8
-        inputs = call_inputs(RELEASED, FRAMES, side, "cuda", dtype)
-        kept = clip_context(unet, random_tokens(RELEASED, FRAMES, size, "cuda"), side, FRAMES)
-        latents, timestep, scalars = inputs
-
-        def together(network: Callable[..., torch.Tensor], inputs=inputs, kept=kept) -> torch.Tensor:  # type: ignore[no-untyped-def]
-            return network(*inputs, window_context(kept, FRAMES))
-
-        def apart(latents=latents, timestep=timestep, scalars=scalars, kept=kept) -> None:  # type: ignore[no-untyped-def]
-            for branch in range(3):
-                context = kept.of_windows(torch.arange(FRAMES)[None], (branch,))
-                unet(latents[branch : branch + 1], timestep, scalars[branch : branch + 1], context)
-
-        run = functools.partial(together, unet)
-        work = flops_or_none(run)
-        guarded(size, "ours", run, args.runs, work, rate)
-        guarded(size, "ours, a branch at a time", apart, args.runs, work, rate)
-        if size == COMPILED_SIZE and triton_norm.AVAILABLE:
-            compiled = torch.compile(unet, dynamic=False)
-            run = functools.partial(together, compiled)
-            guarded(size, "ours, compiled", run, args.runs, work, rate)
-
-
-def reference(args: argparse.Namespace, dtype: torch.dtype, rate: float) -> None:
-    with torch.device("cuda"):
-        unet = reference_unet(dataclasses.asdict(RELEASED)).to("cuda", dtype)
-    for size in args.sizes:
-        side = size // 8
-        latents, timestep, scalars = call_inputs(RELEASED, FRAMES, side, "cuda", dtype)
-        tokens = random_tokens(RELEASED, FRAMES, size, "cuda")
-        image = tokens.image.to(dtype).expand(3, FRAMES, 1, -1)
-        audio = tokens.audio.to(dtype).expand(3, *tokens.audio.shape)
-        context = ReferenceContext(image, audio, tokens.mask, (side, side))
-        inputs = latents, timestep, scalars.to(dtype), context
-        run = functools.partial(call, unet, *inputs)
-        guarded(size, "diffusers' UNet and audio", run, args.runs, flops_or_none(run), rate)
-
-
-def norms(dtype: torch.dtype) -> None:
-    """The largest group norm of a call at 512 pixels, with SiLU, three ways."""
-    width = RELEASED.block_out_channels[0]
-    x = torch.randn(3 * FRAMES, width, 64, 64, device="cuda", dtype=dtype).to(memory_format=torch.channels_last)
-    weight, bias = torch.ones(2, width, device="cuda", dtype=dtype)
-    ways: dict[str, Callable[[], torch.Tensor]] = {
-        "torch": lambda: torch.nn.functional.silu(torch.nn.functional.group_norm(x, 32, weight, bias)),
-        "composed": lambda: composed_group_norm(x, 32, weight, bias, 1e-5, True),
+def parts(card: Card, sizes: list[int]) -> dict[str, tuple[float, Callable[[], None]]]:
+    """Name -> seconds that must be left, and the part itself. `compiled` runs apart: it cannot be stopped here."""
+    tests = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", TESTS]
+    small = 64 if card.tiny else gpu_calls.SMALL
+    return {
+        "tests": (60, lambda: apart(card, tests, 120)),
+        "precision": (15, lambda: gpu_calls.precision(card)),
+        "calls": (30, lambda: gpu_calls.ours(card, sizes)),
+        "kernels": (10, lambda: gpu_calls.profile_ours(card, sizes[0])),
+        "reference": (30, lambda: gpu_calls.reference(card, sizes)),
+        "plans": (60, lambda: gpu_clips.plans(card)),
+        "decoding": (10, lambda: gpu_clips.decoding(card)),
+        "clips": (60, lambda: gpu_clips.clips(card)),
+        "operations": (10, lambda: gpu_parts.single_operations(card)),
+        "small": (10, lambda: gpu_calls.calls_at(card, gpu_calls.made_unet(card), small)),
+        "compile": (60, lambda: apart(card, again(card, "compiled"), card.seconds_left)),
+        "switches": (30, lambda: gpu_clips.switches(card)),
+        "compiled": (math.inf, lambda: gpu_calls.compiled(card, sizes[0])),
     }
-    if triton_norm.AVAILABLE:
-        ways["Triton"] = lambda: triton_norm.group_norm(x, 32, weight, bias, 1e-5, True)
-    expected = ways["torch"]().float()
-    for name, run in ways.items():
-        difference = float((run().float() - expected).abs().max())
-        layout = "channels last" if run().is_contiguous(memory_format=torch.channels_last) else "contiguous"
-        print(f"group norm, {name}: {1e3 * best_of(run, 10):.2f} ms, comes back {layout}, differs by {difference:.1e}")
 
 
-def flops_or_none(run: Callable[[], object]) -> int | None:
-    """FLOPs of a run, None when it does not fit."""
-    try:
-        return flops(run)
-    except torch.cuda.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        return None
+def again(card: Card, part: str) -> list[str]:
+    """This script in a process of its own."""
+    out = ["--out", str(card.out.parent)] if card.out else []
+    return [sys.executable, __file__, "--only", part, "--sizes", "512", *out, *(["--tiny"] if card.tiny else [])]
 
 
-def guarded(size: int, name: str, run: Callable[[], object], runs: int, work: int | None, rate: float) -> None:
-    """A row of the table, or why there is none. The compiler's start is not part of the figure."""
-    try:
-        run()
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        best = best_of(run, runs)
-        share = f"{work / best / rate:.0%}" if work is not None else "not counted"
-        row = f"{1e3 * best:.0f} | {share} | {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB"
-    except torch.cuda.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        row = "out of memory | | "
-    print(f"| {size} | {name} | {row} |", flush=True)
-
-
-def best_of(run: Callable[[], object], runs: int) -> float:
-    """Seconds of the fastest run."""
-    times = []
-    for _ in range(runs):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        run()
-        torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def matrix_rate(dtype: torch.dtype, runs: int = 20) -> float:
-    """FLOP/s of a large matrix product on this card."""
-    a, b = torch.randn(2, MATRIX, MATRIX, device="cuda", dtype=dtype)
-    for _ in range(3):
-        a @ b
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    for _ in range(runs):
-        a @ b
-    torch.cuda.synchronize()
-    return 2 * MATRIX**3 * runs / (time.perf_counter() - start)
+def apart(card: Card, command: list[str], limit: float) -> None:
+    """Run a command whose output goes where ours goes, for at most `limit` seconds."""
+    card.empty()
+    done = subprocess.run(command, cwd=ROOT, timeout=min(limit, card.seconds_left), check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[1:4]} ended with {done.returncode}")
 
 
 if __name__ == "__main__":

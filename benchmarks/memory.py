@@ -7,19 +7,21 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKLTemporalDecoder
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, WhisperConfig
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.shapes import RELEASED
-from sonic_core.engines.sonic.checkpoint import RELEASED_IMAGE_ENCODER
+from sonic_core.engines.sonic.checkpoint import RELEASED_IMAGE_ENCODER, laid_out
 from sonic_core.engines.sonic.conditions import Networks
-from sonic_core.engines.sonic.config import SonicConfig
+from sonic_core.engines.sonic.config import SonicConfig, UNetConfig
 from sonic_core.engines.sonic.engine import SonicEngine
 from sonic_core.engines.sonic.memory import network_bytes
 from sonic_core.engines.sonic.unet import SonicUNet
@@ -28,6 +30,7 @@ from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.settings import Settings
 from sonic_core.speech.tokens import BUCKET_WINDOW, TOKEN_WINDOW, AudioToBucket, AudioToToken
 from sonic_core.speech.whisper import WhisperFeatures
+from sonic_core.speech.whisper_encoder import WhisperEncoder
 from sonic_core.video.rife import IFNet
 
 GIB = 2**30
@@ -63,23 +66,31 @@ def row(engine: SonicEngine, size: int, seconds: float, free: float) -> str:
     )
 
 
-def full_size_engine() -> SonicEngine:
-    """The released sizes on the meta device, in the precisions of a GPU."""
-    with META:
+def full_size_engine(
+    device: torch.device = META,
+    unet: UNetConfig = RELEASED,
+    image_encoder: Mapping[str, Any] = RELEASED_IMAGE_ENCODER,
+    vae: Mapping[str, Any] = RELEASED_CONFIG,
+) -> SonicEngine:
+    """All networks of the released sizes on `device`, random weights, in the precisions of a GPU (or of a CPU)."""
+    dtype = torch.float32 if device.type == "cpu" else torch.float16
+    with device:
         networks = Networks(
-            unet=SonicUNet(RELEASED).half(),
-            vae=VideoAutoencoder(AutoencoderKLTemporalDecoder(**RELEASED_CONFIG)).to(META).place(META, torch.float16),
-            image_encoder=CLIPVisionModelWithProjection(CLIPVisionConfig(**RELEASED_IMAGE_ENCODER)).half(),
-            speech=WhisperFeatures(whisper_encoder()),
-            tokens=AudioToToken(TOKEN_WINDOW * 5 * 384, 1024, 32, 1024),
-            buckets=AudioToBucket(BUCKET_WINDOW * 384 + 1024, 1024, 2),
-            rife=IFNet(),
+            unet=SonicUNet(unet).to(device, dtype).eval(),
+            # diffusers makes the mixing factors on the CPU whatever the default device is
+            vae=VideoAutoencoder(AutoencoderKLTemporalDecoder(**vae)).to(device).place(device, dtype).eval(),
+            image_encoder=CLIPVisionModelWithProjection(CLIPVisionConfig(**image_encoder)).to(device, dtype).eval(),
+            speech=WhisperFeatures(WhisperEncoder(bands=80, width=384, feed=1536, layers=4, heads=6, rows=1500)).eval(),
+            tokens=AudioToToken(TOKEN_WINDOW * 5 * 384, 1024, 32, 1024).eval(),
+            buckets=AudioToBucket(BUCKET_WINDOW * 384 + 1024, 1024, 2).eval(),
+            rife=IFNet().eval(),
         )
-    return SonicEngine(networks, SonicConfig(), META)
-
-
-def whisper_encoder() -> WhisperEncoder:
-    return WhisperEncoder(WhisperConfig(d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536))
+    for network in vars(networks).values():
+        network.requires_grad_(False)
+    for parameter in networks.unet.parameters():
+        parameter.data = laid_out(parameter.data)
+    config = replace(SonicConfig(), unet=unet)
+    return SonicEngine(networks, config, device, moves_networks=device.type == "cuda")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Run our production classes on a folder of golden tensors and compare every stage, then the whole road.
 
-    python tools/check_golden.py ../shared/golden/open
+    python tools/check_golden.py ../shared/golden/open [--device cuda]
 
 Prints one line a stage with the largest error relative to the output's own scale, and exits with 1 if any is over the
 limit. All sizes come from the folder's `config.json` and tensors. The golden inputs are tensors; from a photo and a
 sound on (`end_to_end.py`) the numbers to match are those of `benchmarks/reference_run.py`, which is itself held to the
-golden tensors first.
+golden tensors first. On CUDA the reduced precision of float32 products (TF32) is turned off.
 """
 
 import argparse
@@ -55,12 +55,14 @@ def main() -> int:
     parser.add_argument(
         "--cases", nargs="*", choices=[case.name for case in CASES], help="end to end only these; none: only the stages"
     )
+    parser.add_argument("--device", default="cpu", help="where our networks compute")
     args = parser.parse_args()
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     cases = [case for case in CASES if args.cases is None or case.name in args.cases]
     torch.set_grad_enabled(False)
     worst = 0.0
     wrong = 0
-    for name, error, limit in check(args.folder, cases):
+    for name, error, limit in check(args.folder, cases, args.device):
         worst = max(worst, error / limit)
         wrong += not error <= limit
         print(f"{'ok  ' if error <= limit else 'FAIL'}  {name:<36}  {error:.1e}  limit {limit:.0e}", flush=True)
@@ -68,14 +70,16 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def check(folder: Path, cases: list[Case]) -> Iterator[tuple[str, float, float]]:
+def check(folder: Path, cases: list[Case], device: str = "cpu") -> Iterator[tuple[str, float, float]]:
     """Name, relative error and limit of every stage and of every case end to end."""
     config = read_config(folder / "config.json")
     golden = load_file(folder / "tensors.safetensors")
     net = load_networks(folder, config)
+    for network in vars(net).values():
+        network.to(device)
     yield from ((name, error, LIMIT) for name, error in check_stages(folder, net, config, golden))
     yield "reference, all steps", check_reference(folder, golden), LIMIT
-    for name, dtype, error in check_end_to_end(folder, net, config, cases):
+    for name, dtype, error in check_end_to_end(folder, net, config, cases, device):
         yield f"{name}, photo to frames, {PRECISIONS[dtype]}", error, LIMIT if dtype == torch.float32 else HALF_LIMIT
 
 
@@ -153,7 +157,7 @@ def own_conditions(net: Networks, golden: dict[str, Tensor]) -> Conditions:
     return Conditions(
         portrait=Portrait(to_image(golden["image.reference"] / 2 + 0.5), face=None),  # type: ignore[arg-type]
         seconds=len(speech) / 16000,
-        image_latent=net.vae.encode(golden["image.reference"]),
+        image_latent=net.vae.encode(golden["image.reference"]).cpu(),
         image_embedding=embedding,
         mask=golden["image.face_mask"][0, 0],
         tokens=tokens,
@@ -167,7 +171,8 @@ def check_unet(net: Networks, config: SonicConfig, conditions: Conditions, golde
     frames, size = sample.shape[1], (sample.shape[-2], sample.shape[-1])
     tokens = Tokens(conditions.image_embedding, conditions.tokens, conditions.silence, conditions.mask)
     context = ClipContext(net.unet, tokens, size, frames, KEEP_BYTES).of_windows(torch.arange(frames)[None], (0, 1, 2))
-    return relative_error(net.unet(sample, golden["unet.timestep"], golden["unet.added_time_ids"], context), expected)
+    inputs = (x.to(net.unet.conv_in.weight) for x in (sample, golden["unet.timestep"], golden["unet.added_time_ids"]))
+    return relative_error(net.unet(*inputs, context), expected)
 
 
 def sampled(net: Networks, config: SonicConfig, conditions: Conditions, golden: dict[str, Tensor]) -> Tensor:
@@ -209,6 +214,7 @@ def wrong_geometry(cases: list[dict]) -> int:
 
 def relative_error(ours: Tensor, expected: Tensor) -> float:
     """Largest difference in units of the largest expected value."""
+    ours = ours.to(expected.device)
     if ours.shape != expected.shape:
         raise SystemExit(f"shape {tuple(ours.shape)} instead of {tuple(expected.shape)}")
     return float((ours - expected).abs().max() / expected.abs().max().clamp(min=1e-12))

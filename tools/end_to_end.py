@@ -71,23 +71,28 @@ class ByHand:
 
 
 def check_end_to_end(
-    folder: Path, net: Networks, config: SonicConfig, cases: Iterable[Case] = CASES
+    folder: Path, net: Networks, config: SonicConfig, cases: Iterable[Case] = CASES, device: str = "cpu"
 ) -> Iterator[tuple[str, torch.dtype, float]]:
-    """Name, precision and largest difference of the frames of every case, in units of the whole range of values."""
+    """Name, precision and largest difference of the frames of every case, in units of the whole range of values.
+
+    `net` is on `device`; the reference always computes on the CPU.
+    """
     reference = Reference(folder)
-    nets = {torch.float32: net, torch.float16: half(net)}
+    nets = {torch.float32: net, torch.float16: half(net, device)}
     for case in cases:
         given = case.given()
         noise = torch.randn(frames_of(given), *latent_shape(given, net), generator=torch.Generator().manual_seed(0))
         expected = reference.frames(reference.latents(reference.conditions(given), noise))
         for dtype in case.precisions:
-            ours = engine_frames(nets[dtype], config, given, noise)
+            ours = engine_frames(nets[dtype], config, given, noise, device)
             if ours.shape != expected.shape:
                 raise SystemExit(f"{case.name}: {tuple(ours.shape)} instead of {tuple(expected.shape)}")
             yield case.name, dtype, float((ours - expected).abs().max())
 
 
-def engine_frames(net: Networks, config: SonicConfig, given: ReferenceInputs, noise: Tensor) -> Tensor:
+def engine_frames(
+    net: Networks, config: SonicConfig, given: ReferenceInputs, noise: Tensor, device: str = "cpu"
+) -> Tensor:
     """Frames (n, 3, h, w) at the model's own rate, by the product's road from the photo on."""
     settings = Settings(
         face_box=given.face_box,
@@ -95,7 +100,7 @@ def engine_frames(net: Networks, config: SonicConfig, given: ReferenceInputs, no
         inference_steps=config.sampler.steps,
         fps=config.sampler.fps,
     )
-    engine = SonicEngine(net, config, torch.device("cpu"), Execution(decode_overlap=0))
+    engine = SonicEngine(net, config, torch.device(device), Execution(decode_overlap=0))
     _, portrait = frame_portrait(given.photo, ByHand(), settings, engine.size_multiple)  # type: ignore[arg-type]
     conditions = engine.condition(portrait, given.speech, settings)
     values = engine.sample_from(noise, conditions, settings).to(net.vae.dtype)
@@ -104,12 +109,12 @@ def engine_frames(net: Networks, config: SonicConfig, given: ReferenceInputs, no
     return torch.from_numpy(frames[: len(noise)]).permute(0, 3, 1, 2)
 
 
-def half(net: Networks) -> Networks:
+def half(net: Networks, device: str = "cpu") -> Networks:
     """A copy in half precision, as `checkpoint.read_networks` places the networks for a GPU."""
     copied = copy.deepcopy(net)
     copied.unet.to(torch.float16)
     copied.image_encoder.to(torch.float16)
-    copied.vae.place(torch.device("cpu"), torch.float16)
+    copied.vae.place(torch.device(device), torch.float16)
     return copied
 
 

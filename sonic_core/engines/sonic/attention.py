@@ -80,8 +80,10 @@ def _join_projections(
 
 
 def _split_projections(module: nn.Module, state: dict[str, Tensor], prefix: str, metadata: object) -> None:
-    parts = state.pop(prefix + "to_qkv.weight").chunk(len(PROJECTIONS))
-    state.update({prefix + name: part for name, part in zip(PROJECTIONS, parts, strict=True)})
+    joined = state.pop(prefix + "to_qkv.weight", None)
+    if joined is not None:  # else it is stored in 8 bits under names of its own (`eight_bit.py`)
+        parts = joined.chunk(len(PROJECTIONS))
+        state.update({prefix + name: part for name, part in zip(PROJECTIONS, parts, strict=True)})
 
 
 class AudioProcessor(nn.Module):

@@ -221,6 +221,7 @@ class SonicEngine:
             "release_seed",
         )
         facts = {name: getattr(settings, name) for name in knobs}
+        facts["weights"] = sorted({str(parameter.dtype) for parameter in unet.parameters()})
         return digest(conditions.tensors() | ends, repr((facts, asdict(self._approximations(settings)))))
 
 

@@ -120,7 +120,8 @@ class SpatioTemporalResBlock(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor, frames: int) -> Tensor:
         """(b * f, c, h, w), embedding (b, t) -> (b * f, out, h, w)."""
-        x = self.spatial_res_block(x, embedding.repeat_interleave(frames, dim=0))
+        # `repeat_interleave` would wait for the device in some versions of torch.
+        x = self.spatial_res_block(x, embedding[:, None].expand(-1, frames, -1).flatten(0, 1))
         height, width = x.shape[-2:]
         along_time = x.permute(0, 2, 3, 1).reshape(-1, frames, height * width, x.shape[1]).permute(0, 3, 1, 2)
         mixed = self.time_mixer(along_time, self.temporal_res_block(along_time, embedding))

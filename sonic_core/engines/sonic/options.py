@@ -7,6 +7,9 @@ from typing import Literal
 COMPILE_FRAMES = 375
 """Frames of the model in 30 seconds."""
 
+GRAPH_PIXELS = 32 * 32
+"""Latent pixels of a frame of 256 x 256: up to there a fast card waits for the processor to launch its kernels."""
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -14,14 +17,16 @@ class Execution:
 
     `devices` share the windows of a step (the first is where the engine was loaded). `compile` runs the UNet through
     `torch.compile`: slow to start, then faster; None does so on CUDA for clips of over `COMPILE_FRAMES`, where that
-    pays. `keep_bytes` caps what is kept between steps of the audio keys and values. `window_batch` and `branch_batch`
-    (windows of a step, branches of guidance at once) are None for what `plan_memory` finds. `decode_overlap` is how
-    many frames neighbouring decoded chunks share and cross-fade: 0 gives the release's frames, flashes at the cuts
-    included.
+    pays. `graphs` replays the calls of the UNet as CUDA graphs where it is not compiled; None does so on CUDA for
+    frames of up to `GRAPH_PIXELS`. `keep_bytes` caps what is kept between steps of the audio keys and values.
+    `window_batch` and `branch_batch` (windows of a step, branches of guidance at once) are None for what
+    `plan_memory` finds. `decode_overlap` is how many frames neighbouring decoded chunks share and cross-fade: 0 gives
+    the release's frames, flashes at the cuts included.
     """
 
     devices: tuple[str, ...] = ()
     compile: bool | None = None
+    graphs: bool | None = None
     window_batch: int | None = None
     branch_batch: int | None = None
     decode_overlap: int = 2

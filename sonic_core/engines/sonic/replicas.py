@@ -1,4 +1,4 @@
-"""The UNet on each device of a run, compiled if asked for.
+"""The UNet on each device of a run, compiled or recorded where that pays.
 
 Copies are made when first needed and kept. The first replica is the engine's own UNet, wherever it is.
 """
@@ -10,7 +10,8 @@ import torch
 from sonic_core.engines.sonic import triton_norm
 from sonic_core.engines.sonic.context import ClipContext, Tokens
 from sonic_core.engines.sonic.denoiser import Network, Replica
-from sonic_core.engines.sonic.options import COMPILE_FRAMES, Execution
+from sonic_core.engines.sonic.graphs import GraphedNetwork
+from sonic_core.engines.sonic.options import COMPILE_FRAMES, GRAPH_PIXELS, Execution
 from sonic_core.engines.sonic.unet import SonicUNet
 
 
@@ -26,10 +27,11 @@ class Replicas:
     def for_clip(self, tokens: Tokens, latent_size: tuple[int, int], window: int) -> list[Replica]:
         """One replica a device, each with the context of the clip."""
         compiled = self._compiles(len(tokens.audio))
+        graphed = not compiled and self._graphs(latent_size)
         return [
             Replica(
                 unet,
-                self._compiled_network(unet) if compiled else unet.forward_cached,
+                self._network(unet, compiled, graphed),
                 ClipContext(unet, tokens, latent_size, window, self._execution.keep_bytes),
                 fixed_shapes=compiled,
             )
@@ -40,8 +42,16 @@ class Replicas:
         """Whether a clip of this many frames runs through the compiler."""
         if self._execution.compile is not None:
             return self._execution.compile
-        on_cuda = self._unet.conv_in.weight.device.type == "cuda"
-        return on_cuda and triton_norm.AVAILABLE and frames > COMPILE_FRAMES
+        return self._on_cuda() and triton_norm.AVAILABLE and frames > COMPILE_FRAMES
+
+    def _graphs(self, latent_size: tuple[int, int]) -> bool:
+        """Whether calls on frames of this size are replayed as CUDA graphs."""
+        small = latent_size[0] * latent_size[1] <= GRAPH_PIXELS
+        wanted = small if self._execution.graphs is None else self._execution.graphs
+        return self._on_cuda() and wanted
+
+    def _on_cuda(self) -> bool:
+        return self._unet.conv_in.weight.device.type == "cuda"
 
     def _unets(self) -> list[SonicUNet]:
         own = self._unet.conv_in.weight
@@ -51,7 +61,11 @@ class Replicas:
                 self._copies[device] = copy.deepcopy(self._unet).to(device)
         return [self._unet, *(self._copies.get(device, self._unet) for device in others)]
 
-    def _compiled_network(self, unet: SonicUNet) -> Network:
+    def _network(self, unet: SonicUNet, compiled: bool, graphed: bool) -> Network:
+        if graphed:  # made anew for every clip: a graph goes wrong when the weights have moved, and holds memory
+            return GraphedNetwork(unet.forward_cached)
+        if not compiled:
+            return unet.forward_cached
         if unet not in self._compiled:
             self._compiled[unet] = torch.compile(unet.forward_cached, dynamic=False)
         return self._compiled[unet]
