@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from sonic_core.errors import SonicError
 
-# How a sentence begins -> what to do about it on the canvas.
+BY_HAND = "set face_box, or paint face_mask on Load Image (right-click, Open in Mask Editor)"
+# What stands before the semicolon -> what to do about it on the canvas.
 ADVICE = {
-    "no face was found": "set face_box, or paint face_mask on Load Image (right-click, Open in Mask Editor)",
-    "nothing in the box": "set face_box, or paint face_mask on Load Image, so that it fits one face closely",
-    "face ": "set face_index to one of them",
+    "no face was found in the image": BY_HAND,
+    "nothing in the box": f"{BY_HAND}, so that it fits one face closely",
+    "was asked for but the image has": "set face_index to one of them",
+    "was asked for but the clip has": "set start to one of them",
     "duration is ": "set duration to 0 to take the audio's, or to less than the audio's with trim on",
+    "no face was found in the video": "connect a video in which a face is seen from the front",
+    "a voice is for person": "set person to one of them, or to -1",
+    "engine makes photos speak": "set model to lite in Sonic: Load Model to dub a video",
+    "the UNet overflowed": "set precision to bf16 or fp32 in Sonic: Load Model",
+    "RIFE/flownet.pkl is not there": "fetch it with Sonic: Download Model, or set method to flow",
 }
 
 
 def on_canvas(error: SonicError, which: str = "") -> SonicError:
     """The error with advice for the canvas; `which` says which of several photos it is about."""
     text = str(error)
-    for begin, advice in ADVICE.items():
-        if text.startswith(begin):
-            text = f"{text.partition(';')[0]}; {advice}"
-            break
-    return type(error)(which + text)
+    wrong = text.partition(";")[0]
+    advice = next((advice for said, advice in ADVICE.items() if said in wrong), None)
+    return type(error)(which + (text if advice is None else f"{wrong}; {advice}"))
