@@ -7,6 +7,7 @@ import numpy as np
 from sonic_core.engines.lite.warp import smoothstep
 
 PLACES = 64  # along the mouth at which the edges' heights are known
+ROUNDED = 0.25  # of the mouth's width over which edges that end apart are brought together
 
 
 class Lips:
@@ -24,7 +25,12 @@ class Lips:
             np.interp(self.places, np.maximum.accumulate(a), contour @ down)
             for a, contour in zip(along, (upper, lower), strict=True)
         ]
-        self.upper_height, self.lower_height = heights[0], np.maximum(*heights)
+        # Both edges end in the corners. On the far side of a turned face the fields that carry them may disagree.
+        middle, half = (heights[0] + heights[1]) / 2, (heights[1] - heights[0]) / 2
+        share = np.linspace(0, 1, PLACES)
+        for end, from_end in ((half[0], share), (half[-1], share[::-1])):
+            half = half - end * np.square(1 - np.minimum(from_end / ROUNDED, 1))
+        self.upper_height, self.lower_height = middle - half, np.maximum(middle - half, middle + half)
         self.gap = np.maximum(self.lower_height - self.upper_height - touch, 0)
 
     def is_above(self, pixels: np.ndarray) -> np.ndarray:

@@ -261,6 +261,16 @@ def inside_places(inside: Interior) -> np.ndarray:
     return np.stack([x + inside.x, y + inside.y], -1)
 
 
+def test_edges_of_the_lips_that_end_apart_are_brought_together():
+    """On the far side of a turned face they do, and an opening would end in a wall."""
+    x = np.linspace(0, 100, 41)
+    upper = np.stack([x, 50 - 10 * np.sin(np.pi * x / 130)], -1)
+    lower = np.stack([x, 50 + 10 * np.sin(np.pi * x / 130)], -1)
+    lips = Lips(upper, lower, np.float32([0, 1]), 0)
+    assert lips.gap[0] == lips.gap[-1] == 0 and lips.gap.max() > 19
+    assert np.abs(np.diff(lips.gap)).max() < 3
+
+
 def test_upper_teeth_stay_with_the_skull(smiling_renderer: Renderer):
     """Lowering the jaw moves what is below the photo's own upper teeth, and never the teeth."""
     inside = smiling_renderer.interior
@@ -341,6 +351,20 @@ def test_a_glance_moves_the_iris_only(renderer: Renderer, portrait: Portrait):
     assert np.abs(changed[:, 0] - irises[:, 1].mean()).max() < 0.1 * renderer.face_height
     darker, brighter = (np.argwhere((frame - photo).mean(-1) * sign > 20)[:, 1].mean() for sign in (-1, 1))
     assert darker > brighter, "to the viewer's right"
+
+
+def test_the_glint_in_an_eye_stays_with_the_light_when_the_gaze_moves():
+    portrait = drawn(512)
+    plain = Renderer(portrait)
+    iris = np.round(portrait.face.landmarks[468, :2]).astype(int)
+    lit = portrait.image.copy()
+    cv2.circle(lit, tuple(iris), 2, (255, 255, 255), -1)
+    shining = Renderer(Portrait(lit, portrait.face))
+    places = []
+    for row in (with_(gaze=0.1), with_(gaze=1)):
+        glint = shining.frame(row).astype(int).min(-1) - plain.frame(row).min(-1)
+        places.append(np.argwhere(glint > 60).mean(0))
+    assert places[1] == pytest.approx(places[0], abs=0.7)
 
 
 @pytest.mark.parametrize(("turn", "axis"), [("yaw", 0), ("pitch", 1)])
