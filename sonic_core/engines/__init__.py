@@ -19,6 +19,8 @@ def load_engine(
 ) -> Engine:
     """The engine a model name or folder needs: "lite" is bundled, any folder holds the released Sonic files.
 
+    A file of the released ones, as `models/sonic/unet.pth`, stands for its folder.
+
     `options` go to the engine. Raises ModelError for an unknown name, a missing folder or missing files.
     """
     # Imported here so that one engine's libraries are not loaded for the other.
@@ -26,8 +28,10 @@ def load_engine(
         from sonic_core.engines.lite.engine import LiteEngine
 
         return LiteEngine.load(**options)
-    if not Path(model).is_dir():
+    folder = Path(model).expanduser()
+    folder = folder.parent if folder.is_file() else folder
+    if not folder.is_dir():
         raise ModelError(f"model {str(model)!r} is not a folder; give 'lite' or the folder that holds unet.pth")
     from sonic_core.engines import sonic
 
-    return sonic.load(Path(model), device, dtype, **options)
+    return sonic.load(folder, device, dtype, **options)

@@ -1,15 +1,21 @@
 """The weights of one network in a folder of diffusers or transformers: one file or shards, whole or half precision."""
 
 import json
+import logging
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from torch import Tensor
 
 from sonic_core.errors import ModelError
-from sonic_core.weights.read import read_tensors
+from sonic_core.weights.read import check_values, read_tensors
+
+logger = logging.getLogger(__name__)
 
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 VARIANTS = ("", ".fp16")
+SHARD = re.compile(r"(.+)-\d+-of-(\d+)(\.\w+)")
 
 
 def find_weights(folder: Path) -> list[Path]:
@@ -18,34 +24,56 @@ def find_weights(folder: Path) -> list[Path]:
     Raises:
         ModelError: the index of the shards cannot be read, or a shard is missing.
     """
-    for suffix in ("safetensors", "bin"):
-        for variant in VARIANTS:
-            for stem in STEMS:
-                single = folder / f"{stem}{variant}.{suffix}"
-                if single.is_file():
-                    return [single]
-                index = folder / f"{stem}.{suffix}.index{variant}.json"
-                if index.is_file():
-                    return _shards(index)
-    return []
+    source = next(_sources(folder), None)
+    return [] if source is None else _files(source)
 
 
 def read_part_weights(folder: Path) -> dict[str, Tensor]:
-    """All tensors of the folder.
+    """All tensors of the folder; what is damaged is passed over when the folder holds them a second time.
 
     Raises:
         ModelError: there are no weights, or a file is damaged or missing.
     """
-    paths = find_weights(folder)
-    if not paths:
-        raise ModelError(f"{folder} holds no weights; put its model.safetensors there")
-    state: dict[str, Tensor] = {}
-    for path in paths:
-        state.update(read_tensors(path))
-    return state
+    sources = list(_sources(folder))
+    for source, others in zip(sources, range(len(sources) - 1, -1, -1), strict=True):
+        try:
+            state = {name: tensor for path in _files(source) for name, tensor in read_tensors(path).items()}
+            if others:
+                check_values(state, str(source))
+            return state
+        except ModelError as error:
+            if not others:
+                raise
+            logger.warning("%s; another file of %s is read instead", error, folder)
+    raise ModelError(f"{folder} holds no weights; put its model.safetensors there")
 
 
-def _shards(index: Path) -> list[Path]:
+def _sources(folder: Path) -> Iterator[Path]:
+    """Every file, index of shards, or first of shards without an index that stands for the weights, the best first."""
+    for suffix in ("safetensors", "bin"):
+        for variant in VARIANTS:
+            for stem in STEMS:
+                single = folder / f"{stem}{variant}.{suffix}"
+                index = folder / f"{stem}.{suffix}.index{variant}.json"
+                shards = sorted(folder.glob(f"{stem}{variant}-*-of-*.{suffix}"))
+                choices = [single, index, *shards[:1]]
+                yield from [path for path in choices if path.is_file()][:1]
+
+
+def _files(source: Path) -> list[Path]:
+    if source.suffix == ".json":
+        return _indexed(source)
+    shard = SHARD.fullmatch(source.name)
+    if shard is None:
+        return [source]
+    stem, count, suffix = shard.groups()
+    paths = sorted(source.parent.glob(f"{stem}-*-of-{count}{suffix}"))
+    if len(paths) != int(count):
+        raise ModelError(f"{source.parent} has {len(paths)} of {int(count)} weight files; download it again")
+    return paths
+
+
+def _indexed(index: Path) -> list[Path]:
     try:
         names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:

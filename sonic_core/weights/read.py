@@ -20,8 +20,12 @@ logger = logging.getLogger(__name__)
 WRAPPERS = ("state_dict", "model_state_dict", "module", "model", "params_ema", "params")
 """Keys under which training frameworks save a state dict."""
 
-PREFIXES = ("module.", "_orig_mod.")
-"""What data parallelism and `torch.compile` put before every name."""
+PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.", "unet.", "ema.")
+"""What data parallelism, `torch.compile` and a trainer's own module put before every name."""
+
+PICKLES = (".pth", ".pkl", ".pt", ".bin", ".ckpt")
+PRECISIONS = ("fp16", "bf16", "fp32")
+"""What people add to a file's name, after a dot, a hyphen or an underscore, when they have converted it."""
 
 ZERO_STRETCH = 1024
 """Values, a page of memory in float32: a broken download leaves whole pages of zeros, training never as many on end."""
@@ -33,22 +37,28 @@ def twin(path: Path) -> Path:
 
 
 def preferred(path: Path) -> Path | None:
-    """`path` or its safetensors twin, whichever there is, the twin first; None if neither."""
-    return next((candidate for candidate in (twin(path), path) if candidate.is_file()), None)
+    """The file that holds what `path` names: its safetensors twin, itself, or either under a usual other name.
+
+    Other names have another suffix of PyTorch's or a precision, as `unet.pt` and `unet_fp16.safetensors`.
+    """
+    suffixes = (".safetensors", path.suffix, *PICKLES)
+    added = ("", *(mark + precision for precision in PRECISIONS for mark in "._-"))
+    names = (f"{path.stem}{addition}{suffix}" for addition in added for suffix in suffixes)
+    return next((place for name in names if (place := path.with_name(name)).is_file()), None)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read all tensors of a file, under the names of the network itself.
 
     What frameworks add is taken off: a dictionary around the tensors, a prefix before all names, entries that are no
-    tensors. A damaged safetensors twin is passed over when the `.pth` or `.pkl` is still beside it.
+    tensors. A damaged safetensors twin is passed over when the `.pth` is still beside it.
 
     Raises:
         ModelError: the file is damaged, or holds anything but tensors.
     """
     if path.suffix != ".safetensors":
         return _own_names(_tensors_in(_load_pickle(path), path))
-    other = next((p for suffix in (".pth", ".pkl") if (p := path.with_suffix(suffix)).is_file()), None)
+    other = next((p for suffix in PICKLES if (p := path.with_suffix(suffix)).is_file()), None)
     try:
         state = _own_names(read_some(path, tensor_names(path)))
         if other is not None:
@@ -91,8 +101,8 @@ def _tensors_in(loaded: object, path: Path) -> dict[str, Tensor]:
 
 
 def _own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state without the prefixes of wrappers."""
-    for prefix in PREFIXES:
+    """The state without the prefixes of wrappers, which all names have or none."""
+    while (prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in state)), None)) and state:
         state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
 
@@ -161,6 +171,8 @@ def check_values(state: Mapping[str, Tensor], what: str) -> None:
 def _fault(tensor: Tensor) -> str | None:
     if tensor.is_meta or not tensor.is_floating_point():
         return None
+    if tensor.dtype.itemsize == 1:  # float8, which has few operations of its own
+        tensor = tensor.float()
     if not torch.isfinite(tensor).all():
         return "has values that are not finite"
     if tensor.ndim < 2:  # biases and norms may well be zero

@@ -69,3 +69,25 @@ def test_an_index_cannot_point_out_of_its_folder(tmp_path):
 def test_an_empty_folder_has_none(tmp_path):
     with pytest.raises(ModelError, match="holds no weights"):
         read_part_weights(tmp_path)
+
+
+def test_shards_without_their_index_are_read_when_all_are_there(tmp_path):
+    names = shards(tmp_path)
+    (tmp_path / "model.safetensors.index.json").unlink()
+    assert sorted(read_part_weights(tmp_path)) == ["a", "b", "c"]
+    (tmp_path / names[0]).unlink()
+    with pytest.raises(ModelError, match="has 1 of 2 weight files"):
+        read_part_weights(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "a missing shard"])
+def test_a_damaged_file_is_passed_over_for_a_whole_one(tmp_path, damage):
+    torch.save(STATE, tmp_path / "pytorch_model.bin")
+    if damage == "a missing shard":
+        (tmp_path / shards(tmp_path)[0]).unlink()
+    else:
+        path = tmp_path / "model.safetensors"
+        save_file({**STATE, "b": torch.zeros(2, 2)} if damage == "zeros" else STATE, path)
+        path.write_bytes(path.read_bytes()[: -5 if damage == "cut" else None])
+    state = read_part_weights(tmp_path)
+    assert all(torch.equal(state[name], STATE[name]) for name in STATE)

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sonic_core.errors import ModelError
-from sonic_core.weights.read import load_into, preferred, read_some, read_tensors, tensor_names
+from sonic_core.weights.read import check_values, load_into, preferred, read_some, read_tensors, tensor_names
 
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.tensor([1, 2])}
 
@@ -99,6 +99,8 @@ WRAPPED = {
     "two wrappers": {"model": {"state_dict": STATE}},
     "module.": {f"module.{name}": value for name, value in STATE.items()},
     "compiled": {f"module._orig_mod.{name}": value for name, value in STATE.items()},
+    "a trainer's name": {f"model.{name}": value for name, value in STATE.items()},
+    "two prefixes": {f"unet.module.{name}": value for name, value in STATE.items()},
     "a number among the tensors": {**STATE, "step": 100},
 }
 
@@ -154,3 +156,21 @@ def test_values_no_training_leaves_behind_are_refused(change, text):
         network = nn.Linear(100, 200)
     with pytest.raises(ModelError, match=rf"x\.pth is damaged: 'weight' .*{text}"):
         load_into(network, damaged(change), "x.pth")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["unet.safetensors", "unet.pth", "unet.pt", "unet.fp16.safetensors", "unet_bf16.safetensors", "unet-fp32.pth"],
+)
+def test_files_are_found_under_usual_other_names(tmp_path, name):
+    (tmp_path / "unet_old.pth").touch()
+    assert preferred(tmp_path / "unet.pth") is None
+    (tmp_path / name).touch()
+    assert preferred(tmp_path / "unet.pth") == tmp_path / name
+
+
+def test_float8_values_are_looked_at_too():
+    values = torch.randn(8, 8).to(torch.float8_e4m3fn)
+    check_values({"weight": values}, "x")
+    with pytest.raises(ModelError, match="zero throughout"):
+        check_values({"weight": torch.zeros_like(values)}, "x")

@@ -70,9 +70,11 @@ def read_networks(
     speech_name = SPEECH_FOLDERS[found.audio_encoder]
     speech_path = found.required(f"{speech_name}/config.json", found.speech, str(folder / speech_name))
 
-    tokens = AudioToToken.from_state(read_tensors(paths["audio2token.pth"])).to(device)
-    buckets = AudioToBucket.from_state(read_tensors(paths["audio2bucket.pth"])).to(device)
-    speech = speech_features(found, speech_path).to(device)
+    # What is small computes in float32, whatever its file holds: it may be a mixture.
+    small = {"device": device, "dtype": torch.float32}
+    tokens = AudioToToken.from_state(read_tensors(paths["audio2token.pth"])).to(**small)
+    buckets = AudioToBucket.from_state(read_tensors(paths["audio2bucket.pth"])).to(**small)
+    speech = speech_features(found, speech_path).to(**small)
     vae, image_encoder = read_svd(found, given or SvdParts())
     check_widths(tokens, buckets, speech.layers, speech.width, image_encoder.config.projection_dim)
     unet = unet_from_state(config.unet, _placed(read_tensors(paths["unet.pth"]), device, dtype))
@@ -81,7 +83,7 @@ def read_networks(
             f"audio2token.pth makes {tokens.tokens} tokens of {tokens.width} values, unet.pth takes "
             f"{config.unet.audio_tokens} of {config.unet.cross_attention_dim}; take both from one release"
         )
-    rife = IFNet.from_state(read_tensors(found.rife)).to(device) if found.rife is not None else None
+    rife = IFNet.from_state(read_tensors(found.rife)).to(**small) if found.rife is not None else None
     networks = Networks(
         unet=unet,
         vae=vae.place(device, dtype),

@@ -3,12 +3,14 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sonic_core.engines import sonic
+from sonic_core.engines import load_engine, sonic
 from sonic_core.errors import ModelError
+from sonic_core.settings import Settings
 
 
 @pytest.fixture
@@ -39,6 +41,22 @@ def old_attention(folder: Path) -> None:
     save_file(state, path)
 
 
+def linked(folder: Path) -> None:
+    """Files elsewhere under names of no meaning, as a cache keeps them."""
+    blobs = folder.parents[1] / "blobs"
+    blobs.mkdir()
+    for number, path in enumerate(sorted(path for path in folder.rglob("*.*") if path.is_file())):
+        path.rename(blobs / f"{number:032x}")
+        path.symlink_to(blobs / f"{number:032x}")
+
+
+def damaged_vae(folder: Path) -> None:
+    """The safetensors is cut off, the `.bin` beside it is whole."""
+    path = folder / "svd" / "vae" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(path), path.with_suffix(".bin"))
+    path.write_bytes(path.read_bytes()[:-9])
+
+
 def cut_twin(folder: Path) -> None:
     twin = folder / "unet.safetensors"
     save_file({"a": torch.ones(2)}, twin)
@@ -53,6 +71,12 @@ USABLE = {
         f / "audio2token.pth", lambda s: {f"module.{k}": v for k, v in s.items()}
     ),
     "extra in audio2bucket": lambda f: change(f / "audio2bucket.pth", lambda s: {**s, "extra": torch.ones(3)}),
+    "unet. before all names": lambda f: change(f / "unet.pth", lambda s: {f"unet.{k}": v for k, v in s.items()}),
+    "a list of epochs beside": lambda f: change(f / "unet.pth", lambda s: {"model": {"state_dict": s}, "epochs": [1]}),
+    "another suffix": lambda f: (f / "unet.pth").rename(f / "unet.ckpt"),
+    "a precision in the name": lambda f: (f / "audio2token.pth").rename(f / "audio2token_fp32.pt"),
+    "symbolic links": linked,
+    "a damaged VAE twin": damaged_vae,
     "old VAE attention": old_attention,
     "a damaged twin": cut_twin,
 }
@@ -66,6 +90,23 @@ def test_usable_files_are_loaded(folder, engine, name):
         ours, theirs = (getattr(e.net, network).state_dict() for e in (loaded, engine))
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours), network
+
+
+@pytest.mark.parametrize("file", ["unet.pth", "audio2token.pth", "audio2bucket.pth", "flownet.pkl"])
+def test_files_of_mixed_precision_make_a_clip(folder, portrait, speech, file):
+    kinds = (torch.float16, torch.bfloat16, torch.float32)
+
+    def mixed(state):
+        return {name: value.to(kinds[number % 3]) for number, (name, value) in enumerate(state.items())}
+
+    change(next(folder.rglob(file)), mixed)
+    engine, settings = load(folder), Settings(inference_steps=1)
+    latents = engine.sample(engine.condition(portrait, speech, settings), settings)
+    assert np.isfinite(np.concatenate(list(engine.decode(latents, settings).chunks()))).all()
+
+
+def test_a_file_stands_for_its_folder(folder):
+    assert load_engine(folder / "unet.pth", torch.device("cpu"), latents_folder=None).name == "sonic"
 
 
 @pytest.mark.parametrize("above", ["checkpoints", "cache"])
