@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from . import host, neighbours
 from .canvas import SonicCanvas
 from .clip_to_images import SonicClipToImages
+from .cut_out import SonicCutOut
 from .decode import SonicDecode
 from .dialogue import SonicDialogue
 from .download_model import SonicDownloadModel
@@ -38,6 +39,7 @@ NODES: list[type[io.ComfyNode]] = [
     SonicSampler,
     SonicDub,
     SonicDialogue,
+    SonicCutOut,
     SonicLipAlign,
     SonicSmooth,
     SonicInterpolate,

@@ -33,19 +33,29 @@ class SonicClipToImages(SonicNode):
                 io.Image.Output("images", display_name="images", tooltip="The frames, without the AI record."),
                 io.Audio.Output("audio", display_name="audio", tooltip="The sound that belongs to them."),
                 io.Float.Output("fps", display_name="fps", tooltip="Frames a second."),
+                io.Mask.Output(
+                    "mask",
+                    display_name="mask",
+                    tooltip="Where the person is, white, after Sonic: Cut Out with 'transparent'; else all white.",
+                ),
             ],
         )
 
     @classmethod
     def run(cls, on_step: Any, clip: SonicClip | SonicLatents, start: int, count: int) -> io.NodeOutput:
         part = as_clip(clip).clip.part(start, count or None)
-        needed = part.frame_count * part.height * part.width * 3 * 4
+        needed = part.frame_count * part.height * part.width * part.channels * 4
         cost = f"{part.frame_count} frames of {part.width} x {part.height}: {needed / 2**20:.0f} MB"
         logger.info("Clip to Images holds %s", cost)
         host.say(cost)
         host.check_memory(needed, cost)
         images = torch.empty(part.frame_count, part.height, part.width, 3)
+        mask = torch.ones(1, part.height, part.width).expand(part.frame_count, -1, -1)
+        if part.has_alpha:
+            mask = torch.empty(part.frame_count, part.height, part.width)
         for index, frame in enumerate(part.frames()):
-            images[index] = torch.from_numpy(frame)
+            images[index] = torch.from_numpy(frame[..., :3])
+            if part.has_alpha:
+                mask[index] = torch.from_numpy(frame[..., 3])
             on_step(index + 1, part.frame_count)
-        return io.NodeOutput(images, audio_socket(part), float(part.fps))
+        return io.NodeOutput(images, audio_socket(part), float(part.fps), mask)

@@ -118,6 +118,22 @@ def temporary_file(stem: str, suffix: str) -> Path:
     return folder / f"{stem}_{secrets.token_hex(6)}{suffix}"
 
 
+def output_file(prefix: str, suffix: str) -> Path:
+    """A new path below ComfyUI's output folder, numbered as core's saving nodes do it. Raises InputError outside it."""
+    root = os.path.realpath(folder_paths.get_output_directory())
+    if not Path(os.path.realpath(os.path.join(root, prefix))).is_relative_to(root):
+        raise InputError(f"save_as {prefix!r} lies outside ComfyUI's output folder; give a name such as video/sonic")
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, root)
+    return Path(folder) / f"{name}_{counter:05}_{suffix}"
+
+
+def shown_file(path: Path, kind: str) -> dict[str, str]:
+    """How the front end finds a file below the output or the temp folder (`kind`)."""
+    root = folder_paths.get_output_directory() if kind == "output" else folder_paths.get_temp_directory()
+    subfolder = os.path.relpath(path.parent, os.path.realpath(root) if kind == "output" else root)
+    return {"filename": path.name, "subfolder": "" if subfolder == "." else Path(subfolder).as_posix(), "type": kind}
+
+
 def input_files(kinds: list[str]) -> list[str]:
     """Names of the files in the input folder of these kinds ("audio", "video")."""
     folder = folder_paths.get_input_directory()

@@ -7,11 +7,15 @@ from typing import Any
 from comfy_api.latest import InputImpl, io
 
 from sonic_core.disclosure.label import RECORD_KEY, label
-from sonic_core.media.video import FORMATS, QUALITIES, save_video
+from sonic_core.errors import SettingsError
+from sonic_core.media.video import QUALITIES, save_video
 
 from . import host
 from .node import TALKING, SonicNode, checked, schema
 from .sockets import SonicClip, SonicLatents, as_clip, clip_input
+
+FORMATS = ("mp4", "mov", "webm")
+WITH_ALPHA = ("webm", "mov")
 
 
 class SonicRenderVideo(SonicNode):
@@ -36,7 +40,8 @@ class SonicRenderVideo(SonicNode):
                     "format",
                     options=list(FORMATS),
                     default=FORMATS[0],
-                    tooltip="The kind of file. mp4 plays everywhere.",
+                    tooltip="The kind of file. mp4 plays everywhere. A transparent clip needs webm (VP9, for web "
+                    "pages) or mov (ProRes 4444, for editing programs).",
                 ),
                 io.Boolean.Input(
                     "ai_record",
@@ -45,6 +50,13 @@ class SonicRenderVideo(SonicNode):
                     tooltip="Write a record into the file that says it was made by AI (AIGC, GB 45438-2025). "
                     "Off: only a record that Sonic: AI Label put on is kept.",
                 ),
+                io.String.Input(
+                    "save_as",
+                    default="",
+                    optional=True,
+                    tooltip="Keep the file in ComfyUI's output folder under this name, such as video/sonic; a number "
+                    "follows. For transparent videos, whose alpha Save Video would drop. Empty: a temporary file.",
+                ),
             ],
             outputs=[io.Video.Output("video", display_name="video", tooltip="The finished file, for Save Video.")],
             is_output_node=True,
@@ -52,15 +64,25 @@ class SonicRenderVideo(SonicNode):
 
     @classmethod
     def run(
-        cls, on_step: Any, clip: SonicClip | SonicLatents, quality: str, format: str, ai_record: bool = True
+        cls,
+        on_step: Any,
+        clip: SonicClip | SonicLatents,
+        quality: str,
+        format: str,
+        ai_record: bool = True,
+        save_as: str = "",
     ) -> io.NodeOutput:
         rendered = as_clip(clip).clip
+        if rendered.has_alpha and format not in WITH_ALPHA:
+            raise SettingsError(
+                f"{format} cannot hold a transparent background; set format to {' or '.join(WITH_ALPHA)}"
+            )
         if ai_record and RECORD_KEY not in rendered.metadata:
             run, _ = host.run_and_node()  # by which the file's record names what made it
             rendered = label(rendered, job_id=run)
-        path = host.temporary_file("clip", f".{format}")
+        path = host.output_file(save_as, f".{format}") if save_as else host.temporary_file("clip", f".{format}")
         save_video(rendered, path, QUALITIES[quality], on_frame=on_step)
-        shown = {"filename": path.name, "subfolder": path.parent.name, "type": "temp"}
+        shown = host.shown_file(path, "output" if save_as else "temp")
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui={"images": [shown], "animated": (True,)})
 
     @classmethod

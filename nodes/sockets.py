@@ -12,6 +12,7 @@ from sonic_core.clip import Clip
 from sonic_core.disclosure.label import RECORD_KEY
 from sonic_core.engines.base import Latents
 from sonic_core.errors import InputError
+from sonic_core.finish.alpha import with_alpha
 from sonic_core.pipeline import PreparedInputs, SonicPipeline
 
 from .model import SonicModel
@@ -74,6 +75,7 @@ def decoded(sampled: SonicLatents) -> SonicClip:
     portrait = prepared.portrait.image
     plan = model.plan(prepared.settings, (portrait.shape[1], portrait.shape[0]), sampled.latents.seconds)
     clip = model.pipeline.engine.decode(sampled.latents, prepared.settings).replaced(audio=prepared.audio)
+    clip = with_alpha(clip, prepared.portrait)
     made = SonicClip(model.stages["decode"].behind(clip, plan.peak_bytes), Origin(prepared, model.pipeline))
     return pasted_back(made) if prepared.settings.framing == "photo" else made
 

@@ -267,8 +267,11 @@ class SonicPipeline:
             if not (other.box[0] <= x <= other.box[2] and other.box[1] <= y <= other.box[3])
         ]
         photo, portrait = prepared.photo, prepared.portrait.image
-        if prepared.cutout is not None and prepared.portrait.cutout is not None:
-            photo, portrait = prepared.cutout.pixels, prepared.portrait.cutout.pixels
+        if clip.has_alpha:
+            whole = prepared.without_background()
+            photo = (whole.cutout or cut_out(photo)).pixels
+            assert whole.portrait.cutout is not None
+            portrait = whole.portrait.cutout.pixels
         return paste_back(clip, photo, prepared.crop, portrait, face.landmarks, others)
 
     def save_video(

@@ -87,6 +87,14 @@ TIPS: dict[str, tuple[str, str]] = {
         "声音按从左到右的顺序对应人物，并且同时播放：答话的声音前面要留出静音，例如两人分左右声道的录音"
         "（“Sonic：加载音频”可分别取一个声道）。",
     ),
+    "SonicCutOut": (
+        "Transparent: set `format` of Sonic: Render Video to `webm` (VP9, for web pages) or `mov` (ProRes 4444, for "
+        "editing programs) and give it a name in `save_as`, or take IMAGE and MASK from Sonic: Clip to Images. Colours "
+        "are straight: not multiplied with alpha.",
+        "透明背景：把“Sonic：渲染视频”的“格式”设为 `webm`（VP9，用于网页）或 `mov`（ProRes 4444，用于剪辑软件），"
+        "并在“另存为”中填写名称；或者用“Sonic：片段转图像”得到 IMAGE 和 MASK。"
+        "颜色为直通（straight），未与 alpha 相乘。",
+    ),
     "SonicDecode": (
         "Connect the sampler's `latents` to the next node and delete this one.",
         "把采样器的“潜变量”直接连到下一个节点，然后删除本节点。",

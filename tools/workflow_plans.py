@@ -88,7 +88,7 @@ def sampled(preset: str) -> dict[str, Node]:
     return {"sample": Node("SonicSampler", (AT["make"], 0), (WIDTHS["make"], 575), {"preset": preset}, links)}
 
 
-HEIGHTS = {"SonicLabel": 225, "SonicLipAlign": 200, "SonicSmooth": 80, "SonicInterpolate": 110}
+HEIGHTS = {"SonicLabel": 225, "SonicCutOut": 160, "SonicLipAlign": 200, "SonicSmooth": 80, "SonicInterpolate": 110}
 
 
 def finished(stages: list[tuple[str, str, dict[str, Any]]], clip: str = "sample") -> dict[str, Node]:
@@ -100,8 +100,8 @@ def finished(stages: list[tuple[str, str, dict[str, Any]]], clip: str = "sample"
     return made
 
 
-def rendered(clip: str, x: int = AT["save"]) -> dict[str, Node]:
-    return {"render": Node("SonicRenderVideo", (x, 0), (WIDTHS["save"], 398), {}, {"clip": (clip, 0)})}
+def rendered(clip: str, x: int = AT["save"], height: int = 398, **widgets: Any) -> dict[str, Node]:
+    return {"render": Node("SonicRenderVideo", (x, 0), (WIDTHS["save"], height), widgets, {"clip": (clip, 0)})}
 
 
 def saved(prefix: str, x: int = AT["save"]) -> dict[str, Node]:
@@ -135,7 +135,7 @@ def talking(
 ) -> Workflow:
     """Photo and sound to a video: prepare, sample, the finishing stages, render, keep.
 
-    `more` stands with what is loaded, and `keep` in place of Save Video.
+    `more` stands with what is loaded, and `keep` in place of Save Video; it may hold another Render Video.
     """
     nodes = {
         "model": LOAD_MODEL,
@@ -187,6 +187,13 @@ def photo_workflows() -> dict[str, Workflow]:
             "Photo speaks, best quality", "high_quality", best, "best_quality", framing="photo"
         ),
         "sonic_app": talking("Photo speaks.app", "fast", [NO_LABEL], "app", app=APP),
+        "sonic_transparent": talking(
+            "Photo speaks, transparent background",
+            "fast",
+            [("cut", "SonicCutOut", {}), NO_LABEL],
+            "transparent",
+            keep=rendered("label", height=BOTTOM, format="webm", save_as="video/sonic"),
+        ),
         "sonic_oss": talking(
             "Photo speaks, from storage and back",
             "fast",

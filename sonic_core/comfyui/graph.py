@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sonic_core.errors import InputError, SettingsError
-from sonic_core.finishing import MIN_LABEL_HEIGHT, Finishing, parse_canvas
+from sonic_core.finishing import MIN_LABEL_HEIGHT, TRANSPARENT, Finishing, parse_background, parse_canvas
 from sonic_core.request import Request
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ PLACES = {"channel": ("SonicLoadAudio",)}  # settings that are widgets of other 
 # Widgets that a workflow saved with 0.1.0 lacks and the server's node has.
 AFTER_PASTING = ("SonicInterpolate", "SonicCanvas", "SonicLabel", "SonicRenderVideo")
 OWN_TEXT = "own text"  # the language of SonicLabel that stands for another text
+OWN_COLOUR = "own colour"  # the background of SonicCutOut that stands for its colour
 OWN_SIZE = "own size"  # the canvas of SonicCanvas that stands for its width and height
 NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps")}
 
@@ -196,14 +197,14 @@ def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) ->
         size = {"canvas": OWN_SIZE, "width": width, "height": height}
         for inputs in nodes:
             inputs |= size | {"mode": wanted.canvas_mode}
-    if wanted.background is not None:
-        raise InputError("The workflow of a ComfyUI worker cannot change the background; leave background out.")
     if "smooth" in asked:
         nodes = _nodes(graph, "SonicSmooth")
         if not nodes and wanted.smooth > 0:
             nodes = [_insert(graph, "SonicSmooth", ("SonicPasteBack", *AFTER_PASTING))]
         for inputs in nodes:
             inputs["strength"] = wanted.smooth
+    if wanted.background is not None:
+        _apply_background(graph, wanted.background)
     shown = _nodes(graph, "SonicLabel")
     if not shown and wanted.words is not None:
         shown = [_insert(graph, "SonicLabel", ("SonicRenderVideo",))]
@@ -218,19 +219,40 @@ def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) ->
             inputs["ai_record"] = False
 
 
+def _apply_background(graph: Graph, background: str) -> None:
+    """Cut the person out first of all, and put the colour behind them when the canvas is there.
+
+    Raises InputError for a picture, which is no value of a widget.
+    """
+    asked = parse_background(background)
+    if isinstance(asked, Path):
+        raise InputError("A ComfyUI worker puts colours behind the person, no pictures; give a colour as background.")
+    if not _nodes(graph, "SonicCutOut"):
+        _insert(graph, "SonicCutOut", ("SonicSmooth", "SonicPasteBack", *AFTER_PASTING))
+    for inputs in _nodes(graph, "SonicCutOut"):
+        inputs |= {"background": TRANSPARENT, "colour": "#ffffff"}
+    if asked is None:
+        for inputs in _nodes(graph, "SonicRenderVideo"):
+            inputs["format"] = "webm"
+        return
+    behind = _insert(graph, "SonicCutOut", ("SonicLabel", "SonicRenderVideo"), "added_background")
+    behind |= {"background": OWN_COLOUR, "colour": "#{:02x}{:02x}{:02x}".format(*asked)}
+
+
 def _nodes(graph: Graph, kind: str) -> list[dict[str, Any]]:
     """The inputs of every node of a class."""
     return [node["inputs"] for node in graph.values() if node["class_type"] == kind]
 
 
-def _insert(graph: Graph, kind: str, before: Sequence[str]) -> dict[str, Any]:
+def _insert(graph: Graph, kind: str, before: Sequence[str], key: str = "") -> dict[str, Any]:
     """Put a node from clip to clip in front of a node of the first class in `before` that is there; its inputs."""
     place = next((inputs for other in before for inputs in _nodes(graph, other) if "clip" in inputs), None)
     if place is None:
         raise InputError(f"The workflow of this ComfyUI worker has no place for {kind}; add Sonic: Render Video to it.")
     inputs = {"clip": place["clip"]}
-    graph[f"added_{kind}"] = {"class_type": kind, "inputs": inputs}
-    place["clip"] = [f"added_{kind}", 0]
+    key = key or f"added_{kind}"
+    graph[key] = {"class_type": kind, "inputs": inputs}
+    place["clip"] = [key, 0]
     return inputs
 
 

@@ -23,14 +23,16 @@ def on_background(clip: Clip, wanted: str) -> Clip:
     asked = parse_background(wanted)
     if asked is None or not clip.has_alpha:
         return clip
-    if isinstance(asked, tuple):
-        behind = np.full((clip.height, clip.width, 3), asked, np.uint8)
-    else:
-        behind = covering(load_image(asked), (clip.width, clip.height))
+    return behind(clip, np.full((1, 1, 3), asked, np.uint8) if isinstance(asked, tuple) else load_image(asked))
+
+
+def behind(clip: Clip, picture: np.ndarray) -> Clip:
+    """The clip, whose frames have alpha, in front of a picture, uint8 (h, w, 3)."""
+    background = covering(picture, (clip.width, clip.height))
 
     def make() -> Iterator[np.ndarray]:
         for chunk in clip.pixels():
-            yield np.stack([laid_over(frame, behind) for frame in chunk])
+            yield np.stack([laid_over(frame, background) for frame in chunk])
 
     return clip.replaced(make=make, channels=3)
 

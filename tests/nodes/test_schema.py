@@ -20,6 +20,7 @@ IDS = [
     "SonicSampler",
     "SonicDub",
     "SonicDialogue",
+    "SonicCutOut",
     "SonicLipAlign",
     "SonicSmooth",
     "SonicInterpolate",

@@ -15,6 +15,7 @@ from sonic_core.finish.chain import ORDER
 ROOT = Path(__file__).resolve().parents[2]
 # The stage of the finishing order that a node carries out.
 STAGES = {
+    "SonicCutOut": "cut_out",
     "SonicSmooth": "smooth",
     "SonicPasteBack": "paste_back",
     "SonicInterpolate": "interpolate",
@@ -31,6 +32,7 @@ TITLES = {
     "sonic_batch": "Photos of a folder speak, a video each",
     "sonic_record": "Photo speaks, voice recorded here",
     "sonic_text": "Photo speaks, from a text",
+    "sonic_transparent": "Photo speaks, transparent background",
     "sonic_dub": "A video speaks with another voice",
     "sonic_dialogue": "Two people speak",
     "sonic_any_video": "Any video, lips aligned and smoothed",
