@@ -1,7 +1,8 @@
 """Decoded frames as they are meant to be seen: upright, square pixels, whole frames, BT.709 colours, 8-bit RGB.
 
-All is done by one libavfilter graph: deinterlacing (bwdif), cropping, the colour matrix and range with accurate
-rounding (swscale's default drops up to five levels), HDR tone mapping, turning and mirroring.
+One libavfilter graph does it all: deinterlacing (bwdif), cropping, the colour matrix and range with accurate rounding
+(swscale's default drops up to five levels), HDR tone mapping, turning and mirroring. Frames that need nothing but their
+colours, as most do, and perhaps a turn, go by `media.yuv` instead, in half the time.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.filter import Graph
 
 from sonic_core.media.cropping import Cropping
 from sonic_core.media.tone_map import HLG, PQ, cube_file, needs_mapping
+from sonic_core.media.yuv import CHROMA_SIZES, rgb_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +50,13 @@ class Orientation:
             270: [("transpose", "cclock")],
         }
         return ([("hflip", "")] if self.mirrored else []) + turns[self.degrees]
+
+    def turned(self, picture: np.ndarray) -> np.ndarray:
+        """A stored picture (height, width, 3) as it is seen."""
+        if self.mirrored:
+            picture = cv2.flip(picture, 1)
+        turns = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+        return cv2.rotate(picture, turns[self.degrees]) if self.degrees else picture
 
 
 def orientation_of(frame: Any) -> Orientation:
@@ -101,23 +111,44 @@ def seen(frames: Iterator[Any], view: View) -> Iterator[tuple[float | None, np.n
         interlaced = interlaced or frame.interlaced_frame
         now = (frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range),
                int(frame.color_trc), int(frame.color_primaries), interlaced)  # fmt: skip
-        if graph is None or now != key:
+        if now != key:
             if graph is not None:
                 yield from _drained(graph)
-            graph, key = make_graph(frame, view, interlaced), now
+            plain = is_plain(frame, view, interlaced)
+            graph, key = None if plain else make_graph(frame, view, interlaced), now
+        if graph is None:
+            yield frame.time, view.orientation.turned(rgb_of(frame, matrix_of(frame), is_full_range(frame)))
+            continue
         graph.push(frame)
         yield from _pulled(graph)
     if graph is not None:
         yield from _drained(graph)
 
 
+def is_plain(frame: Any, view: View, interlaced: bool) -> bool:
+    """Whether a frame needs no filter: its colours converted and turned upright, it is as it is to be seen."""
+    return (
+        frame.format.name in CHROMA_SIZES
+        and not interlaced
+        and view.crop == Cropping()
+        and view.square == view.stored == (frame.width, frame.height)
+        and not needs_mapping(int(frame.color_trc), int(frame.color_primaries))
+    )
+
+
+def matrix_of(frame: Any) -> str:
+    """swscale's name of the matrix of a frame, by its size where it does not say."""
+    usual = "bt709" if frame.width > SD_WIDTH or frame.height > SD_HEIGHT else "bt601"
+    return MATRICES.get(int(frame.colorspace), usual)
+
+
+def is_full_range(frame: Any) -> bool:
+    return int(frame.color_range) == FULL_RANGE or frame.format.name.startswith("yuvj")
+
+
 def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
     """The filters for frames like this one."""
     base = frame.time_base or Fraction(1, 90_000)
-    full = int(frame.color_range) == FULL_RANGE or frame.format.name.startswith("yuvj")
-    matrix = MATRICES.get(int(frame.colorspace))
-    if matrix is None:
-        matrix = "bt709" if frame.width > SD_WIDTH or frame.height > SD_HEIGHT else "bt601"
     transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
     mapped = needs_mapping(transfer, primaries)
     chain = []
@@ -128,8 +159,8 @@ def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
         chain.append(("crop", f"{width}:{height}:{view.crop.left}:{view.crop.top}:exact=1"))
     width, height = view.square
     method = "bilinear" if view.square == view.stored else "lanczos"
-    in_range, kind = ("full" if full else "limited"), ("gbrp16le" if mapped else "rgb24")
-    colours = "" if frame.format.is_rgb else f":in_color_matrix={matrix}:in_range={in_range}"
+    in_range, kind = ("full" if is_full_range(frame) else "limited"), ("gbrp16le" if mapped else "rgb24")
+    colours = "" if frame.format.is_rgb else f":in_color_matrix={matrix_of(frame)}:in_range={in_range}"
     chain += [
         ("scale", f"{width}:{height}:flags={method}+{ACCURATE}:out_range=full{colours}"),
         ("format", f"pix_fmts={kind}"),
