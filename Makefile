@@ -38,7 +38,7 @@ test-services: export SONIC_TEST_LOAD_JOBS = $(LOAD_JOBS)
 test-services: setup
 	$(RUN) tests/fleet/services.py --install --seconds $(SERVICES_SECONDS) \
 		$(RUN) -m pytest -rsP --durations=5 -o faulthandler_timeout=600 \
-		tests/ledger/test_ledger.py tests/fleet/test_commands.py tests/fleet/test_page.py tests/service/test_live_page.py tests/live/test_nginx.py tests/fleet/test_load.py \
+		tests/ledger/test_ledger.py tests/fleet/test_commands.py tests/fleet/test_page.py tests/service/test_live_page.py tests/service/test_stream_page.py tests/live/test_nginx.py tests/fleet/test_load.py \
 		tests/fleet/test_kill.py
 
 lint: setup
