@@ -1,6 +1,6 @@
 """Figures of dubbing: real people's videos, other people's speech.
 
-    python -m benchmarks.dub --shared ../shared --tracker PYTHON [--long-minutes 5]
+    python -m benchmarks.dub --shared ../shared --tracker PYTHON
 
 Every GRID clip of `grid_other` is dubbed onto the videos of the other three speakers. The dubbed videos are tracked by
 `tools/lip_fidelity.py` (PYTHON is an environment with mediapipe) and compared with the real lips of the speech; lite
@@ -12,7 +12,6 @@ silence               95th percentile of the opening with a silent voice, in fac
 outside               most by which a pixel outside the drawn box differs before encoding
 jitter, jitter_before px of a 300 px face by which lip landmarks leave their smooth path, dubbed silent and before
 milliseconds          processor time a frame at 360 x 288 and at 1080 lines: watching, drawing and encoding
-megabytes             peak memory for a video of half a minute, and of --long-minutes, at 360 x 288
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from fractions import Fraction
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -107,7 +106,7 @@ def lips(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> dict[
         photo = (next(original.frames()) * 255 + 0.5).astype(np.uint8)
         path = pipe.save_video(pipe(photo, voice, min_resolution=288), folder / "photo.mp4")
         row["photo"] = tracked(tracker, shared, path, speech)["correlation"]
-        shape = basis.displacement(mouth_motion(cast.people[0], voice, pipe.engine, Settings(), original.fps)[:, MOUTH])
+        shape = basis.displacement(mouth_motion(voice, pipe.engine, Settings(), original.fps)[:, MOUTH])
         row["leak"] = leak(made, original, shape[:, 14, 1] - shape[:, 13, 1])
         sys.stderr.write(f"{video.stem} says {speech.stem} {json.dumps(row)}\n")
         rows.append(row)
@@ -142,46 +141,21 @@ def cost(pipe: SonicPipeline, video: Path, lines: int, folder: Path) -> float:
     return 1000 * (time.process_time() - start) / original.frame_count
 
 
-def enlarged(clip: Clip, lines: int, seconds: float | None = None) -> Clip:
-    """The clip at another height, back and forth until it is `seconds` long."""
-    if lines == clip.height and seconds is None:
-        return clip
+def enlarged(clip: Clip, lines: int) -> Clip:
+    """The clip at another height, without its sound."""
     width = round(clip.width * lines / clip.height) & ~1
-    count = clip.frame_count if seconds is None else round(seconds * float(clip.fps))
-    frames = [(frame * 255 + 0.5).astype(np.uint8) for frame in clip.frames()]
-    order = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
 
-    def make():
-        for index in range(count):
-            frame = cv2.resize(frames[order[index % len(order)]], (width, lines), interpolation=cv2.INTER_CUBIC)
-            yield frame[None].astype(np.float32) / 255
+    def make() -> Iterator[np.ndarray]:
+        for frame in clip.frames():
+            yield cv2.resize(frame, (width, lines), interpolation=cv2.INTER_CUBIC)[None].clip(0, 1)
 
-    return Clip(width, lines, count, Fraction(clip.fps), make)
-
-
-def peak(video: Path, seconds: float) -> float:
-    """Peak memory in MB of a process that dubs a video of that length."""
-    code = (
-        "import resource, sys, tempfile, numpy as np; from pathlib import Path\n"
-        "from benchmarks.dub import enlarged, open_video, SonicPipeline, dub, look_at, Settings, Audio\n"
-        "pipe = SonicPipeline.from_pretrained('lite', device='cpu')\n"
-        "clip = enlarged(open_video(sys.argv[1]), 288, float(sys.argv[2]))\n"
-        "quiet = Audio(np.zeros((1, round(clip.seconds * 16000)), np.float32), 16000)\n"
-        "made = dub(clip, quiet, pipe.engine, look_at(clip, pipe.detector), Settings())\n"
-        "with tempfile.TemporaryDirectory() as folder: pipe.save_video(made.clip, Path(folder) / 'v.mp4')\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(video), str(seconds)], capture_output=True, text=True, check=True
-    )
-    return round(float(result.stdout.split()[-1]))
+    return Clip(width, lines, clip.frame_count, clip.fps, make)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--tracker", required=True, help="a Python with mediapipe and av")
-    parser.add_argument("--long-minutes", type=float, default=0, help="measure memory, too, with a video that long")
     args = parser.parse_args()
     pipe = SonicPipeline.from_pretrained("lite", device="cpu")
     video = args.shared / "data" / "grid_other" / "sbwe5n.mpg"
@@ -190,8 +164,6 @@ def main() -> None:
         figures = lips(pipe, args.shared, args.tracker, folder)
         figures |= silence(pipe, args.shared, args.tracker, folder)
         figures["milliseconds"] = [round(cost(pipe, video, lines, folder), 1) for lines in (288, 1080)]
-    if args.long_minutes:
-        figures["megabytes"] = [peak(video, 30), peak(video, 60 * args.long_minutes)]
     sys.stdout.write(json.dumps(figures) + "\n")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from sonic_core.errors import InputError
 
+BLOCK_SECONDS = 20  # of sound worked on at a time
 OPPOSED = 0.1  # power of the mean of two channels, as a share of the louder one's, below which they cancel each other
 
 
@@ -26,28 +27,113 @@ def frame_count(seconds: float, fps: Fraction | float) -> int:
 
 @dataclass(frozen=True)
 class Audio:
-    """Sound: float32 samples (channels, samples) in [-1, 1] and their rate in Hz."""
+    """Sound: float32 samples (channels, samples) in [-1, 1] and their rate in Hz.
+
+    An hour of it is 1.4 GB, so whatever can do with a part at a time uses `read`, `blocks` and `cut`: see `LazyAudio`.
+    """
 
     samples: np.ndarray
     rate: int
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(channels, samples a channel)."""
+        return self.samples.shape[0], self.samples.shape[1]
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0]
+
+    @property
+    def length(self) -> int:
+        """How many samples a channel has."""
+        return self.shape[1]
+
+    @property
     def seconds(self) -> float:
-        return self.samples.shape[1] / self.rate
+        return self.length / self.rate
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """(channels, stop - start) the samples from `start` to before `stop`; both lie within the sound."""
+        return self.samples[:, start:stop]
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The whole sound in parts (channels, n) of a few seconds."""
+        size = BLOCK_SECONDS * self.rate
+        for start in range(0, self.length, size):
+            yield self.read(start, min(start + size, self.length))
+
+    def around(self, start: int, stop: int) -> np.ndarray:
+        """(channels, stop - start) as `read` does, with silence where that lies outside the sound."""
+        first, last = (min(max(place, 0), self.length) for place in (start, stop))
+        before = min(max(-start, 0), stop - start)
+        after = stop - start - before - (last - first)
+        return np.pad(self.read(first, last), ((0, 0), (before, after)))
+
+    def placed(self, offset: int, length: int) -> Audio:
+        """`length` samples in which this sound begins at sample `offset`, with silence before and after it."""
+        return Audio(self.around(-offset, length - offset), self.rate)
+
+    def cut(self, start: int, stop: int) -> Audio:
+        """The part from sample `start` to before `stop`, which may lie beyond the end."""
+        return Audio(self.samples[:, start:stop], self.rate)
 
     @property
     def opposed(self) -> bool:
         """Whether two channels cancel each other out when they are added, as those in opposite phase do."""
-        if self.samples.shape[0] != 2:
+        if self.channels != 2:
             return False
-        power = np.square(self.samples).mean(1)
-        return float(np.square(self.samples.mean(0)).mean()) < OPPOSED * float(power.max())
+        both = sum(float(np.square(block.mean(0), dtype=np.float64).sum()) for block in self.blocks())
+        return both < OPPOSED * float(self._powers().max())
+
+    def louder_channel(self) -> int:
+        """The number of the channel with the most power."""
+        return int(self._powers().argmax())
 
     def mono(self) -> np.ndarray:
         """(samples,) the mean of the channels; the louder one of two that would cancel each other out."""
-        if self.opposed:
-            return self.samples[int(np.square(self.samples).mean(1).argmax())]
-        return self.samples.mean(0)
+        blocks = list(self.mono_blocks())
+        return blocks[0] if len(blocks) == 1 else np.concatenate([*blocks, np.zeros(0, np.float32)])
+
+    def mono_blocks(self) -> Iterator[np.ndarray]:
+        """What `mono` gives in parts (n,) of a few seconds."""
+        louder = self.louder_channel() if self.opposed else None
+        for block in self.blocks():
+            yield block.mean(0) if louder is None else block[louder]
+
+    def _powers(self) -> np.ndarray:
+        """(channels,) the sum of the squared samples."""
+        squares = (np.square(block, dtype=np.float64).sum(1) for block in self.blocks())
+        return sum(squares, np.zeros(self.channels))
+
+
+class LazyAudio(Audio):
+    """Sound whose samples are fetched when they are asked for: from a file, or made out of other sounds."""
+
+    def __init__(self, shape: tuple[int, int], rate: int, fetch: Callable[[int, int], np.ndarray]):
+        """`fetch(start, stop)` gives float32 (channels, stop - start); it may be called from several threads."""
+        object.__setattr__(self, "_shape", shape)
+        object.__setattr__(self, "rate", rate)
+        object.__setattr__(self, "_fetch", fetch)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._shape  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def samples(self) -> np.ndarray:  # type: ignore[override]
+        """All of it at once."""
+        return self.read(0, self.length)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self._fetch(start, stop)  # type: ignore[attr-defined, no-any-return]
+
+    def placed(self, offset: int, length: int) -> Audio:
+        return LazyAudio((self.channels, length), self.rate, lambda a, b: self.around(a - offset, b - offset))
+
+    def cut(self, start: int, stop: int) -> Audio:
+        start = min(start, self.length)
+        return self.placed(-start, max(min(stop, self.length) - start, 0))
 
 
 @dataclass(frozen=True)
@@ -127,7 +213,7 @@ class Clip:
         audio = self.audio
         if audio is not None:
             first, last = (round(frame / self.fps * audio.rate) for frame in (start, stop))
-            audio = Audio(audio.samples[:, first:last], audio.rate)
+            audio = audio.cut(first, last)
         return self.replaced(make=make, frame_count=stop - start, audio=audio)
 
     @staticmethod

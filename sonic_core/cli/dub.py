@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from sonic_core.media.video import open_video, save_video
     from sonic_core.pipeline import SonicPipeline
 
-    clip = open_video(args.video)
+    clip = open_video(args.video, with_audio=bed > 0)
     sounds = read_voices(args) if output is not None else None
     pipe = SonicPipeline.from_pretrained("lite", device="cpu")
     with Bar("looking") as bar:

@@ -17,13 +17,12 @@ from sonic_core.dub.faces import FaceState, rest_face, states
 from sonic_core.dub.length import BACK_AND_FORTH, Longer, Shorter, lengthened
 from sonic_core.dub.mouth import MouthPainter
 from sonic_core.dub.people import Cast, Person, watch
-from sonic_core.engines.base import SPEECH_RATE, Engine
+from sonic_core.engines.base import SPEECH_RATE, Engine, LipEngine
 from sonic_core.engines.lite.engine import at_rate
 from sonic_core.engines.lite.layout import MouthBasis
 from sonic_core.errors import InputError, NoFaceError
-from sonic_core.face.detect import Face, FaceDetector
+from sonic_core.face.detect import FaceDetector
 from sonic_core.face.encoder import FaceEncoder
-from sonic_core.face.framing import Portrait
 from sonic_core.media.audio import shifted, speech_waveform
 from sonic_core.media.voices import mixed
 from sonic_core.progress import OnStep, no_step
@@ -94,21 +93,21 @@ def dub(
     not there.
     """
     options = options or DubOptions()
-    if engine.name != "lite":
+    if not isinstance(engine, LipEngine):
         raise InputError(f"the {engine.name} engine makes photos speak; a video is dubbed with the lite engine only")
     if isinstance(voices, Audio):
         voices = {cast.main() if options.person is None else options.person: voices}
     _check_people(voices, len(cast.people))
     rows = {}
     for done, (number, voice) in enumerate(voices.items()):
-        rows[number] = mouth_motion(cast.people[number], voice, engine, settings, clip.fps)
+        rows[number] = mouth_motion(voice, engine, settings, clip.fps)
         on_step(done + 1, len(voices), None)
     spoken = mixed(list(voices.values()))
     wanted = frame_count(spoken.seconds, clip.fps)
     count = wanted if wanted > clip.frame_count or options.shorter == "cut" else clip.frame_count
     audio = spoken
     if options.bed > 0 and clip.audio is not None:
-        bed = Audio(clip.audio.samples[:, : round(count / clip.fps * clip.audio.rate)], clip.audio.rate)
+        bed = clip.audio.cut(0, round(count / clip.fps * clip.audio.rate))
         audio = mixed([spoken, bed], [1.0, options.bed])
     painters = {number: _painter(cast.people[number]) for number in voices}
     stretch = min(clip.frame_count - cast.shots[-1], max(2, round(BACK_AND_FORTH * float(clip.fps))))
@@ -129,15 +128,10 @@ def dub(
     return Dub(made, cast, tuple(sorted(voices)))
 
 
-def mouth_motion(person: Person, voice: Audio, engine: Engine, settings: Settings, fps: Fraction) -> np.ndarray:
+def mouth_motion(voice: Audio, engine: LipEngine, settings: Settings, fps: Fraction) -> np.ndarray:
     """(frames, channels) lite motion at `fps` that says `voice`."""
-    assert person.view is not None
-    view = person.view
-    low, high = view.landmarks[:, :2].min(0), view.landmarks[:, :2].max(0)
-    face = Face((float(low[0]), float(low[1]), float(high[0]), float(high[1])), view.landmarks, 1.0)
     speech = shifted(speech_waveform(voice, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)
-    latents = engine.sample(engine.condition(Portrait(view.picture, face), speech, settings), settings)
-    return at_rate(latents.values.numpy(), frame_count(latents.seconds, fps), fps)
+    return at_rate(engine.lips(speech, settings), frame_count(len(speech) / SPEECH_RATE, fps), fps)
 
 
 def _painter(person: Person) -> MouthPainter:

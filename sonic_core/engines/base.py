@@ -14,6 +14,7 @@ import torch
 
 from sonic_core.clip import Clip
 from sonic_core.face.framing import Portrait
+from sonic_core.media.stored_sound import Speech
 from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
@@ -56,8 +57,8 @@ class Engine(Protocol):
     name: str
     size_multiple: int  # both sides of the framed portrait are multiples of this
 
-    def condition(self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step) -> Any:
-        """Everything that is computed once a clip. `speech` is float32 (samples,) at 16 kHz."""
+    def condition(self, portrait: Portrait, speech: Speech, settings: Settings, on_step: OnStep = no_step) -> Any:
+        """Everything that is computed once a clip. `speech` is float32 (samples,) at 16 kHz, an array or a file."""
         ...
 
     def sample(self, conditions: Any, settings: Settings, on_step: OnStep = no_step) -> Latents:
@@ -84,12 +85,21 @@ class Engine(Protocol):
 class ProgressiveEngine(Protocol):
     """What an engine has besides that can draw the first frames before it has heard the last words."""
 
-    def stream(self, portrait: Portrait, speech: np.ndarray, settings: Settings) -> Clip:
+    def stream(self, portrait: Portrait, speech: Speech, settings: Settings) -> Clip:
         """All three stages at once: a lazy Clip without audio that samples as it is read."""
         ...
 
     def talk(self, portrait: Portrait, settings: Settings) -> Talk:
         """The portrait as a face that talks live."""
+        ...
+
+
+@runtime_checkable
+class LipEngine(Protocol):
+    """What an engine has besides that can say what a mouth does without a photo of it: for videos that are dubbed."""
+
+    def lips(self, speech: Speech, settings: Settings) -> np.ndarray:
+        """Rows of lite's motion (n, 27) at 25 fps, see `lite/layout.py`; head, eyes and brows are 0."""
         ...
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import numpy as np
-
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import SettingsError
 from sonic_core.video.interpolate import sampled
@@ -54,6 +52,5 @@ def moved_sound(audio: Audio, late: float) -> Audio:
     """Sound that starts `late` seconds later, after silence, or earlier, its first part cut; its end is kept."""
     count = round(abs(late) * audio.rate)
     if late >= 0:
-        return Audio(np.pad(audio.samples, ((0, 0), (count, 0))), audio.rate)
-    count = min(count, audio.samples.shape[1] - 1)
-    return Audio(np.ascontiguousarray(np.pad(audio.samples[:, count:], ((0, 0), (0, count)))), audio.rate)
+        return audio.placed(count, audio.length + count)
+    return audio.placed(-min(count, audio.length - 1), audio.length)

@@ -15,13 +15,14 @@ import av
 import numpy as np
 import soxr
 
-from sonic_core.clip import Audio
+from sonic_core.clip import Audio, LazyAudio
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.media.channels import downmixed
 from sonic_core.media.container import open_media
 from sonic_core.media.level import pick_channel
 from sonic_core.media.probe import MAX_SOUND_SECONDS, MIN_SECONDS, WANTED, MediaInfo, probe
 from sonic_core.media.sound import MAX_RATE, decode_sound
+from sonic_core.media.stored_sound import Speech, StoredSpeech, resampled, stored
 from sonic_core.media.timeline import TooLongError
 from sonic_core.settings import Settings
 
@@ -31,8 +32,8 @@ MAX_SECONDS = MAX_SOUND_SECONDS
 DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound unless trimming is asked for
 
 
-def load_audio(source: Any) -> Audio:
-    """Audio from a path, an `Audio`, or a pair (samples, rate).
+def load_audio(source: Any, every_channel: bool = False) -> Audio:
+    """Audio from a path, an `Audio`, or a pair (samples, rate), in mono or stereo unless `every_channel` is wanted.
 
     Samples are (n,), (channels, n) or (1, channels, n), floating in [-1, 1] or integers in the full range of their
     type, numpy or torch. Raises InputError when there is no sound, it is too long, or it is not finite.
@@ -41,22 +42,28 @@ def load_audio(source: Any) -> Audio:
         return _checked(source, "audio")
     if isinstance(source, (str, os.PathLike)):
         info = probe(source, "audio")
-        return _checked(sound_of(info), f"audio {info.path.name!r}")
+        return _checked(sound_of(info, every_channel=every_channel), f"audio {info.path.name!r}")
     if isinstance(source, tuple) and len(source) == 2:
-        return _checked(_from_samples(*source), "audio")
+        return _checked(_from_samples(*source, every_channel), "audio")
     raise InputError(f"audio is a {type(source).__name__}; give a path or a pair (samples, rate)")
 
 
-def speech_waveform(audio: Audio, rate: int) -> np.ndarray:
-    """(samples,) float32 mono at `rate` Hz."""
-    return soxr.resample(audio.mono(), audio.rate, rate).astype(np.float32)
+def speech_waveform(audio: Audio, rate: int) -> Speech:
+    """(samples,) float32 mono at `rate` Hz; of long sound a file that is read slice by slice."""
+    if not isinstance(audio, LazyAudio):
+        return soxr.resample(audio.mono(), audio.rate, rate).astype(np.float32)
+    mono = stored((block[None] for block in audio.mono_blocks()), 1, audio.rate)
+    speech = resampled(mono, rate)
+    return StoredSpeech(speech) if isinstance(speech, LazyAudio) else speech.samples[0]
 
 
-def shifted(speech: np.ndarray, seconds: float, rate: int) -> np.ndarray:
+def shifted(speech: Speech, seconds: float, rate: int) -> Speech:
     """Speech (samples,) moved later by `seconds` (earlier when negative), silence moving in, the length kept."""
     offset = round(seconds * rate)
     if offset == 0:
         return speech
+    if isinstance(speech, StoredSpeech):
+        return speech.moved(offset)
     moved = np.zeros_like(speech)
     if offset > 0:
         moved[offset:] = speech[:-offset]
@@ -67,7 +74,7 @@ def shifted(speech: np.ndarray, seconds: float, rate: int) -> np.ndarray:
 
 def cut(audio: Audio, start: float, end: float) -> Audio:
     """The part from `start` to `end`, in seconds."""
-    return Audio(audio.samples[:, round(start * audio.rate) : round(end * audio.rate)], audio.rate)
+    return audio.cut(round(start * audio.rate), round(end * audio.rate))
 
 
 def trimmed(audio: Audio, start: float = 0.0, seconds: float | None = None) -> Audio:
@@ -101,7 +108,7 @@ def fit_duration(audio: Audio, settings: Settings) -> Audio:
     )
 
 
-def _from_samples(samples: Any, rate: int) -> Audio:
+def _from_samples(samples: Any, rate: int, every_channel: bool) -> Audio:
     array = np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
     if array.ndim == 3 and array.shape[0] == 1:
         array = array[0]
@@ -117,14 +124,14 @@ def _from_samples(samples: Any, rate: int) -> Audio:
         raise InputError(f"audio samples are of type {array.dtype}; give floats in [-1, 1] or integers")
     _check_seconds(array.shape[1] / rate, "audio")
     array = array.astype(np.float32)
-    array = downmixed(array)
+    array = array if every_channel else downmixed(array)
     if rate > MAX_RATE:
         array = np.ascontiguousarray(soxr.resample(array.T, rate, MAX_RATE).T)
         rate = MAX_RATE
     return Audio(array, int(rate))
 
 
-def sound_of(info: MediaInfo, limit: float = MAX_SECONDS) -> Audio:
+def sound_of(info: MediaInfo, limit: float = MAX_SECONDS, every_channel: bool = False) -> Audio:
     """The sound of a file that the gate has let through, on the clock of its pictures where it has some.
 
     Sound that begins after the first picture is preceded by silence, what comes before it is cut.
@@ -132,32 +139,30 @@ def sound_of(info: MediaInfo, limit: float = MAX_SECONDS) -> Audio:
     """
     name = f"audio {info.path.name!r}"
     assert info.sound is not None
+    origin = info.picture.clock.origin if info.picture is not None else None
     try:
         with open_media(info.path) as container:
-            placed = decode_sound(container, container.streams[info.sound.index], limit, info.shifts)
+            stream = container.streams[info.sound.index]
+            audio = decode_sound(container, stream, limit, info.shifts, origin, every_channel)
     except TooLongError as error:
         raise InputError(f"{name} is {error.seconds:.0f} s long or more; the limit is {limit:.0f} s") from None
     except av.FFmpegError as error:
         raise InputError(f"{name} cannot be read ({error.strerror}); {WANTED['audio']}") from error
-    if placed is None:
+    if audio is None:
         raise InputError(f"{name} holds no samples that can be decoded; export or download it again")
-    samples = placed.samples
-    if info.picture is not None:
-        late = round((placed.start - info.picture.clock.origin) * placed.rate)
-        samples = np.pad(samples, ((0, 0), (late, 0))) if late > 0 else samples[:, -late:]
-    return Audio(np.ascontiguousarray(samples), placed.rate)
+    return audio
 
 
 def _checked(audio: Audio, name: str) -> Audio:
-    if audio.samples.shape[1] == 0:
+    if audio.length == 0:
         raise InputError(f"{name} holds no samples; export or download it again")
     if audio.seconds < MIN_SECONDS:
         raise InputError(f"{name} is {audio.seconds:.3f} s long; give at least {MIN_SECONDS} s")
     _check_seconds(audio.seconds, name)
-    if not np.isfinite(audio.samples).all():
+    if not all(np.isfinite(block).all() for block in audio.blocks()):
         raise InputError(f"{name} has samples that are not finite (NaN or infinity); export it again")
     if audio.opposed:
-        side = ("left", "right")[int(np.square(audio.samples).mean(1).argmax())]
+        side = ("left", "right")[audio.louder_channel()]
         logger.warning("%s: its two channels are in opposite phase; the %s one alone is taken for speech", name, side)
     return audio
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
 
-from sonic_core.clip import Audio, Clip
+from sonic_core.clip import BLOCK_SECONDS, Audio, Clip
 from sonic_core.errors import OutputError
 from sonic_core.media.codecs import X264, Encoding, Plan, plan_for, playable_size
 from sonic_core.media.container import local_name
@@ -162,7 +162,7 @@ class SoundEncoder:
 
     def __init__(self, container: Any, audio: Audio, codec: str = "aac"):
         self.container, self.audio, self.done = container, audio, 0
-        channels = audio.samples.shape[0]
+        channels = audio.channels
         self.layout = "mono" if channels == 1 else "stereo"
         # Codecs know a fixed list of rates; PyAV resamples to the stream's.
         known = AAC_RATES if codec == "aac" else (48_000,)
@@ -172,14 +172,14 @@ class SoundEncoder:
         self.resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=rate)
 
     def write_until(self, seconds: Fraction | float) -> None:
-        end = min(int(seconds * self.audio.rate), self.audio.samples.shape[1])
-        if end <= self.done:
-            return
-        block = np.ascontiguousarray(self.audio.samples[:, self.done : end].clip(-1, 1))
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=self.layout)
-        frame.rate, frame.pts, frame.time_base = self.audio.rate, self.done, Fraction(1, self.audio.rate)
-        self.done = end
-        self._encode(self.resampler.resample(frame))
+        end = min(int(seconds * self.audio.rate), self.audio.length)
+        while self.done < end:
+            stop = min(end, self.done + BLOCK_SECONDS * self.audio.rate)
+            block = np.ascontiguousarray(self.audio.read(self.done, stop).clip(-1, 1))
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=self.layout)
+            frame.rate, frame.pts, frame.time_base = self.audio.rate, self.done, Fraction(1, self.audio.rate)
+            self.done = stop
+            self._encode(self.resampler.resample(frame))
 
     def finish(self) -> None:
         self.write_until(self.audio.seconds + 1)

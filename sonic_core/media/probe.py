@@ -26,8 +26,7 @@ from sonic_core.media.timeline import Clock, Span, TooLongError, constant_rate, 
 
 Kind = Literal["image", "audio", "video"]
 
-MAX_SOUND_SECONDS = 1800.0
-MAX_VIDEO_SECONDS = 3600.0
+MAX_SOUND_SECONDS = MAX_VIDEO_SECONDS = 7200.0
 MIN_SECONDS = 0.04
 MAX_STREAMS = 32
 MAX_PIXELS = 16_384 * 16_384 // 8

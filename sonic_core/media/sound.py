@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from statistics import median
 from typing import Any
 
 import av
 import numpy as np
-import soxr
 
+from sonic_core.clip import Audio
 from sonic_core.media.channels import downmixed
+from sonic_core.media.stored_sound import SampleStore, resampled
 from sonic_core.media.timeline import TooLongError, joined
 
 MAX_RATE = 48_000
@@ -26,32 +26,36 @@ OFF = 0.002  # seconds by which sound may be off its time stamps
 STRETCHED = 0.006  # seconds of drift that are made up for by stretching a block rather than by silence
 
 
-@dataclass(frozen=True)
-class TimedSound:
-    """Sound whose first sample is heard at `start` seconds of the file's clock. Samples: float32 (channels, n)."""
+def decode_sound(
+    container: Any,
+    stream: Any,
+    limit: float,
+    shifts: list[float],
+    origin: float | None = None,
+    every_channel: bool = False,
+) -> Audio | None:
+    """The whole sound of a stream, at its rate up to 48 kHz; None when nothing can be decoded.
 
-    samples: np.ndarray
-    rate: int
-    start: float
+    In mono or stereo, unless `every_channel` is wanted.
 
-
-def decode_sound(container: Any, stream: Any, limit: float, shifts: list[float]) -> TimedSound | None:
-    """The whole sound of a stream, at its rate up to 48 kHz, in mono or stereo; None when nothing can be decoded.
-
-    Raises TooLongError once it is longer than `limit` seconds. `shifts`: see `timeline.joined`.
+    It starts at `origin` seconds of the file's clock (None: where it begins): with silence where nothing is heard yet,
+    without what comes before. Long sound lies on disk. Raises TooLongError once it is longer than `limit` seconds.
+    `shifts`: see `timeline.joined`.
     """
-    blocks = _blocks(container, stream, shifts)
+    blocks = _blocks(container, stream, shifts, every_channel)
     first = next(blocks, None)
     if first is None:
         return None
     rate = first[2]
     same_rate = ((time, samples) for time, samples, _ in chain([first], blocks))
-    start = first[0] or 0.0
-    samples = _gathered(placed(same_rate, rate), first[1].shape[0], rate, limit)
-    if rate > MAX_RATE:
-        samples = np.ascontiguousarray(soxr.resample(samples.T, rate, MAX_RATE).T)
-        rate = MAX_RATE
-    return TimedSound(samples, rate, start)
+    late = 0 if origin is None else round(((first[0] or 0.0) - origin) * rate)
+    store = SampleStore(first[1].shape[0])
+    for position, block in placed(same_rate, rate):
+        if position + block.shape[1] > limit * rate:
+            raise TooLongError((position + block.shape[1]) / rate)
+        if position + late + block.shape[1] > 0:
+            store.write(position + late, block)
+    return resampled(store.audio(rate), min(rate, MAX_RATE))
 
 
 def placed(blocks: Iterable[tuple[float | None, np.ndarray]], rate: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -102,25 +106,10 @@ def _stretched(samples: np.ndarray, count: int) -> np.ndarray:
     return np.stack([np.interp(at, np.arange(samples.shape[1]), row) for row in samples]).astype(np.float32)
 
 
-def _gathered(blocks: Iterator[tuple[int, np.ndarray]], channels: int, rate: int, limit: float) -> np.ndarray:
-    """All blocks in one array (channels, n), which grows by half when it is full."""
-    whole = np.zeros((channels, 30 * rate), np.float32)
-    end = 0
-    for position, block in blocks:
-        if position < 0:
-            block, position = block[:, -position:], 0
-        stop = position + block.shape[1]
-        if stop > limit * rate:
-            raise TooLongError(stop / rate)
-        if stop > whole.shape[1]:
-            whole = np.concatenate([whole, np.zeros((channels, max(stop - whole.shape[1], end // 2)), np.float32)], 1)
-        whole[:, position:stop] = block
-        end = max(end, stop)
-    return whole[:, :end]
-
-
-def _blocks(container: Any, stream: Any, shifts: list[float]) -> Iterator[tuple[float | None, np.ndarray, int]]:
-    """Time stamp, samples (1 or 2, n) float32 and rate of each decoded frame, all of one rate and number of channels.
+def _blocks(
+    container: Any, stream: Any, shifts: list[float], every_channel: bool
+) -> Iterator[tuple[float | None, np.ndarray, int]]:
+    """Time stamp, samples (channels, n) float32 and rate of each decoded frame, all of one rate and number of channels.
 
     A damaged packet does not spoil the rest. A stream that changes its rate or layout goes on in those of its start.
     """
@@ -140,7 +129,8 @@ def _blocks(container: Any, stream: Any, shifts: list[float]) -> Iterator[tuple[
             time = frame.time
             for piece in converters[key].resample(frame):
                 # Interleaved: PyAV reads beyond the planes of a frame with eight of them, and crashes.
-                samples = downmixed(np.ascontiguousarray(piece.to_ndarray().reshape(-1, len(names)).T), names)
+                samples = np.ascontiguousarray(piece.to_ndarray().reshape(-1, len(names)).T)
+                samples = samples if every_channel else downmixed(samples, names)
                 channels = channels or samples.shape[0]
                 if samples.shape[0] != channels:
                     samples = np.broadcast_to(samples.mean(0, keepdims=True), (channels, samples.shape[1]))

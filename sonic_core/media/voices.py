@@ -6,15 +6,15 @@ Everybody's speech has the length of the whole; where somebody else speaks it is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soxr
 
-from sonic_core.clip import Audio
+from sonic_core.clip import Audio, LazyAudio
 from sonic_core.errors import InputError
+from sonic_core.media.stored_sound import resampled, stored
 
 FADE = 0.03  # seconds at both ends of a turn
 QUIET, LOUD_SHARE = 10 ** (-50 / 20), 0.08  # RMS that is silence; the share of the loud moments' RMS that is speech
@@ -67,57 +67,91 @@ def speakers(turns: Sequence[Turn]) -> list[str]:
 
 def by_turns(audio: Audio, turns: Sequence[Turn]) -> dict[str, Audio]:
     """One sound a speaker, as long as the whole, silent where the others talk."""
-    parts = {}
-    for speaker in speakers(turns):
-        share = np.zeros(audio.samples.shape[1], np.float32)
-        for turn in turns:
-            if turn.speaker == speaker:
-                _open(share, turn, audio.rate)
-        parts[speaker] = Audio(audio.samples * share, audio.rate)
-    return parts
+    return {
+        speaker: gated(audio, [(turn.start, turn.start + turn.seconds) for turn in turns if turn.speaker == speaker])
+        for speaker in speakers(turns)
+    }
 
 
-def _open(share: np.ndarray, turn: Turn, rate: int) -> None:
-    first, last = round(turn.start * rate), min(round((turn.start + turn.seconds) * rate), len(share))
-    if last <= first:
-        return
-    rise = np.minimum(np.arange(1, last - first + 1) / max(FADE * rate, 1), 1).astype(np.float32)
-    np.maximum(share[first:last], np.minimum(rise, rise[::-1]), out=share[first:last])
+def gated(audio: Audio, spans: Sequence[tuple[float, float]]) -> Audio:
+    """The sound where it lies within one of the spans (start, end) in seconds, silence elsewhere."""
+    edges = [(round(start * audio.rate), min(round(end * audio.rate), audio.length)) for start, end in spans]
+
+    def fetch(start: int, stop: int) -> np.ndarray:
+        share = np.zeros(stop - start, np.float32)
+        for first, last in edges:
+            places = np.arange(max(first, start), min(last, stop))
+            if len(places):
+                rise = np.minimum(places - first + 1, last - places) / max(FADE * audio.rate, 1)
+                part = share[places[0] - start : places[-1] + 1 - start]
+                np.maximum(part, np.minimum(rise, 1), out=part)
+        return audio.read(start, stop) * share
+
+    return _made(fetch, audio.shape, audio.rate, [audio])
 
 
 def mixed(sounds: Sequence[Audio], levels: Sequence[float] | None = None) -> Audio:
     """The sum of sounds at the first one's rate, as long as the longest, each times its level; never clipped."""
-    if len(sounds) == 1 and levels is None and np.abs(sounds[0].samples).max(initial=0.0) <= 1:
-        return sounds[0]  # an hour of sound is not copied for nothing
     rate = sounds[0].rate
-    resampled = [_at_rate(sound, rate) for sound in sounds]
-    channels = max(samples.shape[0] for samples in resampled)
-    total = np.zeros((channels, max(samples.shape[1] for samples in resampled)), np.float32)
-    for samples, level in zip(resampled, levels or [1.0] * len(sounds), strict=True):
-        total[:, : samples.shape[1]] += np.float32(level) * samples
-    peak = float(np.abs(total).max(initial=0.0))
-    return Audio(total / peak if peak > 1 else total, rate)
+    parts = [resampled(sound, rate) for sound in sounds]
+    shape = max(part.channels for part in parts), max(part.length for part in parts)
+    factors = [np.float32(level) for level in levels or [1.0] * len(sounds)]
+
+    def fetch(start: int, stop: int) -> np.ndarray:
+        total = np.zeros((shape[0], stop - start), np.float32)
+        for factor, part in zip(factors, parts, strict=True):
+            total += factor * part.around(start, stop)
+        return total
+
+    total = _made(fetch, shape, rate, parts)
+    peak = max((float(np.abs(block).max(initial=0.0)) for block in total.blocks()), default=0.0)
+    if peak <= 1:
+        return total
+    return _made(lambda start, stop: total.read(start, stop) / np.float32(peak), shape, rate, [total])
 
 
-def _at_rate(sound: Audio, rate: int) -> np.ndarray:
-    if sound.rate == rate:
-        return sound.samples
-    return soxr.resample(sound.samples.T, sound.rate, rate).T.astype(np.float32)
+def _made(fetch: Callable[[int, int], np.ndarray], shape: tuple[int, int], rate: int, parts: Sequence[Audio]) -> Audio:
+    """Sound made out of `parts`: in memory where they are, else whenever it is read."""
+    if any(isinstance(part, LazyAudio) for part in parts):
+        return LazyAudio(shape, rate, fetch)
+    return Audio(fetch(0, shape[1]), rate)
+
+
+def side_by_side(sounds: Sequence[Audio]) -> Audio:
+    """A channel for each sound, in mono at the highest rate among them: what `by_channel` takes apart."""
+    rate = max(sound.rate for sound in sounds)
+    parts = [resampled(stored((block[None] for block in sound.mono_blocks()), 1, sound.rate), rate) for sound in sounds]
+
+    def fetch(start: int, stop: int) -> np.ndarray:
+        return np.concatenate([part.around(start, stop) for part in parts])
+
+    return _made(fetch, (len(parts), max(part.length for part in parts)), rate, parts)
 
 
 def by_channel(audio: Audio) -> list[Audio]:
     """One sound a channel: for a recording with one speaker on the left and one on the right."""
-    if audio.samples.shape[0] < 2:
+    if audio.channels < 2:
         raise InputError("the sound has one channel; for a speaker a channel give a stereo recording")
-    return [Audio(channel[None], audio.rate) for channel in audio.samples]
+
+    def only(channel: int) -> Audio:
+        def fetch(start: int, stop: int) -> np.ndarray:
+            return audio.read(start, stop)[channel : channel + 1]
+
+        return _made(fetch, (1, audio.length), audio.rate, [audio])
+
+    return [only(channel) for channel in range(audio.channels)]
 
 
 def activity(audio: Audio, fps: float, count: int) -> np.ndarray:
     """(count,) bool at `fps`: somebody speaks. Pauses between words count as speech."""
-    places = np.arange(count + 1) / fps * audio.rate
-    edges = np.clip(np.round(places), 0, audio.samples.shape[1]).astype(int)
-    power = np.concatenate([[0.0], np.cumsum(audio.mono().astype(np.float64) ** 2)])
-    level = np.sqrt((power[edges[1:]] - power[edges[:-1]]) / np.maximum(np.diff(edges), 1))
+    edges = np.round(np.arange(count + 1) / fps * audio.rate).astype(int)
+    power, first = np.zeros(count + 1), 0
+    for block in audio.mono_blocks():
+        frames = np.searchsorted(edges[1:], np.arange(first, first + len(block)), side="right")
+        power += np.bincount(frames, np.square(block, dtype=np.float64), count + 1)
+        first += len(block)
+    heard = np.diff(np.minimum(edges, audio.length))
+    level = np.sqrt(power[:count] / np.maximum(heard, 1))
     loud = level > max(QUIET, LOUD_SHARE * float(np.quantile(level, 0.95)))
     width = 2 * round(PAUSE / 2 * fps) + 1
     return np.convolve(loud, np.ones(width), "same")[:count] > 0.5

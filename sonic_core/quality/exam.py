@@ -78,7 +78,7 @@ def examine(
     sound = audio or clip.audio
     if sound is None:
         raise InputError("the video has no sound: give the sound that is spoken with --audio")
-    phones = aligner(speech_waveform(sound, SAMPLE_RATE), text)
+    phones = aligner(np.asarray(speech_waveform(sound, SAMPLE_RATE)), text)
     track = track_lips(clip, tracker or FaceTracker())
     return marks(track, phones), track, phones
 

@@ -67,7 +67,7 @@ def compare(shapes: np.ndarray, audio: Audio, fps: float, listener: Listener) ->
     sound = audio.mono()
     if faces < LEAST_FACES or len(sound) == 0 or np.sqrt(np.mean(sound**2)) < QUIET:
         return Alignment(0.0, 0.0, 0.0, faces)
-    speech = speech_waveform(audio, 16000)
+    speech = np.asarray(speech_waveform(audio, 16000))
     expected = listener(speech, max(1, math.ceil(len(speech) / 16000 * FPS)))
     return match(shapes, fps, expected, faces)
 

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
 from sonic_core.clip import Audio
 from sonic_core.dub.dub import DubOptions, dub
-from sonic_core.engines.base import Latents
 from sonic_core.engines.lite.layout import CHANNELS, MOUTH
 from sonic_core.errors import InputError
 from sonic_core.face.tracker import FaceTracker, face_height, lip_gap
@@ -18,15 +16,17 @@ class LoudOpens:
 
     name = "lite"
 
-    def condition(self, portrait, speech, settings, on_step=None):
-        return portrait, speech
-
-    def sample(self, conditions, settings, on_step=None):
-        portrait, speech = conditions
+    def lips(self, speech, settings):
         frames = speech[: len(speech) // 640 * 640].reshape(-1, 640)
         motion = np.zeros((len(frames), CHANNELS), np.float32)
         motion[:, MOUTH.start] = 2.0 * (np.abs(frames).max(1) > 0.1)
-        return Latents("lite", torch.from_numpy(motion), portrait, len(speech) / 16000)
+        return motion
+
+
+class Photos:
+    """An engine that animates photos only."""
+
+    name = "sonic"
 
 
 def voice(*loud: bool) -> Audio:
@@ -79,7 +79,5 @@ def test_the_clip_can_be_read_twice(video, cast):
 def test_who_is_not_there_and_engines_for_photos(video, cast):
     with pytest.raises(InputError, match="person 3 but the video has only person 0"):
         dub(video, {3: voice(True)}, LoudOpens(), cast, Settings())
-    photos = LoudOpens()
-    photos.name = "sonic"
-    with pytest.raises(InputError, match="photos"):
-        dub(video, voice(True), photos, cast, Settings())
+    with pytest.raises(InputError, match="the sonic engine makes photos speak"):
+        dub(video, voice(True), Photos(), cast, Settings())

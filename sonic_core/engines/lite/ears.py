@@ -22,6 +22,7 @@ from sonic_core.engines.lite.articulation import Articulation
 from sonic_core.engines.lite.ear_head import KINDS, EarHead, EarHeadConfig
 from sonic_core.engines.lite.layout import FPS, MOUTH_CHANNELS, MouthBasis
 from sonic_core.errors import ModelError
+from sonic_core.media.stored_sound import Speech
 from sonic_core.speech.log_mel import SAMPLE_RATE, log_mel
 from sonic_core.speech.whisper_encoder import WhisperEncoder
 from sonic_core.threads import one_thread
@@ -52,19 +53,19 @@ class Ears:
         encoder = load_encoder(folder)
         return Ears(encoder, load_head(folder / "ears.safetensors"), Articulation(MouthBasis.load()))
 
-    def articulate(self, speech: np.ndarray, frames: int) -> np.ndarray:
+    def articulate(self, speech: Speech, frames: int) -> np.ndarray:
         """Mono float32 (samples,) at 16 kHz -> (frames, 15): the mouth's coefficients, then PRESS, TEETH, TONGUE."""
         return self.articulation.apply(*self.predict(speech, frames))
 
-    def predict(self, speech: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, speech: Speech, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """Mouth (frames, 12) as regressed, and the probability (frames, kinds) of each kind of articulation."""
-        speech = np.concatenate([np.zeros(BEFORE * SAMPLES, np.float32), speech[: frames * SAMPLES]])
         rows = BEFORE + frames
         total = np.zeros((rows, MOUTH_CHANNELS + len(KINDS)), np.float32)
         weight = np.zeros((rows, 1), np.float32)
         for start in window_starts(rows):
             stop = min(start + WINDOW, rows)
-            piece = speech[start * SAMPLES : stop * SAMPLES]
+            piece = speech[max(start - BEFORE, 0) * SAMPLES : (stop - BEFORE) * SAMPLES]
+            piece = np.pad(piece, (max(BEFORE - start, 0) * SAMPLES, 0))
             share = window_weight(start, stop, rows)
             total[start:stop] += share * self._window(piece, stop - start)
             weight[start:stop] += share

@@ -16,7 +16,7 @@ import torch
 
 from sonic_core.clip import Clip, frame_count
 from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, Stage
-from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
+from sonic_core.engines.lite.layout import ARTICULATION, CHANNELS, FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.mood import posed
 from sonic_core.engines.lite.motion import MotionModel, SpeechFeatures
 from sonic_core.engines.lite.motion_stream import BLOCK, KNOWN, Listener, MotionStream, WholeSpeech, whole
@@ -24,6 +24,7 @@ from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.engines.lite.talk import LiteTalk
 from sonic_core.errors import InputError, NotEnoughMemoryError
 from sonic_core.face.framing import Portrait
+from sonic_core.media.stored_sound import MEMORY, Speech
 from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
@@ -31,7 +32,8 @@ AUDIO_GUIDANCE = 1.5
 MODEL_BYTES = 560 * 2**20  # torch, transformers, the weights and the codecs: 662 MB in all at 512 x 512, as measured
 # Bytes a pixel of the frame: the photo and its copies, remap grids, float32 chunks on their way to the encoder.
 BYTES_A_PIXEL = 12 * CHUNK * 3 + 100
-BYTES_A_SECOND = 4 * (48_000 * 2 + SPEECH_RATE) + FPS * 1024 * 4  # sound, speech and what the network hears
+SOUND_BYTES = 3 * MEMORY  # sound, its 16 kHz copy and a copy of either; what is longer lies on disk
+BYTES_A_SECOND = FPS * 1024 * 4  # what the network hears
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class LiteEngine:
         return LiteEngine(MotionModel.from_folder(folder))
 
     def condition(
-        self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step
+        self, portrait: Portrait, speech: Speech, settings: Settings, on_step: OnStep = no_step
     ) -> LiteConditions:
         """Listen to the whole speech, block by block as `stream` does."""
         seconds = len(speech) / SPEECH_RATE
@@ -101,7 +103,7 @@ class LiteEngine:
 
         return Clip(width, height, len(rows), fps, make, channels=latents.portrait.channels)
 
-    def stream(self, portrait: Portrait, speech: np.ndarray, settings: Settings) -> Clip:
+    def stream(self, portrait: Portrait, speech: Speech, settings: Settings) -> Clip:
         """Listen, sample and render piece by piece as the clip is read."""
         fps = Fraction(settings.fps).limit_denominator(1001)
         seconds = len(speech) / SPEECH_RATE
@@ -116,6 +118,14 @@ class LiteEngine:
                 yield from renderer.chunks(posed(rows, settings))
 
         return Clip(width, height, count, fps, make, channels=portrait.channels)
+
+    def lips(self, speech: Speech, settings: Settings) -> np.ndarray:
+        """(n, 27) motion at 25 fps in which only the mouth moves, without a photo and without diffusion."""
+        mouth, wanted = self.motion.ears.predict(speech, frame_count(len(speech) / SPEECH_RATE, FPS))
+        rows = np.zeros((len(mouth), CHANNELS), np.float32)
+        lips = self.motion.ears.articulation.apply(settings.dynamic_scale * mouth, wanted)
+        rows[:, MOUTH], rows[:, ARTICULATION] = lips[:, MOUTH], lips[:, -3:]
+        return rows
 
     def talk(self, portrait: Portrait, settings: Settings) -> LiteTalk:
         """The portrait as a face that talks live; it has a renderer of its own."""
@@ -132,8 +142,8 @@ class LiteEngine:
         return []
 
     def plan_memory(self, settings: Settings, size: tuple[int, int], seconds: float, free_bytes: int) -> MemoryPlan:
-        """Frames are rendered a few at a time, so only sound and motion grow with the length."""
-        peak = int(MODEL_BYTES + size[0] * size[1] * BYTES_A_PIXEL + seconds * BYTES_A_SECOND)
+        """Frames are rendered a few at a time and long sound lies on disk, so little more than motion grows."""
+        peak = int(MODEL_BYTES + SOUND_BYTES + size[0] * size[1] * BYTES_A_PIXEL + seconds * BYTES_A_SECOND)
         if peak > free_bytes:
             raise NotEnoughMemoryError(
                 f"{seconds:.0f} s at {size[0]} x {size[1]} need about {peak / 2**30:.1f} GB and "

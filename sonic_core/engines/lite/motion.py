@@ -24,6 +24,7 @@ from sonic_core.engines.lite.emphasis import gestures
 from sonic_core.engines.lite.motion_net import MotionConfig, MotionNet
 from sonic_core.engines.lite.savgol import steadied
 from sonic_core.errors import ModelError
+from sonic_core.media.stored_sound import Speech
 from sonic_core.sampling import v_scalings
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 SAMPLE_RATE = 16000
 SIGMA_MIN, SIGMA_MAX = 0.03, 30.0
 GUIDED = (0.3, 10.0)  # noise levels at which guidance pays; elsewhere the branch that hears nothing is not computed
+MEASURED = 60 * layout.FPS  # frames whose loudness is measured at a time
 QUIET_NATS = 5.0  # this far below the loud parts counts as silence
 QUIETEST_SPEECH = -6.0  # log RMS; a clip whose loud parts are below is a silent clip
 # Of the denoised channels, those that are smoothed afterwards; lids are fast.
@@ -120,11 +122,15 @@ class MotionModel:
         return denoise
 
 
-def loudness(speech: np.ndarray, frames: int) -> np.ndarray:
+def loudness(speech: Speech, frames: int) -> np.ndarray:
     """(frames,) loudness of each video frame: 1 in the loud parts of the clip, 0 in silence, linear in decibels."""
     hop = SAMPLE_RATE // layout.FPS
-    padded = np.pad(speech[: frames * hop], (0, max(0, frames * hop - len(speech))))
-    power = np.square(padded, dtype=np.float32).reshape(frames, hop).mean(1)
+    power = np.zeros(frames, np.float32)
+    for first in range(0, frames, MEASURED):
+        last = min(first + MEASURED, frames)
+        part = speech[first * hop : last * hop]
+        part = np.pad(part, (0, (last - first) * hop - len(part)))
+        power[first:last] = np.square(part, dtype=np.float32).reshape(-1, hop).mean(1)
     nats = 0.5 * np.log(power + 1e-10)
     return np.clip(1 + (nats - max(np.percentile(nats, 95), QUIETEST_SPEECH)) / QUIET_NATS, 0, 1).astype(np.float32)
 

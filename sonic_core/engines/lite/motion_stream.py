@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.emphasis import events
 from sonic_core.engines.lite.motion import GUIDED, SIGMA_MAX, SIGMA_MIN, MotionModel, SpeechFeatures, loudness
 from sonic_core.engines.lite.savgol import SPAN
+from sonic_core.media.stored_sound import Speech
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample
 from sonic_core.settings import Settings
 from sonic_core.speech.log_mel import SAMPLE_RATE
@@ -92,7 +92,7 @@ BLOCK, AROUND = 8 * layout.FPS, 2 * layout.FPS  # frames listened to at a time, 
 class Listener:
     """What a whole speech sounds like to lips and face, listened to block by block as it is asked for."""
 
-    def __init__(self, model: MotionModel, speech: np.ndarray, frames: int):
+    def __init__(self, model: MotionModel, speech: Speech, frames: int):
         self.model, self.speech, self.frames = model, speech, frames
         loud = loudness(speech, frames)
         self.life, self.events = model.life(loud), events(loud)

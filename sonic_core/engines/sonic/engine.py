@@ -29,6 +29,7 @@ from sonic_core.engines.sonic.sampling import Run, guidance, model_windows, samp
 from sonic_core.engines.sonic.vae import decode_chunks, tiled
 from sonic_core.errors import NotEnoughMemoryError
 from sonic_core.face.framing import Portrait
+from sonic_core.media.stored_sound import Speech
 from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 from sonic_core.speech.tokens import frame_count as model_frames
@@ -77,7 +78,7 @@ class SonicEngine:
         return [net.vae, net.image_encoder, net.speech, net.tokens, net.buckets]
 
     def condition(
-        self, portrait: Portrait, speech: np.ndarray, settings: Settings, on_step: OnStep = no_step
+        self, portrait: Portrait, speech: Speech, settings: Settings, on_step: OnStep = no_step
     ) -> Conditions:
         """See `Engine.condition`.
 
@@ -91,7 +92,7 @@ class SonicEngine:
         if self._residence.in_charge or self.net.unet.conv_in.weight.device.type == self.device.type:
             plan = self.plan_memory(settings, (width, height), seconds, memory.free_bytes(self.device))
             self._residence.settle(self.networks("condition"), plan.alone)
-        return make_conditions(self.net, portrait, speech, on_step)
+        return make_conditions(self.net, portrait, np.asarray(speech, np.float32), on_step)
 
     def sample(self, conditions: Conditions, settings: Settings, on_step: OnStep = no_step) -> Latents:
         """See `Engine.sample`. `on_step` counts windows; a run that was sampled before is taken from its file."""
