@@ -9,15 +9,28 @@ from comfy_api.latest import io
 
 from sonic_core.dialogue.dialogue import dialogue
 from sonic_core.dialogue.picture import side_by_side
+from sonic_core.face.by_hand import parse_faces
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
-from sonic_core.settings import PRESETS
+from sonic_core.settings import MOST_FACES, PRESETS
 from sonic_core.settings import preset as settings_of_preset
 
 from .model import STAGES, SonicModel
 from .node import SonicNode, checked, schema
 from .sockets import ClipSocket, ModelSocket, SonicClip, audio_pair, without_record
 from .widgets import LARGEST_SEED, setting
+
+FURTHER = tuple(f"audio_{number}" for number in range(3, MOST_FACES + 1))
+ON_OLD_CORES = FURTHER[:2]  # which have no inputs that grow
+
+
+def further_voices() -> list[Any]:
+    """Inputs for the voices after the second: as many as are connected, where the core has inputs that grow."""
+    if hasattr(io, "Autogrow"):
+        voice = io.Audio.Input("audio", optional=True, tooltip="The voice of the next person.")
+        template = io.Autogrow.TemplateNames(voice, names=list(FURTHER), min=0)
+        return [io.Autogrow.Input("more", template=template, optional=True, tooltip="Voices of further people.")]
+    return [io.Audio.Input(name, optional=True, tooltip="The voice of the next person.") for name in ON_OLD_CORES]
 
 
 class SonicDialogue(SonicNode):
@@ -26,7 +39,7 @@ class SonicDialogue(SonicNode):
         return schema(
             node_id="SonicDialogue",
             display_name="Sonic: Dialogue",
-            description="Lets two to four people speak, a voice each, while the others listen. One picture with all of "
+            description="Lets several people speak, a voice each, while the others listen. One picture with all of "
             "them, or two photos side by side. A voice that starts later begins with silence.",
             search_aliases=["two speakers", "conversation", "podcast", "multi person", "interview", "对话"],
             inputs=[
@@ -35,8 +48,7 @@ class SonicDialogue(SonicNode):
                 io.Image.Input("image_right", optional=True, tooltip="The photo that goes on the right."),
                 io.Audio.Input("audio_left", tooltip="The voice of the person furthest to the left."),
                 io.Audio.Input("audio_right", tooltip="The voice of the next person."),
-                io.Audio.Input("audio_3", optional=True, tooltip="The voice of a third person, further to the right."),
-                io.Audio.Input("audio_4", optional=True, tooltip="The voice of a fourth person."),
+                *further_voices(),
                 io.Combo.Input(
                     "preset",
                     options=list(PRESETS),
@@ -48,6 +60,13 @@ class SonicDialogue(SonicNode):
                 setting("motion_scale", slider=True),
                 setting("fps"),
                 setting("seed", max=LARGEST_SEED, control_after_generate=True),
+                io.String.Input(
+                    "faces",
+                    default="",
+                    optional=True,
+                    tooltip="Whose voice each is, by numbers of faces counted from the largest, like 1 0. "
+                    "Empty: the largest faces from left to right.",
+                ),
             ],
             outputs=[ClipSocket.Output("clip", display_name="clip", tooltip="The dialogue, with all voices.")],
         )
@@ -62,16 +81,17 @@ class SonicDialogue(SonicNode):
         image_right: torch.Tensor | None = None,
         audio_left: Any = None,
         audio_right: Any = None,
-        audio_3: Any = None,
-        audio_4: Any = None,
-        **widgets: Any,
+        more: dict[str, Any] | None = None,
+        faces: str = "",
+        **others: Any,
     ) -> io.NodeOutput:
-        given = [audio_left, audio_right, *(voice for voice in (audio_3, audio_4) if voice is not None)]
+        further = {**(more or {}), **{name: others.pop(name, None) for name in ON_OLD_CORES if name in others}}
+        given = [audio_left, audio_right, *(further[name] for name in FURTHER if further.get(name) is not None)]
         voices = [load_audio(audio_pair(voice)) for voice in given]
         photo = load_image(image)
         if image_right is not None:
             photo = side_by_side(photo, load_image(image_right))
-        settings = settings_of_preset(preset).with_changes(**widgets)
+        settings = settings_of_preset(preset).with_changes(faces=parse_faces(faces), **others)
         for stage in STAGES:
             model.stages[stage].to_device()
         clip = dialogue(photo, voices, model.pipeline.engine, model.pipeline.detector, settings, on_step=on_step)

@@ -38,6 +38,7 @@ from sonic_core.media.audio import load_audio, shifted, sound_for, speech_wavefo
 from sonic_core.media.hls import save_stream
 from sonic_core.media.image import load_image
 from sonic_core.media.level import pick_channel
+from sonic_core.media.stored_sound import Speech
 from sonic_core.media.video import open_video, save_video
 from sonic_core.media.voices import by_channel
 from sonic_core.progress import OnStep, no_step
@@ -56,7 +57,7 @@ class PreparedInputs:
     crop: Box | None  # the part of the photo the portrait shows, None for all of it
     portrait: Portrait
     audio: Audio  # what goes into the video
-    speech: np.ndarray  # float32 (samples,) 16 kHz, shifted by lip_sync_offset, what drives the lips
+    speech: Speech  # float32 (samples,) 16 kHz, shifted by lip_sync_offset, what drives the lips
     settings: Settings
     cutout: Cutout | None = None  # the person in the photo as a whole, where the face is pasted back without background
 
@@ -185,7 +186,8 @@ class SonicPipeline:
         from sonic_core.dub.dub import dub, look_at
 
         request = Request.of(settings, **changes)
-        clip = video if isinstance(video, Clip) else open_video(video)
+        own_sound = options is not None and options.bed > 0
+        clip = video if isinstance(video, Clip) else open_video(video, with_audio=own_sound)
 
         def voice(source: Any) -> Audio:
             return pick_channel(load_audio(source), request.settings.channel)
@@ -208,14 +210,19 @@ class SonicPipeline:
         job_id: str = "",
         **changes: Any,
     ) -> Clip:
-        """Let several people in one picture speak, a voice each, finished; see `dialogue.dialogue`."""
+        """Let several people in one picture speak, a voice each, finished; see `dialogue.dialogue`.
+
+        `faces` is the setting of that name: the number of each voice's face, counted from the largest.
+        """
         from sonic_core.dialogue.dialogue import dialogue
 
+        if faces is not None:
+            changes["faces"] = tuple(faces)
         request = Request.of(settings, **changes)
         sounds = [pick_channel(load_audio(voice), request.settings.channel) for voice in voices]
         with self._timed("sample"):
             clip = dialogue(
-                load_image(image), sounds, self.engine, self.detector, request.settings, faces, on_step,
+                load_image(image), sounds, self.engine, self.detector, request.settings, on_step,
                 request.finishing.background is not None,
             )  # fmt: skip
         return finished(clip, request.finishing, job_id=job_id)
@@ -235,9 +242,14 @@ class SonicPipeline:
         return self.engine.talk(portrait, chosen)
 
     def prepare(self, image: Any, audio: Any, asked: Request | Settings) -> PreparedInputs:
-        """Read, check, frame and cut the inputs; the person is cut out where the request wants another background."""
+        """Read, check, frame and cut the inputs of one face; cut the person out where another background is wanted.
+
+        Raises SonicError subclasses.
+        """
         request = Request.of(asked)
         settings = request.settings
+        if settings.faces is not None:
+            raise SettingsError("faces says whose voice each channel is; set voices to channels as well")
         sound = sound_for(audio, settings)
         photo = load_image(image)
         crop, portrait = frame_portrait(photo, self.detector, settings, self.engine.size_multiple)

@@ -36,8 +36,8 @@ class Request:
     def parse(cls, given: Any) -> Request:
         """A request from its mapping form: `preset` and any fields of Settings and Finishing.
 
-        JSON's stand-ins are taken: a list for `face_box`, "none" for no label, null for a setting left out. Raises
-        SettingsError for anything that is not a mapping, and for unknown names and impossible values.
+        JSON's stand-ins are taken: a list for `face_box` and `faces`, "none" for no label, null for a setting left out.
+        Raises SettingsError for anything that is not a mapping, and for unknown names and impossible values.
         """
         if not isinstance(given, Mapping):
             raise SettingsError(f"settings are {str(given)[:40]!r}; give an object of names and values")
@@ -45,8 +45,9 @@ class Request:
         chosen = changes.pop("preset", DEFAULT_PRESET)
         if changes.get("label") == NO_LABEL:
             changes["label"] = None
-        if isinstance(changes.get("face_box"), list):
-            changes["face_box"] = tuple(changes["face_box"])
+        for name in ("face_box", "faces"):
+            if isinstance(changes.get(name), list):
+                changes[name] = tuple(changes[name])
         named = frozenset(name for name, value in changes.items() if value is not None)
         finishing = Finishing(**{name: changes.pop(name) for name in list(changes) if name in _FINISHING})
         unknown = next((name for name in changes if name not in FIELDS), None)

@@ -17,6 +17,9 @@ Channel = Literal["as it is", "mix", "left", "right"]
 Mood = Literal["neutral", "happy", "serious", "sad", "surprised"]
 
 
+MOST_FACES = 8  # that talk in one picture
+
+
 def number(default: float | int | None, low: float, high: float, step: float, text: str) -> Any:
     """A field that holds a number from `low` to `high`, both included; whole when the default is an int."""
     return field(default=default, metadata={"low": low, "high": high, "step": step, "text": text})
@@ -60,6 +63,13 @@ class Settings:
         "as it is",
         ("as it is", "mix", "left", "right"),
         "which channel of the sound is taken, for a recording with somebody else on the other one; mix: their mean",
+    )
+    faces: tuple[int, ...] | None = field(
+        default=None,
+        metadata={
+            "text": "whose voice each channel is (voices channels), by numbers of faces counted from the largest; "
+            "left out: the largest faces from left to right"
+        },
     )
     inference_steps: int = number(25, 1, 100, 1, "denoising steps")
     dynamic_scale: float = number(1.0, 0.0, 2.0, 0.01, "strength of mouth and expression")
@@ -108,6 +118,8 @@ def check(setting: Field[Any], value: Any) -> None:
             raise SettingsError(f"{name} needs a value; the default is {default}")
     elif name == "face_box":
         _check_box(value)
+    elif name == "faces":
+        _check_faces(value)
     elif "options" in metadata:
         options = metadata["options"]
         if not isinstance(value, str) or (options is not None and value not in options):
@@ -127,6 +139,14 @@ def _check_box(box: Any) -> None:
     if not (x2 - x1 >= 8 and y2 - y1 >= 8):
         raise SettingsError(
             f"face_box {tuple(box)} is not a box; give x1 y1 x2 y2 in pixels with both sides at least 8"
+        )
+
+
+def _check_faces(faces: Any) -> None:
+    whole = isinstance(faces, (tuple, list)) and all(type(number) is int and 0 <= number < 64 for number in faces)
+    if not whole or not 2 <= len(faces) <= MOST_FACES or len(set(faces)) < len(faces):
+        raise SettingsError(
+            f"faces is {str(faces)[:60]}; give a different number from 0 to 63 for each of 2 to {MOST_FACES} voices"
         )
 
 

@@ -36,8 +36,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--audio", type=Path, help="one sound with everybody in it: needs --turns or --channels")
     parser.add_argument("--turns", type=Path, help="RTTM file that says who speaks when in --audio")
     parser.add_argument("--channels", action="store_true", help="the channels of --audio are a speaker each")
-    text = "whose voice that is: faces counted from the largest; left out: the largest, from left to right"
-    parser.add_argument("--face", action="append", type=int, metavar="N", help=text)
     parser.add_argument("--output", required=True, type=Path, help="the video to write, .mp4")
     parser.add_argument("--model", default="lite", help="'lite' (bundled) or a folder of Sonic model files")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: the GPU when there is one")
@@ -56,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
     with Bar("listening") as bar:
-        clip = pipe.dialogue(photo, voices, args.face, Request(settings, wanted.finishing), bar.update)
+        clip = pipe.dialogue(photo, voices, None, Request(settings, wanted.finishing), bar.update)
     with Bar("rendering") as bar:
         pipe.save_video(
             output.subtitled(clip), output.path, on_frame=bar.update, encoding=output.encoding, subtitles=output.track

@@ -33,6 +33,8 @@ def add_field(group: argparse._ActionsContainer, setting: Field[Any]) -> None:
     elif setting.name == "face_box":
         sides = ("X1", "Y1", "X2", "Y2")
         group.add_argument(option, dest=setting.name, nargs=4, type=float, metavar=sides, help=text)
+    elif setting.name == "faces":
+        group.add_argument(option, dest=setting.name, nargs="+", type=int, metavar="N", help=text)
     elif "options" in setting.metadata:
         names = setting.metadata["options"]
         group.add_argument(
@@ -52,6 +54,7 @@ def settings_from(args: argparse.Namespace) -> Settings:
         for setting in fields(Settings)
         if getattr(args, setting.name, None) is not None
     }
-    if "face_box" in given:
-        given["face_box"] = tuple(given["face_box"])
+    for name in ("face_box", "faces"):
+        if name in given:
+            given[name] = tuple(given[name])
     return preset(args.preset).with_changes(**given)

@@ -13,12 +13,15 @@ from sonic_core.comfyui.graph import (
     AUDIO_INPUTS,
     IMAGE_INPUTS,
     apply_request,
+    dialogue_graph,
     fill,
     load_graph,
     main_video,
     without_copies,
 )
+from sonic_core.errors import InputError
 from sonic_core.fleet.backends import Engine, EngineUnavailable, Task
+from sonic_core.media.probe import probe
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +32,10 @@ def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
     def make(task: Task) -> dict[str, float]:
         from sonic_core.comfyui.client import ComfyUI, ComfyUIUnreachable
 
-        graph = without_copies(load_graph(workflow))
+        several = task.request.settings.voices == "channels"
+        if several and (sound := probe(task.audio, "audio").sound) is not None and sound.channels != 2:
+            raise InputError(f"A ComfyUI worker makes dialogues of two; the sound has {sound.channels} channels.")
+        graph = without_copies(dialogue_graph() if several else load_graph(workflow))
         apply_request(graph, task.request)
         try:
             with ComfyUI(server) as client:

@@ -25,14 +25,14 @@ IMAGE_INPUTS = {"LoadImage": "image"}
 AUDIO_INPUTS = {"SonicLoadAudio": "audio", "LoadAudio": "audio", "RecordAudio": "audio"}
 VIDEO_INPUTS = {"LoadVideo": "file"}
 # Whose widgets a job's settings set; a loader's `trim` and an aligner's `lip_sync_offset` mean something else.
-SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate")
+SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate", "SonicDialogue")
 PLACES = {"channel": ("SonicLoadAudio",)}  # settings that are widgets of other nodes
 # Widgets that a workflow saved with 0.1.0 lacks and the server's node has.
 AFTER_PASTING = ("SonicInterpolate", "SonicCanvas", "SonicLabel", "SonicRenderVideo")
 OWN_TEXT = "own text"  # the language of SonicLabel that stands for another text
 OWN_COLOUR = "own colour"  # the background of SonicCutOut that stands for its colour
 OWN_SIZE = "own size"  # the canvas of SonicCanvas that stands for its width and height
-NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps")}
+NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps"), "SonicDialogue": ("faces",)}
 
 
 def main_video(made: list[OutputFile]) -> OutputFile:
@@ -61,6 +61,16 @@ def load_graph(workflow: str) -> Graph:
     if not nodes or not all(isinstance(node, dict) and "class_type" in node for node in nodes):
         raise InputError(f"workflow {workflow!r} is not in API format; export it with Workflow > Export (API)")
     return dict(graph)
+
+
+def dialogue_graph() -> Graph:
+    """The bundled dialogue for one photo of two and one stereo sound, the channel on the left for the first face."""
+    graph = load_graph("dialogue")
+    for node in _nodes(graph, "SonicDialogue"):
+        del graph[node.pop("image_right")[0]]
+    for channel, inputs in zip(("left", "right"), _nodes(graph, "SonicLoadAudio"), strict=True):
+        inputs |= {"start": 0.0, "trim": 0.0, "delay": 0.0, "channel": channel}
+    return graph
 
 
 def known_workflows() -> list[str]:
@@ -171,8 +181,13 @@ def apply_request(graph: Graph, request: Request) -> None:
         if not _nodes(graph, "SonicPasteBack"):
             _insert(graph, "SonicPasteBack", AFTER_PASTING)
         asked["framing"] = "face"  # pasted back by the node, after smoothing
-    if "face_box" in asked:
-        asked["face_box"] = " ".join(f"{side:g}" for side in asked["face_box"])  # a list would be a link
+    for name in ("face_box", "faces"):
+        if name in asked:
+            asked[name] = " ".join(f"{number:g}" for number in asked[name])  # a list would be a link
+    if _nodes(graph, "SonicDialogue"):
+        asked.pop("voices", None)  # the graph itself says so, and shows whole photos
+        if asked.get("framing") == "whole":
+            del asked["framing"]
     _apply_finishing(graph, request.finishing, asked)
     for name, value in asked.items():
         if name in Finishing.__dataclass_fields__:

@@ -25,9 +25,7 @@ from sonic_core.matting.cutout import cut_out
 from sonic_core.media.audio import shifted, speech_waveform
 from sonic_core.media.voices import activity, mixed
 from sonic_core.progress import OnStep, no_step
-from sonic_core.settings import Settings
-
-MOST_FACES = 8
+from sonic_core.settings import MOST_FACES, Settings
 
 
 def dialogue(
@@ -36,20 +34,18 @@ def dialogue(
     engine: Engine,
     detector: FaceDetector,
     settings: Settings,
-    faces: Sequence[int] | None = None,
     on_step: OnStep = no_step,
     without_background: bool = False,
 ) -> Clip:
     """A clip in which each of several faces speaks its own voice; with alpha `without_background`.
 
-    photo: uint8 (h, w, 3). `faces`: the number of each voice's face, counted from the largest as `face_index` is;
-    left out: the largest ones, from left to right. The sound is all voices together. Raises SettingsError for
-    settings that mean one face, NoFaceError for faces that are not there.
+    photo: uint8 (h, w, 3). `settings.faces` says whose voice each is. The sound is all voices together. Raises
+    SettingsError for settings that mean one face, NoFaceError for faces that are not there.
     """
-    check(settings, len(voices), faces)
-    numbers = list(faces) if faces is not None else from_left(detector.detect(photo), len(voices))
+    check(settings, len(voices))
+    numbers = settings.faces or from_left(detector.detect(photo), len(voices))
     seconds = max(voice.seconds for voice in voices)
-    whole = [_as_long(voice, seconds) for voice in voices]
+    whole = [voice.placed(0, max(voice.length, round(seconds * voice.rate))) for voice in voices]
     portraits = [
         frame_portrait(photo, detector, settings.with_changes(face_index=number), engine.size_multiple)[1]
         for number in numbers
@@ -70,12 +66,12 @@ def dialogue(
     return clip.replaced(audio=mixed(whole))
 
 
-def check(settings: Settings, voices: int, faces: Sequence[int] | None) -> None:
+def check(settings: Settings, voices: int) -> None:
     """Refuse what a dialogue cannot be made of. Raises SettingsError or InputError."""
     if not 2 <= voices <= MOST_FACES:
         raise InputError(f"a dialogue was asked for with {voices} voices; give 2 to {MOST_FACES}")
-    if faces is not None and (len(faces) != voices or len(set(faces)) != voices):
-        raise SettingsError(f"faces is {list(faces)} for {voices} voices; give a different face for each voice")
+    if settings.faces is not None and len(settings.faces) != voices:
+        raise SettingsError(f"faces is {list(settings.faces)} for {voices} voices; give a face for each voice")
     if settings.framing != "whole":
         raise SettingsError(f"framing is {settings.framing!r}, which shows one face; a dialogue needs 'whole'")
     if settings.face_box is not None:
@@ -90,11 +86,6 @@ def from_left(found: Sequence[Face], count: int) -> list[int]:
         there = "no face" if not found else "one face" if len(found) == 1 else f"{len(found)} faces"
         raise NoFaceError(f"{count} voices were given but {there} was found; use a photo that shows everybody clearly")
     return sorted(range(count), key=lambda number: found[number].box[0])
-
-
-def _as_long(voice: Audio, seconds: float) -> Audio:
-    missing = round(seconds * voice.rate) - voice.samples.shape[1]
-    return Audio(np.pad(voice.samples, ((0, 0), (0, max(missing, 0)))), voice.rate)
 
 
 def _listening(latents: Sequence[Latents], voices: Sequence[Audio], settings: Settings) -> list[Latents]:

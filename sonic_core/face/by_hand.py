@@ -1,4 +1,4 @@
-"""A face that the user points at: a box as text, or a painted mask. Knows nothing of detection."""
+"""Faces that the user points at: a box as text, a painted mask, or numbers. Knows nothing of detection."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ def parse_box(text: str) -> FloatBox | None:
     if len(numbers) != 4:
         raise SettingsError(f"face_box is {text!r}; give four numbers x1 y1 x2 y2 in pixels of the photo, or nothing")
     return numbers[0], numbers[1], numbers[2], numbers[3]
+
+
+def parse_faces(text: str) -> tuple[int, ...] | None:
+    """ "1 0", with commas or spaces between; None for empty text. Raises SettingsError."""
+    if not text.strip():
+        return None
+    try:
+        return tuple(int(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise SettingsError(f"faces is {text!r}; give the number of a face for each voice, like 1 0") from None
 
 
 def box_of_mask(mask: np.ndarray, size: tuple[int, int]) -> FloatBox | None:

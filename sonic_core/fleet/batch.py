@@ -1,8 +1,9 @@
 """Many videos from a CSV file or a folder, in this process or by the queue; can be stopped and run again.
 
 CSV columns: image, audio, optionally output, and any setting (preset, label, seed, ...); paths are relative to the
-file. A folder: pairs of the same name, or one picture and many recordings. A row's job id is derived from what it says
-and of its files, so a second run goes on where the first one stopped. `report.csv` says what became of each row.
+file. Several sounds in a row, `her.wav | him.wav`, are a voice each for a picture of several people. A folder: pairs
+of the same name, or one picture and many recordings. A row's job id is derived from what it says and of its files, so a
+second run goes on where the first one stopped. `report.csv` says what became of each row.
 """
 
 import csv
@@ -19,18 +20,23 @@ from typing import Any
 
 from sonic_core.errors import InputError, SonicError
 from sonic_core.fleet.backends import Engine
-from sonic_core.fleet.submission import parse_settings, sha256_of, store_files, submit
+from sonic_core.fleet.submission import Materials, parse_settings, sha256_of, store_files, submit
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.worker import Worker
 from sonic_core.ledger.consents import record_consent
 from sonic_core.ledger.jobs import FINAL, Job
 from sonic_core.ledger.ledger import Ledger
+from sonic_core.media.audio import load_audio
 from sonic_core.media.file_type import PICTURE_SUFFIXES, SOUND_SUFFIXES
+from sonic_core.media.flac import save_flac
+from sonic_core.media.voices import side_by_side
 from sonic_core.request import FIELDS
 from sonic_core.storage.keys import sanitize_name
+from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import StorageError
 from sonic_core.storage.stores import Stores
 
+BETWEEN_SOUNDS = "|"
 _MAX_ROWS = 100_000
 _MAX_VIDEO_BYTES = 16 << 30
 _POLL_SECONDS = 1.0
@@ -38,10 +44,10 @@ _POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Row:
-    """One video to make. `output` is a file name below the batch's output folder."""
+    """One video to make. `output` is a file name below the batch's output folder; several `sounds` are a voice each."""
 
     image: Path
-    audio: Path
+    sounds: tuple[Path, ...]
     output: str
     settings: dict[str, Any]
 
@@ -73,13 +79,16 @@ def _csv_rows(source: Path) -> Iterator[Row]:
                 raise InputError(f"{str(source)!r} has more than {_MAX_ROWS} rows.")
             if None in line:
                 raise InputError(f"Line {number} of {str(source)!r} has more fields than the header.")
-            image, audio = (source.parent / (line.pop(name) or "") for name in ("image", "audio"))
-            output = line.pop("output", None) or f"{audio.stem}-{number - 1}.mp4"
+            image = source.parent / (line.pop("image") or "")
+            sounds = tuple(source.parent / name.strip() for name in (line.pop("audio") or "").split(BETWEEN_SOUNDS))
+            output = line.pop("output", None) or f"{sounds[0].stem}-{number - 1}.mp4"
+            if len(sounds) > 1:
+                line["voices"] = "channels"
             try:
                 settings = parse_settings({name: typed(name, text) for name, text in line.items() if text})
             except SonicError as error:
                 raise type(error)(f"Line {number} of {str(source)!r}: {error}") from None
-            yield Row(image, audio, sanitize_name(output), settings)
+            yield Row(image, sounds, sanitize_name(output), settings)
 
 
 def typed(name: str, text: str) -> Any:
@@ -92,6 +101,8 @@ def typed(name: str, text: str) -> Any:
     try:
         if name == "face_box":
             return [float(number) for number in text.split()]
+        if name == "faces":
+            return [int(number) for number in text.split()]
         return int(text) if isinstance(setting.default, int) else float(text)
     except ValueError:
         return text  # the settings' own check says what is wrong
@@ -105,7 +116,7 @@ def _folder_rows(source: Path) -> Iterator[Row]:
         picture = next(iter(pictures.values())) if len(pictures) == 1 else pictures.get(sound.stem)
         if picture is None:
             raise InputError(f"There is no picture of the name of {sound.name!r} in {str(source)!r}.")
-        yield Row(picture, sound, sanitize_name(f"{sound.stem}.mp4"), parse_settings({}))
+        yield Row(picture, (sound,), sanitize_name(f"{sound.stem}.mp4"), parse_settings({}))
 
 
 class Batch:
@@ -181,15 +192,16 @@ class Batch:
         return 0 if done == len(self.rows) else 1
 
     def _submit(self, row: Row) -> Job:
-        for path in (row.image, row.audio):
+        for path in (row.image, *row.sounds):
             if not path.is_file():
                 raise InputError(f"There is no file {str(path)!r}.")
-        said = json.dumps([row.output, row.settings, sha256_of(row.image), sha256_of(row.audio)], sort_keys=True)
+        files = [sha256_of(path) for path in (row.image, *row.sounds)]
+        said = json.dumps([row.output, row.settings, *files], sort_keys=True)
         job_id = "b-" + sha(f"{self.user}\n{said}")[:40]
         known = self.ledger.find(job_id)
         if known is not None:
             return self._again(known, row) if known.state in ("failed", "cancelled") else known
-        materials = store_files(self.stores, self.user, job_id, row.image, row.audio)
+        materials = self._stored(job_id, row)
         job, _ = submit(
             self.ledger, job_id=job_id, user=self.user, materials=materials, consent_id=self._consent,
             settings=row.settings, batch=sanitize_name(self.source.stem),
@@ -200,7 +212,15 @@ class Batch:
         """Queues a failed or cancelled job again, and uploads its files again where they have been deleted."""
         if job.inputs_gone is None:
             return self.ledger.retry(job.id)
-        return self.ledger.retry(job.id, asdict(store_files(self.stores, self.user, job.id, row.image, row.audio)))
+        return self.ledger.retry(job.id, asdict(self._stored(job.id, row)))
+
+    def _stored(self, job_id: str, row: Row) -> Materials:
+        """The row's photo and its sound, several voices as the channels of one file, in the store."""
+        if len(row.sounds) == 1:
+            return store_files(self.stores, self.user, job_id, row.image, row.sounds[0])
+        with scratch_folder() as folder:
+            joined = save_flac(side_by_side([load_audio(path) for path in row.sounds]), folder / "voices.flac")
+            return store_files(self.stores, self.user, job_id, row.image, joined)
 
     def _collect(self, row: Row, job: Job) -> dict[str, Any]:
         seconds = sum(job.timings.get(stage, 0.0) for stage in ("download", "generate", "upload"))
@@ -230,7 +250,8 @@ class Batch:
             for row in self.rows:
                 got = results.get(row.output, {"state": "waiting"})
                 seconds = f"{got['seconds']:.1f}" if got.get("seconds") else ""
-                writer.writerow([row.output, got["state"], got.get("job", ""), seconds, row.image, row.audio,
+                sounds = f" {BETWEEN_SOUNDS} ".join(str(path) for path in row.sounds)
+                writer.writerow([row.output, got["state"], got.get("job", ""), seconds, row.image, sounds,
                                  got.get("error") or ""])  # fmt: skip
         temporary.replace(self.output / "report.csv")
 

@@ -92,7 +92,8 @@ def sound_for(source: Any, settings: Settings) -> Audio:
     """
     if settings.voices == "channels" and settings.channel != "as it is":
         raise SettingsError(f"voices is 'channels', so every channel speaks; leave channel ({settings.channel!r}) out")
-    return fit_duration(pick_channel(load_audio(source), settings.channel), settings)
+    every_channel = settings.voices == "channels"
+    return fit_duration(pick_channel(load_audio(source, every_channel), settings.channel), settings)
 
 
 def fit_duration(audio: Audio, settings: Settings) -> Audio:

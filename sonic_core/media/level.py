@@ -9,6 +9,7 @@ import numpy as np
 
 from sonic_core.clip import Audio
 from sonic_core.errors import SettingsError
+from sonic_core.media.stored_sound import stored
 from sonic_core.settings import Settings
 
 CHANNELS = Settings.__dataclass_fields__["channel"].metadata["options"]
@@ -25,9 +26,9 @@ def pick_channel(audio: Audio, channel: str) -> Audio:
     if channel == "as it is":
         return audio
     if channel == "mix":
-        return Audio(audio.mono()[None], audio.rate)
-    index = 0 if channel == "left" else min(1, audio.samples.shape[0] - 1)
-    return Audio(np.ascontiguousarray(audio.samples[index : index + 1]), audio.rate)
+        return stored((block[None] for block in audio.mono_blocks()), 1, audio.rate)
+    index = 0 if channel == "left" else min(1, audio.channels - 1)
+    return stored((block[index : index + 1] for block in audio.blocks()), 1, audio.rate)
 
 
 def amplified(audio: Audio, decibels: float) -> Audio:

@@ -17,6 +17,7 @@ from sonic_core.service import (
     assets,
     consents,
     direct_upload,
+    faces,
     jobs,
     live,
     metrics,
@@ -42,6 +43,7 @@ def make_app(service: Service) -> FastAPI:
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
     app.include_router(jobs.router(service))
     app.include_router(stream.router(service))
+    app.include_router(faces.router(service))
     app.include_router(assets.router(service))
     app.include_router(resumable_upload.router(service))  # first: its paths are the narrower
     app.include_router(direct_upload.router(service))

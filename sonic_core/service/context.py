@@ -39,6 +39,7 @@ class Service:
     stop: threading.Event = field(default_factory=threading.Event)
     fetches: Slots = field(default_factory=lambda: Slots("downloads by URL", 4, 32))
     streams: Slots = field(default_factory=lambda: Slots("streams of events", 20, 500))
+    looks: Slots = field(default_factory=lambda: Slots("photos looked at", 4, 32))
     live: LiveHost | None = None  # for live talks in this process
 
     def user(self, request: Request) -> str:

@@ -30,5 +30,11 @@ def _inlined(value: Any, known: dict[str, Any]) -> Any:
     return {name: _inlined(item, known) for name, item in value.items()}
 
 
+def _form(files: tuple[str, ...]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": dict.fromkeys(files, _FILE), "required": list(files)}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+FACES_BODY = _form(("image",))
 JOB_BODY = _body(JobBody, ("image", "audio"))
 ASSET_BODY = _body(AssetBody, ("image", "audio"), json_too=False)

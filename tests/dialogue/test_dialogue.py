@@ -32,8 +32,8 @@ def test_listeners_look_at_the_speaker(couple, detector):
 def test_faces_can_be_chosen(couple, detector):
     engine = Recorder()
     found = detector.detect(couple)
-    chosen = [0, 1] if found[0].box[0] > found[1].box[0] else [1, 0]
-    dialogue(couple, [voice(0, 1), voice(1, 2)], engine, detector, Settings(min_resolution=240), chosen)
+    chosen = (0, 1) if found[0].box[0] > found[1].box[0] else (1, 0)
+    dialogue(couple, [voice(0, 1), voice(1, 2)], engine, detector, Settings(min_resolution=240, faces=chosen))
     assert engine.heard[0][0].face.box[0] > engine.heard[1][0].face.box[0]
 
 
@@ -41,8 +41,10 @@ def test_what_cannot_be_a_dialogue(couple, detector):
     two, engine = [voice(0, 1), voice(1, 2)], Recorder()
     with pytest.raises(InputError, match="with 1 voices"):
         dialogue(couple, two[:1], engine, detector, Settings())
-    with pytest.raises(SettingsError, match="a different face for each voice"):
-        dialogue(couple, two, engine, detector, Settings(), [0, 0])
+    with pytest.raises(SettingsError, match="for 2 voices; give a face for each"):
+        dialogue(couple, two, engine, detector, Settings(faces=(0, 1, 2)))
+    with pytest.raises(SettingsError, match="a different number from 0 to 63 for each of 2 to 8 voices"):
+        Settings(faces=(0, 0))
     with pytest.raises(SettingsError, match="framing is 'face'"):
         dialogue(couple, two, engine, detector, Settings(framing="face"))
     with pytest.raises(NoFaceError, match="3 voices were given but 2 faces"):

@@ -14,6 +14,7 @@ pytest.importorskip("websockets")
 import uvicorn
 from chromium import Chromium, executable
 from fleet_stubs import video_engine
+from PIL import Image
 
 from sonic_core.fleet.worker import Worker
 from sonic_core.ledger.database import open_database
@@ -185,6 +186,31 @@ def test_without_the_secret_the_page_says_what_to_do(address):
     with Chromium() as tab:
         tab.open(address.partition("/?")[0])
         tab.wait("!document.getElementById('door').hidden && !document.getElementById('key-field').hidden")
+
+
+def test_faces_are_clicked_for_two_voices(address, portrait_path, speech, tmp_path):
+    """With two sounds the photo shows its faces; the numbers on them are those of the voices."""
+    photo = Image.open(portrait_path).convert("RGB").resize((300, 300))
+    both = Image.new("RGB", (600, 300), "white")
+    both.paste(photo.resize((200, 200)), (0, 0))
+    both.paste(photo, (300, 0))
+    both.save(tmp_path / "couple.png")
+    shown = "[...document.querySelectorAll('#faces button')].map(face => face.dataset.face + ':' + face.textContent)"
+    with Chromium() as tab:
+        tab.open(address)
+        fill(tab, tmp_path / "couple.png", speech)
+        assert tab.run(shown) == []
+        tab.run("document.querySelector('details').open = true")
+        tab.choose_file("[name=second]", speech)
+        tab.wait(f"{shown}.length === 2")
+        assert tab.run(shown) == ["0:2", "1:1"]  # the smaller face stands on the left
+        for face in (1, 1):  # taken off, and on again as the second
+            tab.run(f"document.querySelector('[data-face=\"{face}\"]').click()")
+        assert tab.run(shown) == ["0:1", "1:2"]
+        tab.run("document.querySelector('[type=submit]').click()")
+        tab.wait(f"{STATE} === 'done'")
+        script = "fetch('/jobs').then(r => r.json()).then(jobs => jobs[0].settings.faces)"
+        assert tab.run(script) == [0, 1] and not tab.errors()
 
 
 def test_two_voices_for_a_photo_of_two(address, portrait, speech):

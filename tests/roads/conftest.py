@@ -10,7 +10,7 @@ pytest.importorskip("sqlalchemy")
 pytest.importorskip("fastapi")
 
 _TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(_TESTS / "fleet"), str(_TESTS / "storage"), str(_TESTS.parent / "tools")]
+sys.path[:0] = [str(_TESTS / "roads"), str(_TESTS / "fleet"), str(_TESTS / "storage"), str(_TESTS.parent / "tools")]
 
 from fleet_fixtures import *  # noqa: E402, F403
 

@@ -3,7 +3,6 @@
 Each road ends in a file, and the files must show the same frames and sound the same.
 """
 
-import hashlib
 import json
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 import soundfile
 from fake_comfyui import FakeComfyUI
 from fastapi.testclient import TestClient
+from fingerprints import fingerprint, picture_of
 from PIL import Image
 
 from sonic_core.cli.main import main
@@ -20,7 +20,6 @@ from sonic_core.comfyui.graph import load_graph, set_input
 from sonic_core.fleet.backends import core_engine
 from sonic_core.fleet.worker import Worker
 from sonic_core.media.audio import load_audio
-from sonic_core.media.video import open_video
 from sonic_core.pipeline import SonicPipeline
 from sonic_core.service import api_keys
 from sonic_core.service.app import Service, make_app
@@ -90,22 +89,6 @@ def drawn(pipe, inputs):
     """The library's frames before they are encoded."""
     settings = {name: value for name, value in ODD.items() if name != "preset"}
     return picture_of(pipe(*inputs, ODD["preset"], **settings))
-
-
-def picture_of(clip):
-    """A hash of all frames."""
-    frames = hashlib.sha256()
-    for frame in clip.frames():
-        frames.update((frame * 255).round().astype(np.uint8).tobytes())
-    return frames.hexdigest()
-
-
-def fingerprint(path):
-    """Hashes of the frames and of the sound, and how many there are."""
-    clip = open_video(path)
-    sound = hashlib.sha256(clip.audio.samples.tobytes()).hexdigest()
-    size = f"{clip.width} x {clip.height}"
-    return {"frames": clip.frame_count, "fps": clip.fps, "size": size, "picture": picture_of(clip), "sound": sound}
 
 
 def test_every_setting_matters(pipe, inputs, expected, tmp_path):

@@ -1,5 +1,6 @@
 // The page: its language, the form, and what happens when it is sent.
 import { call, find, send } from "./api.js";
+import { chosenFaces, showFaces } from "./faces.js";
 import { listJobs } from "./history.js";
 import { offerTalks } from "./live.js";
 import { material, onMaterial } from "./material.js";
@@ -32,7 +33,8 @@ form.label.addEventListener("change", () => (labelChosen = true));
 function settings() {
   const chosen = { preset: form.preset.value, framing: form.framing.value, label: form.label.value, channel: form.channel.value };
   for (const name of NUMBERS) chosen[name] = Number(form[name].value);
-  if (form.second.files.length) Object.assign(chosen, { voices: "channels", framing: "whole", channel: "as it is" });
+  if (form.second.files.length)
+    Object.assign(chosen, { voices: "channels", framing: "whole", channel: "as it is", faces: chosenFaces() });
   return chosen;
 }
 
@@ -51,6 +53,8 @@ async function estimate() {
   }
 }
 onMaterial(estimate);
+onMaterial(showFaces);
+form.second.addEventListener("change", showFaces);
 for (const name of ["preset", "framing", ...NUMBERS]) form[name].addEventListener("change", estimate);
 
 form.addEventListener("submit", async (event) => {

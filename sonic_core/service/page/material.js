@@ -5,12 +5,13 @@ import { text } from "./texts.js";
 const form = find("form");
 const KINDS = { image: ["image/"], audio: ["audio/", "video/"] };
 const MAX_SECONDS = 1800;
-let changed = () => {};
+const listeners = [];
+const changed = () => listeners.forEach((listener) => listener());
 
 export const material = { width: 0, height: 0, seconds: 0 }; // of what is chosen now; 0: not known
 
 export function onMaterial(listener) {
-  changed = listener;
+  listeners.push(listener);
 }
 
 function fits(file, kind) {
@@ -55,6 +56,14 @@ export function give(kind, file) {
   show(kind);
 }
 
+function giveSecond(file) {
+  const files = new DataTransfer();
+  files.items.add(file);
+  form.second.files = files.files;
+  form.second.closest("details").open = true;
+  form.second.dispatchEvent(new Event("change"));
+}
+
 // A file dropped anywhere is taken: in a zone for that zone, elsewhere by what it is. The browser never leaves the page.
 for (const kind of ["dragover", "dragenter"])
   document.addEventListener(kind, (event) => {
@@ -66,9 +75,11 @@ document.addEventListener("drop", (event) => {
   event.preventDefault();
   mark(null);
   const zone = event.target.closest?.(".drop")?.id.replace("-drop", "");
+  let sounds = 0; // a second sound that is dropped with the first is the second voice
   for (const file of event.dataTransfer.files) {
     const kind = zone || Object.keys(KINDS).find((name) => file.type && fits(file, name));
-    if (kind) give(kind, file);
+    if (kind === "audio" && sounds++) giveSecond(file);
+    else if (kind) give(kind, file);
     else find("problem").textContent = text("wrongType");
   }
 });
