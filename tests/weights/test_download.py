@@ -171,3 +171,10 @@ def test_a_mirror_must_be_https(endpoint):
     with pytest.raises(ModelError, match="https only"):
         check_endpoint(endpoint)
     check_endpoint("https://hf-mirror.com")
+
+
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+def test_a_folder_that_cannot_be_written_is_named(hub, tmp_path, source):
+    (tmp_path / "models").write_text("a file where the folder should be")
+    with pytest.raises(ModelError, match=r"models.*cannot be written"):
+        download(WHISPER, tmp_path / "models", source)
