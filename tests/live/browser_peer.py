@@ -16,18 +16,19 @@ reachable = bool(get_host_addresses(True, True))  # aioice offers no loopback ad
 
 
 class Voice(AudioStreamTrack):
-    """A second of silence, then a tone, in packets of 20 ms."""
+    """A second of silence, a tone of four seconds, and again, in packets of 20 ms."""
 
     def __init__(self):
         super().__init__()
-        self.sound = (np.concatenate([np.zeros(48000, np.float32), tone(60)]) * 32767).astype(np.int16)
+        self.sound = (np.concatenate([np.zeros(48000, np.float32), tone(4)]) * 32767).astype(np.int16)
         self.at, self.began = 0, 0.0
 
     async def recv(self):
         now = asyncio.get_running_loop().time()
         self.began = self.began or now
         await asyncio.sleep(max(0.0, self.began + self.at / 48000 - now))
-        frame = AudioFrame.from_ndarray(self.sound[None, self.at : self.at + PACKET], format="s16", layout="mono")
+        start = self.at % len(self.sound)
+        frame = AudioFrame.from_ndarray(self.sound[None, start : start + PACKET], format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = 48000, self.at, Fraction(1, 48000)
         self.at += PACKET
         return frame

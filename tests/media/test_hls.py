@@ -84,6 +84,21 @@ def test_the_playlist_keeps_the_rules(tmp_path):
     assert all(round(duration) <= target for duration in durations) and sum(durations) == pytest.approx(88 / 25)
 
 
+def test_a_validator_finds_nothing_while_it_grows_and_at_its_end(tmp_path):
+    m3u8 = pytest.importorskip("m3u8")
+    texts = {}
+
+    def look(done: int, total: int) -> None:
+        if (tmp_path / "stream" / PLAYLIST).exists():
+            texts[(tmp_path / "stream" / PLAYLIST).read_text()] = done
+
+    texts[save_stream(counting_clip(130), tmp_path / "stream", on_frame=look).read_text()] = 130
+    assert len(texts) >= 3
+    for text in texts:
+        read = m3u8.parser.parse(text, strict=True)  # raises for a tag that is wrong or later than the version
+        assert read["playlist_type"] == "event" and read["segments"] and read["version"] >= 7
+
+
 def test_a_stream_that_fails_leaves_nothing(tmp_path):
     (tmp_path / "stream").mkdir()
     (tmp_path / "stream" / "mine.txt").write_text("kept")
