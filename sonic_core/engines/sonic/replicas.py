@@ -8,6 +8,7 @@ import copy
 import torch
 
 from sonic_core.engines.sonic import triton_norm
+from sonic_core.engines.sonic.compiled import CompiledNetwork
 from sonic_core.engines.sonic.context import ClipContext, Tokens
 from sonic_core.engines.sonic.denoiser import Network, Replica
 from sonic_core.engines.sonic.graphs import GraphedNetwork
@@ -26,6 +27,8 @@ class Replicas:
 
     def for_clip(self, tokens: Tokens, latent_size: tuple[int, int], window: int) -> list[Replica]:
         """One replica a device, each with the context of the clip."""
+        if self._on_cuda():
+            triton_norm.check(self._unet.conv_in.weight.device)
         compiled = self._compiles(len(tokens.audio))
         graphed = not compiled and self._graphs(latent_size)
         return [
@@ -67,5 +70,5 @@ class Replicas:
         if not compiled:
             return unet.forward_cached
         if unet not in self._compiled:
-            self._compiled[unet] = torch.compile(unet.forward_cached, dynamic=False)
+            self._compiled[unet] = CompiledNetwork(unet.forward_cached)
         return self._compiled[unet]

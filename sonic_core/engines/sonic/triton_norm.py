@@ -6,7 +6,7 @@ channels in a group is (10 at the released width). All arithmetic is in float32.
 
 from __future__ import annotations
 
-from typing import Any
+import logging
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ try:
 except ImportError:  # not part of torch on Windows, macOS and CPU builds
     triton = None
 
+logger = logging.getLogger(__name__)
+
 AVAILABLE = triton is not None
 PIXELS, CHANNELS = 64, 64
 """Pixels and channels of the tile that a program reads at once."""
@@ -25,13 +27,28 @@ CHUNK = 1024
 """Pixels summed by one program."""
 
 
+def check(device: torch.device) -> None:
+    """Try the kernels on a CUDA device, and give them up for this process where they do not run.
+
+    Triton builds them on the user's machine, which may lack the compiler that it needs for that.
+    """
+    global AVAILABLE
+    if not AVAILABLE:
+        return
+    try:
+        x, weight, bias = (torch.ones(size, device=device) for size in ((1, 32, 2, 2), (32,), (32,)))
+        group_norm(x, 32, weight, bias, 1e-5, True)
+    except Exception as error:  # of Triton, of the compiler it calls, or of the driver
+        AVAILABLE = False
+        logger.warning("group norms run without Triton, a little slower: %s", str(error).strip().splitlines()[0])
+
+
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool) -> Tensor:
     """(n, c, h, w), channels-last or not -> the same shape in channels-last memory, in the dtype of `x`."""
     rows = x.permute(0, 2, 3, 1).contiguous()  # copies only what is not channels-last
     count, channels = len(rows), rows.shape[-1]
     size = rows.numel() // (count * channels)
-    chunks = triton.cdiv(size, CHUNK)
-    blocks = triton.cdiv(channels, CHANNELS)
+    chunks, tiles, blocks = -(-size // CHUNK), -(-size // PIXELS), -(-channels // CHANNELS)
     partial = torch.empty(2, count, chunks, channels, device=x.device, dtype=torch.float32)
     affine = torch.empty(2, count, channels, device=x.device, dtype=torch.float32)
     out = torch.empty_like(rows)
@@ -49,27 +66,26 @@ def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float,
         eps,
         count * chunks * channels,
         count * channels,
-        triton.next_power_of_2(per_group),
+        1 << (per_group - 1).bit_length(),
     )
-    _apply[count, triton.cdiv(size, PIXELS), blocks](
-        rows, out, affine, size, channels, count * channels, silu, PIXELS, CHANNELS
-    )
+    _apply[count, tiles, blocks](rows, out, affine, size, channels, count * channels, silu, PIXELS, CHANNELS)
     return out.permute(0, 3, 1, 2)
 
 
 if AVAILABLE:
+    # Triton reads annotations as code: an argument may carry `tl.constexpr` and nothing else.
 
     @triton.jit
-    def _sums(
-        rows: Any,
-        partial: Any,
-        size: Any,
-        channels: Any,
-        half: Any,
+    def _sums(  # type: ignore[no-untyped-def]
+        rows,
+        partial,
+        size,
+        channels,
+        half,
         CHUNK: tl.constexpr,
         PIXELS: tl.constexpr,
         CHANNELS: tl.constexpr,
-    ) -> None:
+    ):
         """Sums and sums of squares of each channel over a chunk of pixels."""
         image, chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
         channel = block * CHANNELS + tl.arange(0, CHANNELS)
@@ -87,20 +103,20 @@ if AVAILABLE:
         tl.store(partial + half + place, squares, mask=inside)
 
     @triton.jit
-    def _affine(
-        partial: Any,
-        affine: Any,
-        weight: Any,
-        bias: Any,
-        chunks: Any,
-        channels: Any,
-        per_group: Any,
-        size: Any,
-        eps: Any,
-        half: Any,
-        affine_half: Any,
+    def _affine(  # type: ignore[no-untyped-def]
+        partial,
+        affine,
+        weight,
+        bias,
+        chunks,
+        channels,
+        per_group,
+        size,
+        eps,
+        half,
+        affine_half,
         WIDTH: tl.constexpr,
-    ) -> None:
+    ):
         """Scale and shift of the channels of one group."""
         image, group = tl.program_id(0).to(tl.int64), tl.program_id(1)
         offset = tl.arange(0, WIDTH)
@@ -121,17 +137,17 @@ if AVAILABLE:
         tl.store(affine + affine_half + image * channels + channel, shift, mask=inside)
 
     @triton.jit
-    def _apply(
-        rows: Any,
-        out: Any,
-        affine: Any,
-        size: Any,
-        channels: Any,
-        affine_half: Any,
+    def _apply(  # type: ignore[no-untyped-def]
+        rows,
+        out,
+        affine,
+        size,
+        channels,
+        affine_half,
         SILU: tl.constexpr,
         PIXELS: tl.constexpr,
         CHANNELS: tl.constexpr,
-    ) -> None:
+    ):
         """Scale, shift and SiLU of one tile."""
         image, tile, block = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
         channel = block * CHANNELS + tl.arange(0, CHANNELS)
