@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 from aioice.ice import get_host_addresses
-from aiortc import AudioStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import AudioStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 from bar_talk import tone
@@ -35,10 +35,13 @@ class Voice(AudioStreamTrack):
 
 
 class BrowserPeer:
-    def __init__(self):
+    def __init__(self, codec: str = "video/VP8"):
+        """`codec`: the only one that this browser takes."""
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.connection.addTrack(Voice())
-        self.connection.addTransceiver("video", direction="recvonly")
+        video = self.connection.addTransceiver("video", direction="recvonly")
+        known = RTCRtpReceiver.getCapabilities("video").codecs
+        video.setCodecPreferences([found for found in known if found.mimeType == codec])
         self.pictures, self.sounds, self.tasks = [], [], []
         self.connection.on("track", lambda track: self.tasks.append(asyncio.ensure_future(self._keep(track))))
 

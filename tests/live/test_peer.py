@@ -30,12 +30,13 @@ def peer_of(on_sound=nobody, on_connected=nobody, on_lost=nobody, label=None) ->
 
 
 @on_a_network
-def test_a_voice_goes_in_and_a_talking_picture_comes_out():
+@pytest.mark.parametrize("codec", ["video/VP8", "video/H264"])
+def test_a_voice_goes_in_and_a_talking_picture_comes_out(codec):
     async def talk():
         session, lost = LiveSession(BigTalk(), backlog=0.5), asyncio.Event()
         runner = Runner(session, VisibleLabel("AI"), "job-1", nobody)
         peer = peer_of(session.push, lambda: setattr(runner, "peer", peer), lost.set, VisibleLabel("AI"))
-        browser = BrowserPeer()
+        browser = BrowserPeer(codec)
         await browser.accept(await peer.answer(await browser.offer()))
         runner.start()
         try:
