@@ -61,9 +61,9 @@ def agreement(made: np.ndarray, real: np.ndarray) -> tuple[float, float, int]:
     return float(at[REACH]), float(at[best]), best - REACH
 
 
-def live(ears: Ears, sound: np.ndarray, look_ahead: float) -> np.ndarray:
+def live(ears: Ears, sound: np.ndarray, look_ahead: float, block: int = RATE // 10) -> np.ndarray:
     stream = ears.stream(look_ahead)
-    rows = [stream.push(sound[at : at + RATE // 10]) for at in range(0, len(sound), RATE // 10)]
+    rows = [stream.push(sound[at : at + block]) for at in range(0, len(sound), block)]
     return np.concatenate([*rows, stream.flush()])
 
 

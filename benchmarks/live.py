@@ -1,8 +1,9 @@
-"""How soon a streamed video plays; how late live frames are, and whether live lips are worth the offline ones.
+"""How soon a streamed video plays; how late live frames are, and how far live lips agree with the offline ones.
 
     python -m benchmarks.live stream --portrait P --audio A [--seconds 10 600]
     python -m benchmarks.live talk --portrait P --audio A [--seconds 600] [--wall]
     python -m benchmarks.live lips --shared ../shared
+    python -m benchmarks.live ahead --audio A [--seconds 20]
 
 Each prints one line of JSON. `--audio` is repeated until it is long enough. Wall times are of this machine as busy as
 it is; `processor` is the time that its cores worked, which others at work hardly change. `talk` runs against a clock of
@@ -31,13 +32,16 @@ import torch
 from sonic_core import Audio, SonicPipeline
 from sonic_core.disclosure.label import VisibleLabel
 from sonic_core.live.fragments import Fragmenter
-from sonic_core.live.pace import Pace
+from sonic_core.live.pace import BLOCK, Pace
 from sonic_core.live.session import LiveSession
 from sonic_core.live.sound import FPS
 from sonic_core.media.audio import load_audio
 from sonic_core.media.hls import PLAYLIST, save_stream, segments
 
 EXAMPLE = Path(__file__).parent.parent / "web" / "samples" / "sonic_portrait.jpg"
+
+
+CLOSED = 0.004  # opening, in heights of a face, below which lips are closed
 
 
 class Enough(Exception):
@@ -122,7 +126,7 @@ def run_talk(args: argparse.Namespace) -> dict[str, object]:
     sleep: Callable[[float], None] = time.sleep if args.wall else own.sleep
     torch.set_num_threads(1)
     pipe = SonicPipeline.from_pretrained("lite")
-    session = LiveSession(pipe.talk(args.portrait, "fast"), backlog=0.5)
+    session = LiveSession(pipe.talk(args.portrait, "fast", min_resolution=args.size), backlog=0.5)
     fragments = Fragmenter(session.talk.size, VisibleLabel("en"))
     audio = load_audio(args.audio)
     sound = repeated(Audio(audio.samples.mean(0, keepdims=True), audio.rate), args.seconds).samples[0]
@@ -185,6 +189,29 @@ def run_lips(args: argparse.Namespace) -> dict[str, object]:
     return {"clips": len(found), "offline": round(float(offline_mean), 3), "live": round(float(live_mean), 3)}
 
 
+def run_ahead(args: argparse.Namespace) -> dict[str, object]:
+    """Live lips against the lips that the whole sound gives, for several look-aheads; knows no real lips."""
+    from benchmarks.lite_ears import live, opening
+    from sonic_core.engines.lite.ears import SAMPLES
+    from sonic_core.engines.lite.motion import MotionModel
+    from sonic_core.media.audio import speech_waveform
+
+    torch.set_num_threads(1)
+    ears = MotionModel.from_folder().ears
+    speech = speech_waveform(repeated(load_audio(args.audio), args.seconds), 16000)
+    whole = opening(ears, ears.articulate(speech, len(speech) // SAMPLES))
+    closed = whole < CLOSED
+    found: dict[str, object] = {"seconds": args.seconds, "closed_frames": int(closed.sum())}
+    for seconds in (0.08, 0.12, 0.16, 0.2, 0.24):
+        made = opening(ears, live(ears, speech, seconds, block=BLOCK * SAMPLES))[: len(whole)]
+        agreement = float(np.corrcoef(made, whole)[0, 1])
+        found[f"{seconds}"] = {
+            "correlation": round(agreement, 3),
+            "closed": round(float((made[closed] < CLOSED).mean()), 2),
+        }
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -197,11 +224,16 @@ def main() -> None:
     talk.add_argument("--portrait", type=Path, required=True)
     talk.add_argument("--audio", type=Path, required=True)
     talk.add_argument("--seconds", type=float, default=600.0)
+    talk.add_argument("--size", type=int, default=512, help="shorter side of the picture (512)")
     talk.add_argument("--wall", action="store_true", help="by the clock on the wall, on an idle machine")
     talk.set_defaults(run=run_talk)
     lips = commands.add_parser("lips", help="live lips against offline ones")
     lips.add_argument("--shared", type=Path, required=True)
     lips.set_defaults(run=run_lips)
+    ahead = commands.add_parser("ahead", help="what looking ahead is worth")
+    ahead.add_argument("--audio", type=Path, required=True)
+    ahead.add_argument("--seconds", type=float, default=20.0)
+    ahead.set_defaults(run=run_ahead)
     args = parser.parse_args()
     sys.stdout.write(json.dumps(args.run(args)) + "\n")
 

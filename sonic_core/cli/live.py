@@ -1,4 +1,4 @@
-"""The command `live`: a photo that speaks for as long as there is sound, to a platform, a socket or a file."""
+"""The command `live`: a photo speaks for as long as there is sound, to a platform, an address or a file."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     Frames = Generator[LiveFrame, None, None]
 
-AHEAD = 2.0  # seconds of a file's sound that are read before they are spoken
+AHEAD = 2.0  # seconds of sound that may wait to be spoken before more is read
 MICROPHONE_BACKLOG = 0.5
-READER_SECONDS = 2.0  # that the thread which reads the sound is given to end
+READER_SECONDS = 2.0  # the longest wait for the thread that reads the sound
 
 
 def add_parser(subparsers: Any) -> None:
@@ -95,7 +95,7 @@ def interrupt_sets(stop: threading.Event) -> Iterator[None]:
 
 
 def pieces_from(args: argparse.Namespace, stop: threading.Event) -> Pieces:
-    """The sound that the options ask for, until `stop` is set. Raises SonicError."""
+    """Open the sound that the options name; it ends when `stop` is set. Raises SonicError."""
     from sonic_core.live import sources
 
     if args.audio_from == ["mic"]:
@@ -144,9 +144,9 @@ def to_address(frames: Frames, size: tuple[int, int], address: str, label: Visib
 
 
 def paced_frames(session: LiveSession, pieces: Pieces, stop: threading.Event) -> Frames:
-    """Moments at the pace of the clock while a thread reads the sound; ends when all of it was spoken or `stop` is set.
+    """Yield moments at the pace of the clock while a thread reads the sound, until all is spoken or `stop` is set.
 
-    Closing it sets `stop`, so that no thread is left reading when the process ends.
+    Closing the generator sets `stop`, so that no thread is still reading when the process ends.
     """
     from sonic_core.live.pace import Pace
     from sonic_core.live.sound import RATE

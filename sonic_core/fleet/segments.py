@@ -16,14 +16,14 @@ from sonic_core.storage.store import StorageError, Store
 
 logger = logging.getLogger(__name__)
 
-# A segment never changes, a growing playlist every second. Not longer: a CDN may give out what it keeps although the
-# consent has been withdrawn, as long as its link is good.
+# A segment never changes; the playlist grows every second. Not longer, since a CDN may serve what it keeps after the
+# consent was withdrawn.
 SEGMENT_CACHE, PLAYLIST_CACHE = "max-age=600, immutable", "max-age=1"
 TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".mp4": "video/mp4", ".m4s": "video/iso.segment"}
 
 
 class SegmentUpload:
-    """A context manager: when it ends, no upload is under way. `key_of` gives the key of a file's object."""
+    """A context manager that ends with no upload under way. `key_of` gives the object's key for a file name."""
 
     def __init__(self, store: Store, key_of: Callable[[str], str]):
         self._store, self._key_of = store, key_of
@@ -40,7 +40,7 @@ class SegmentUpload:
         self._thread.shutdown()
 
     def update(self, folder: Path) -> None:
-        """Upload what a stream's folder has gained, unless an upload is under way. Quick when there is nothing new."""
+        """Upload what was added to the stream's folder, unless an upload is under way. Cheap when nothing was."""
         if self.broken or (self._running is not None and not self._running.done()):
             return
         try:
@@ -52,7 +52,7 @@ class SegmentUpload:
             self._running = self._thread.submit(self._upload, folder, text)
 
     def finish(self, folder: Path) -> None:
-        """Upload the last segments and the playlist with its end; waits for it."""
+        """Upload the last segments and the finished playlist, and wait for that."""
         if self._running is not None:
             self._running.result()
         self.update(folder)

@@ -1,1 +1,1 @@
-"""A photo that speaks while the sound comes in: `session` is the core, `pace` its clock, `encoder` its way out."""
+"""Live talks: a photo speaks while the sound comes in. `session` is the core, `pace` the clock, `encoder` an output."""

@@ -1,7 +1,7 @@
-"""Moments into a container as they come: H.264 without delay, AAC, a label in the picture, a record in the metadata.
+"""Encodes moments into a container as they come: H.264 without delay, AAC, the label and the record.
 
-A file, a socket and a server that takes RTMP differ in their container only. A picture that was left out leaves a gap
-in the picture's time stamps; the sound has none.
+A file, a socket and an RTMP server differ only in their container. A picture that was left out leaves a gap in the time
+stamps of the video; the sound has no gaps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sonic_core.live.pace import LiveFrame
 from sonic_core.live.sound import FPS, FRAME, RATE
 from sonic_core.media.encoding import BT709, FULL_RANGE, LIMITED_RANGE
 
-KEY_SECONDS = 2  # between key frames: what who joins late waits at most
+KEY_SECONDS = 2  # between key frames: the longest that a viewer who joins late waits
 X264 = {
     "preset": "veryfast",
     "tune": "zerolatency",
@@ -31,12 +31,12 @@ X264 = {
 
 
 def even(size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) less the last column and row of odd sides: codecs halve the colour's resolution."""
+    """Return (width, height) without the last column or row of odd sides: codecs halve the resolution of colour."""
     return size[0] & ~1, size[1] & ~1
 
 
 class Label:
-    """The visible label, laid over uint8 pictures of one size. `seconds` as in `VisibleLabel`."""
+    """Draws the visible label on uint8 pictures of one size, for the first `VisibleLabel.seconds` of a talk."""
 
     def __init__(self, visible: VisibleLabel, size: tuple[int, int]):
         colour, cover = draw(visible, *size)
@@ -46,7 +46,7 @@ class Label:
         self.frames = math.inf if visible.seconds is None else math.ceil(visible.seconds * FPS)
 
     def on(self, picture: np.ndarray, index: int) -> np.ndarray:
-        """The picture of frame `index`: a copy with the label on it, or itself once the label has stood long enough."""
+        """Return the picture of frame `index` with the label on it, or unchanged after the label's time."""
         if index >= self.frames:
             return picture
         marked = picture.copy()
@@ -69,11 +69,11 @@ class LiveEncoder:
         context.color_range = LIMITED_RANGE
         self.audio = container.add_stream("aac", rate=RATE, layout="mono")
         self.audio.bit_rate = 96_000
-        self.first: int | None = None  # the moment that became second 0 of this container
-        self._next_key = 0  # by time and not by count: pictures may be left out
+        self.first: int | None = None  # index of the moment at second 0 of this container
+        self._next_key = 0  # counted in time, not in pictures, which may be left out
 
     def write(self, shown: LiveFrame) -> None:
-        """Encode a moment and hand it to the muxer. Raises av.FFmpegError when the other side is gone."""
+        """Encode a moment and write it. Raises av.FFmpegError when the receiver is gone."""
         if self.first is None:
             if shown.picture is None:
                 return
@@ -97,7 +97,7 @@ class LiveEncoder:
         self.container.mux(self.audio.encode(sound))
 
     def finish(self) -> None:
-        """What the encoders still hold."""
+        """Write what the encoders still hold."""
         if self.first is not None:
             self.container.mux(self.video.encode(None))
             self.container.mux(self.audio.encode(None))

@@ -1,4 +1,4 @@
-"""A talk as pieces of one endless MP4 for Media Source Extensions: an init segment, then a fragment for each block."""
+"""Writes a talk as one endless MP4 for Media Source Extensions: an init segment, then a fragment for each block."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIME = 'video/mp4; codecs="avc1.64001f, mp4a.40.2"'
 
 
 class Sink:
-    """What the muxer wrote since it was asked last."""
+    """Keeps what the muxer writes until `taken` asks for it."""
 
     def __init__(self) -> None:
         self.written = bytearray()
@@ -28,7 +28,7 @@ class Sink:
 
 
 class Fragmenter:
-    """Moments in, bytes out; they make one MP4 when they are joined."""
+    """Turns moments into bytes, which joined make one MP4."""
 
     def __init__(self, size: tuple[int, int], label: VisibleLabel | None, job_id: str = ""):
         self.sink = Sink()
@@ -45,12 +45,12 @@ class Fragmenter:
         self.encoder = LiveEncoder(self.container, size, label, job_id)
 
     def write(self, shown: LiveFrame) -> bytes:
-        """The bytes that a moment completed, perhaps none."""
+        """Encode a moment and return the bytes that it completed, perhaps none."""
         self.encoder.write(shown)
         return self.sink.taken()
 
     def close(self) -> bytes:
-        """The last bytes."""
+        """Finish the file and return its last bytes."""
         self.encoder.finish()
         self.container.close()
         return self.sink.taken()

@@ -1,7 +1,7 @@
-"""Moments at the pace of a clock: as many frames as time has passed, pictures left out rather than shown late.
+"""Gives a talk its clock: as many frames as time has passed, and no picture rather than a late one.
 
 Sound is never left out and never shifted: frame n and its sound belong to second n / 25 of the talk, so they cannot
-drift apart. What can happen is that the whole is late; `Pace.behind` says by how much.
+drift apart. The talk as a whole can be late; `Pace.behind` says by how much.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 from sonic_core.live.session import LiveSession, Moment
 from sonic_core.live.sound import FPS, FRAME, GATHERED
 
-BLOCK = 4  # frames that are heard at once
-LATE = 0.25  # seconds after its time at which a picture is not drawn any more
-LOST = 2.0  # seconds behind at which the clock starts again: the machine slept
+BLOCK = 4  # frames that the ears hear at a time
+LATE = 0.25  # seconds after its time from which on a picture is left out
+LOST = 2.0  # seconds behind from which on the clock starts anew, as after the machine slept
 
 
 @dataclass
 class LiveFrame:
-    """A moment with its picture: uint8 (height, width, 3), or None where it was left out."""
+    """A moment and its picture: uint8 (height, width, 3), or None if it was left out."""
 
     moment: Moment
     picture: np.ndarray | None
@@ -34,11 +34,11 @@ class Pace:
     def __init__(self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep):
         self.clock, self.sleep = clock, sleep
         self.started: float | None = None
-        self.behind = 0.0  # seconds that the last frame was made after its block had been heard
+        self.behind = 0.0  # seconds between the end of a block's sound and its last frame
         self.shown = self.left_out = self.restarts = 0
 
     def frames(self, session: LiveSession, ended: Callable[[], bool]) -> Generator[LiveFrame, None, None]:
-        """Moments as they fall due, until `ended` says so."""
+        """Yield moments as they fall due, until `ended()` is true."""
         heard = 0
         self.started = self.clock()
         while not ended():
@@ -53,7 +53,7 @@ class Pace:
 
     def _shown(self, session: LiveSession, moment: Moment, due: float) -> LiveFrame:
         self.behind = max(0.0, self.clock() - due)
-        if self.behind > LATE and moment.index % FPS:  # one a second comes anyway
+        if self.behind > LATE and moment.index % FPS:  # one picture a second comes in any case
             self.left_out += 1
             return LiveFrame(moment, None)
         self.shown += 1
@@ -61,7 +61,7 @@ class Pace:
 
 
 def unpaced(session: LiveSession, pieces: Iterable[tuple[np.ndarray, int]]) -> Generator[LiveFrame, None, None]:
-    """All moments of pieces of sound (samples, rate), as fast as they can be made."""
+    """Yield all moments of the pieces (samples, rate) as fast as they can be made."""
     for samples, rate in pieces:
         session.push(samples, rate)
         while session.queue.waiting >= BLOCK * FRAME + GATHERED:

@@ -1,7 +1,7 @@
-"""A talk over WebRTC: sound of a browser's microphone in, pictures and Opus out. Needs aiortc, the extra `webrtc`.
+"""Carries a talk over WebRTC: a browser's microphone in, pictures and Opus out. Needs aiortc, the extra `webrtc`.
 
-The browser makes the offer and this side answers it; how the two texts travel is the caller's business. Pictures go out
-as VP8, which costs a third of aiortc's H.264 to encode and every browser plays; H.264 where a peer takes nothing else.
+The browser makes the offer and this side answers; the caller transports both texts. Pictures are sent as VP8, which
+every browser plays and which takes a third of the time of aiortc's H.264 to encode; a peer without VP8 gets H.264.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ logger = logging.getLogger(__name__)
 PACKET = RATE // 50  # samples of one Opus packet
 WAITING = {"video": FPS, "audio": 50}  # frames that may wait to be encoded: one second
 MAX_OFFER = 64_000  # characters
-MAX_CANDIDATES = 32  # addresses that an offer may name; each is sent a few packets
+MAX_CANDIDATES = 32  # addresses that an offer may name; each of them is sent packets
 DEAD = ("failed", "closed")
 
 
 class OutgoingTrack(MediaStreamTrack):
-    """Frames on their way to the encoder. Where it is too slow the oldest go, so memory stays constant."""
+    """Holds frames for aiortc's encoder. When that is too slow it drops the oldest, so memory stays constant."""
 
     def __init__(self, kind: str):
         super().__init__()
@@ -54,14 +54,14 @@ class OutgoingTrack(MediaStreamTrack):
         self.frames.put_nowait(frame)
 
     async def recv(self) -> Any:
-        """The next frame, as aiortc asks for it."""
+        """Wait for the next frame; aiortc calls this."""
         if self.readyState != "live":
             raise MediaStreamError
         return await self.frames.get()
 
 
 class Peer:
-    """The other side of one talk. Every method but `write` belongs to the event loop that made it."""
+    """The connection to the other side of one talk. Call every method but `write` on the event loop that made it."""
 
     def __init__(
         self,
@@ -72,10 +72,10 @@ class Peer:
         on_lost: Callable[[], None],
         ice_servers: Sequence[dict[str, Any]] = (),
     ):
-        """`on_sound(samples, rate)` gets the microphone's sound; `on_lost` is called once, if ever, after a connection.
+        """`on_sound(samples, rate)` gets the microphone's sound; `on_lost` is called when a connection has ended.
 
-        `ice_servers` are the STUN and TURN servers, as a browser's RTCPeerConnection takes them; none by default, so
-        that nobody outside is asked.
+        `ice_servers` are STUN and TURN servers as a browser's RTCPeerConnection takes them. There are none by default,
+        so no outside server is asked.
         """
         self.size, self.label = even(size), Label(label, even(size)) if label is not None else None
         self.on_sound, self.on_connected, self.on_lost = on_sound, on_connected, on_lost
@@ -85,12 +85,12 @@ class Peer:
         self.connection.on("connectionstatechange", self._changed)
         self.connection.on("track", self._hear)
         self.video, self.audio = OutgoingTrack("video"), OutgoingTrack("audio")
-        self.first: int | None = None  # the moment that became second 0 of this connection
+        self.first: int | None = None  # index of the moment at second 0 of this connection
         self.connected = False
         self._listening: asyncio.Task[None] | None = None
 
     async def answer(self, offer: str) -> str:
-        """The answer to an offer, both SDP. Raises InputError for an offer that cannot be met."""
+        """Return the answer to an offer, both in SDP. Raises InputError for an offer that cannot be met."""
         if len(offer) > MAX_OFFER or offer.count("a=candidate") > MAX_CANDIDATES:
             raise InputError(f"The offer has {len(offer)} characters or too many candidates; send one browser's offer.")
         try:
@@ -105,13 +105,13 @@ class Peer:
             await self.connection.setLocalDescription()
         except InputError:
             raise
-        except Exception as error:  # what aiortc raises for a damaged offer depends on where it is damaged
+        except Exception as error:  # aiortc raises many kinds of error for a damaged offer
             logger.info("an offer was refused: %r", error)
             raise InputError("The offer cannot be met: it is damaged, or has no codec that is known here.") from error
         return self.connection.localDescription.sdp
 
     def write(self, shown: LiveFrame) -> None:
-        """Send a moment. From any thread; never waits."""
+        """Send a moment. May be called from any thread and never waits."""
         if self.first is None:
             if shown.picture is None:
                 return
@@ -125,7 +125,7 @@ class Peer:
             if self.label is not None:
                 picture = self.label.on(picture, index)
             frames.append((self.video, video_frame(picture, index)))
-        with suppress(RuntimeError):  # the loop has ended, and the talk with it
+        with suppress(RuntimeError):  # the loop, and with it the talk, has ended
             self.loop.call_soon_threadsafe(self._put, frames)
 
     async def close(self) -> None:
@@ -154,14 +154,14 @@ class Peer:
 
     async def _listen(self, track: MediaStreamTrack) -> None:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-        with suppress(MediaStreamError):  # the other side has stopped
+        with suppress(MediaStreamError):  # the other side has stopped sending
             while True:
                 for part in resampler.resample(await track.recv()):  # type: ignore[arg-type]  # audio, as asked for
                     self.on_sound(part.to_ndarray()[0], RATE)
 
 
 def sound_frames(sound: np.ndarray, index: int) -> list[av.AudioFrame]:
-    """The sound (FRAME,) of moment `index` as frames of one Opus packet each."""
+    """Cut the sound (FRAME,) of moment `index` into frames of one Opus packet each."""
     samples = (sound.clip(-1, 1) * 32767).astype(np.int16)
     frames = []
     for start in range(0, len(samples), PACKET):
@@ -173,7 +173,7 @@ def sound_frames(sound: np.ndarray, index: int) -> list[av.AudioFrame]:
 
 
 def video_frame(picture: np.ndarray, index: int) -> av.VideoFrame:
-    """The uint8 picture (height, width, 3) of moment `index` in BT.601, which browsers take VP8 to be."""
+    """Convert the uint8 picture (height, width, 3) of moment `index` to BT.601, which browsers take VP8 to be."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(format="yuv420p")
     frame.pts, frame.time_base = index, Fraction(1, FPS)
     return frame

@@ -1,4 +1,4 @@
-"""A talk sent to a server that takes RTMP, to a UDP address, or into a file."""
+"""Sends a talk to an RTMP server or a UDP address."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 FORMATS = {"rtmp": "flv", "rtmps": "flv", "udp": "mpegts", "srt": "mpegts"}
 OPEN_SECONDS = 10.0
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # between two tries to connect again
+FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between two tries to connect
 
 
 def scheme(target: str) -> str | None:
-    """The scheme of an address that can be pushed to; None for a file. Raises OutputError for another address."""
+    """Return the scheme of an address that can be pushed to, None for a file. Raises OutputError for anything else."""
     before, mark, _ = target.partition("://")
     if not mark:
         if Path(target).suffix.lower() != ".mp4":
@@ -35,12 +35,14 @@ def scheme(target: str) -> str | None:
 
 
 def shortened(target: str) -> str:
-    """An address without its last part, which on most platforms is the secret stream key."""
+    """Return an address without its last part, which on most platforms is the secret stream key."""
     return target.rpartition("/")[0] + "/..." if "://" in target else target
 
 
 class Push:
-    """Moments to an address. A connection that breaks is opened again, later each time; meanwhile moments are lost."""
+    """Sends moments to an address. It opens a broken connection again after longer and longer waits and loses the
+    moments in between.
+    """
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class Push:
         self._open()
 
     def write(self, shown: LiveFrame) -> None:
-        """Send a moment, or lose it while there is no connection."""
+        """Send a moment; lose it while there is no connection."""
         if self.encoder is None and self.clock() >= self._next:
             try:
                 self._open()
@@ -91,7 +93,7 @@ class Push:
                 self.target, "w", format=self.format, container_options=options, timeout=(OPEN_SECONDS, OPEN_SECONDS)
             )
             self.encoder = LiveEncoder(self.container, self.size, self.label)
-            if self.format == "mpegts":  # carries no other metadata
+            if self.format == "mpegts":  # MPEG-TS has no other metadata
                 self.container.metadata["service_name"] = f"{RECORD_KEY} {record()}"
             self.container.start_encoding()
         except (av.FFmpegError, OSError) as error:

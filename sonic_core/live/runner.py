@@ -1,4 +1,4 @@
-"""A talk on a thread of its own: sound in from anywhere, fragments of an MP4 out, or frames to a WebRTC peer."""
+"""Runs a talk on a thread of its own, which writes fragments of an MP4 or sends frames to a WebRTC peer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Runner(threading.Thread):
-    """Calls `on_data` with bytes as they come, and once with None at the end."""
+    """Calls `on_data` with bytes as they are written, and once with None at the end."""
 
     def __init__(
         self, session: LiveSession, label: VisibleLabel, talk_id: str, on_data: Callable[[bytes | None], None]
@@ -29,11 +29,11 @@ class Runner(threading.Thread):
         super().__init__(name=f"talk-{talk_id}", daemon=True)
         self.session, self.label, self.talk_id, self.on_data = session, label, talk_id, on_data
         self.pace = Pace()
-        self.peer: Peer | None = None  # takes the frames in place of `on_data` as soon as it is there
+        self.peer: Peer | None = None  # once set, it gets the frames and `on_data` gets nothing
         self._stop_asked = threading.Event()
 
     def stop(self) -> None:
-        """End within a block."""
+        """End the talk within a block of frames."""
         self._stop_asked.set()
 
     def run(self) -> None:
@@ -46,7 +46,7 @@ class Runner(threading.Thread):
                     elif data := fragments.write(shown):
                         self.on_data(data)
             self.on_data(fragments.close())
-        except Exception:  # the outermost frame of a thread: whatever went wrong must be seen and end the talk
+        except Exception:  # nothing above this thread would log it
             logger.exception("talk %s failed", self.talk_id)
         finally:
             self.on_data(None)

@@ -1,8 +1,8 @@
-"""The core of every live road: pieces of sound in, moments of video out, in order and without the time of day.
+"""The core of every live talk: takes pieces of sound and gives moments of video, in order and without a clock.
 
-A session is asked for frames; it never waits. Where no sound is left it gives silence, and the face lives on. Sound
-leaves it with the picture that belongs to it, later than it came by the look-ahead of the ears. The same pushes between
-the same calls give the same moments.
+The caller asks a session for frames; it never waits. When no sound is left it gives silence, and the face lives on.
+Sound leaves it together with its picture, delayed by the look-ahead of the ears. The same pushes between the same calls
+give the same moments.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sonic_core.live.sound import FRAME, SoundQueue, ToSpeech, ramp
 Event = Literal["speaking", "idle", "interrupted"]
 
 LOUD = 10 ** (-45 / 20)  # root mean square above which a frame counts as speech
-HELD = 10  # frames that a pause in speech may last
+HELD = 10  # frames that a pause may last and still be part of the speech
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One frame that is due: its number, its motion, its sound (FRAME,), and whether somebody speaks in it."""
+    """One video frame: its number, its row of motion, its sound (FRAME,), and whether somebody speaks in it."""
 
     index: int
     row: np.ndarray
@@ -43,24 +43,24 @@ class LiveSession:
         self.talk, self.on_event = talk, on_event
         self.queue = SoundQueue(backlog)
         self._to_speech = ToSpeech()
-        self._lock = threading.Lock()  # of everything but the queue
-        self._queue_lock = threading.Lock()  # apart, so that a push never waits until the ears have listened
-        self._held: deque[np.ndarray] = deque()  # sound whose pictures are not final
+        self._lock = threading.Lock()  # guards everything but the queue
+        self._queue_lock = threading.Lock()  # a lock of its own: a push never waits for the ears
+        self._held: deque[np.ndarray] = deque()  # sound whose motion is not final
         self._index, self._quiet = 0, HELD + 1
-        self._muted = 0  # moments to come that were interrupted
+        self._muted = 0  # how many coming moments were interrupted
 
     def push(self, samples: np.ndarray, rate: int) -> None:
-        """Mono float samples (n,) in [-1, 1]. Raises InputError."""
+        """Append mono float samples (n,) in [-1, 1] at `rate` Hz. Raises InputError."""
         with self._queue_lock:
             self.queue.push(samples, rate)
 
     def end(self) -> None:
-        """What was pushed is all there is for now."""
+        """Say that nothing follows for now, so that what waits is spoken at once."""
         with self._queue_lock:
             self.queue.end()
 
     def interrupt(self) -> None:
-        """Drop everything that was not shown yet and close the mouth."""
+        """Drop all sound that was not shown yet and close the mouth."""
         with self._lock:
             with self._queue_lock:
                 spoke = self._quiet <= HELD or self.queue.waiting > 0
@@ -77,7 +77,7 @@ class LiveSession:
             self.on_event("interrupted")
 
     def advance(self, frames: int) -> list[Moment]:
-        """Listen to the next `frames` frames of sound, or silence: the moments that became final."""
+        """Listen to the next `frames` frames of sound, or to silence, and return the moments that became final."""
         with self._lock:
             with self._queue_lock:
                 sounds = list(self.queue.take(frames))
@@ -87,12 +87,12 @@ class LiveSession:
         return [self._moment(row, sound) for row, sound in zip(rows, ready, strict=True)]
 
     def pending(self) -> int:
-        """Frames of sound that were taken in and have not come out, those that wait included."""
+        """How many frames of sound were pushed and have not come out yet."""
         with self._lock:
             return len(self._held) + -(-self.queue.waiting // FRAME)
 
     def silent(self) -> bool:
-        """Whether nothing waits to be spoken and what was spoken has come out."""
+        """Whether no sound waits and all that was spoken has come out."""
         with self._lock:
             return not self.queue.waiting and not any(sound.any() for sound in self._held)
 

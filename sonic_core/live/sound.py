@@ -1,7 +1,7 @@
-"""Sound that comes in pieces of any size and rate, given out a frame at a time.
+"""Takes sound in pieces of any size and rate and gives it out one video frame at a time.
 
-Inside everything is mono at 48 kHz, what Opus and AAC like; the ears get 16 kHz. A queue that has run empty waits until
-a little has gathered, so that a network that stutters is heard as one short pause and not as a crackle.
+Everything inside is mono at 48 kHz, which suits Opus and AAC; the ears get 16 kHz. After the queue has run empty it
+waits until a little sound has gathered, so that a stuttering network is heard as one short pause and not as a crackle.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from sonic_core.errors import InputError
 
 RATE = 48_000
 FPS = 25
-FRAME = RATE // FPS  # samples of one frame
-GATHERED = RATE * 6 // 100  # samples that wait before a silent queue begins to speak
-PATIENCE = 3  # calls for which too little sound waits for more
-FADE = RATE // 200  # samples of the ramp where sound begins or breaks off
+FRAME = RATE // FPS  # samples in one video frame
+GATHERED = RATE * 6 // 100  # samples that must wait before a silent queue begins to speak
+PATIENCE = 3  # calls after which the queue speaks even though less has gathered
+FADE = RATE // 200  # samples over which sound fades in where it begins and out where it breaks off
 MAX_QUEUED = 300 * RATE
 LOWEST_RATE, HIGHEST_RATE = 8000, 192_000
 
 
 class SoundQueue:
-    """Pieces in, frames of FRAME samples out; silence where there is nothing."""
+    """Takes pieces and gives out frames of FRAME samples, silent ones where nothing waits."""
 
     def __init__(self, backlog: float | None = None):
-        """`backlog`: seconds beyond which waiting sound is dropped, for a microphone; None keeps all, for speech."""
+        """Sound that waits longer than `backlog` seconds is dropped, as a microphone needs; None keeps everything."""
         self.limit(backlog)
         self.speaking = False
         self.dropped = 0  # samples
@@ -42,15 +42,15 @@ class SoundQueue:
 
     @property
     def waiting(self) -> int:
-        """Samples in the queue."""
+        """How many samples wait in the queue."""
         return self._waiting
 
     def limit(self, backlog: float | None) -> None:
-        """Change the backlog."""
+        """Set the backlog, in seconds."""
         self.backlog = None if backlog is None else round(backlog * RATE)
 
     def push(self, samples: np.ndarray, rate: int) -> None:
-        """Mono float samples (n,) in [-1, 1] at `rate` Hz. Raises InputError for what is no sound or too much of it."""
+        """Append mono float samples (n,) in [-1, 1] at `rate` Hz. Raises InputError for bad samples or too many."""
         part = self._resampled(checked(samples, rate), rate)
         if self._waiting + len(part) > MAX_QUEUED:
             raise InputError(f"more than {MAX_QUEUED // RATE} s of sound wait to be spoken; send it more slowly")
@@ -60,7 +60,7 @@ class SoundQueue:
             self._ended = False
 
     def end(self) -> None:
-        """Nothing follows what was pushed: it is given out without waiting for more."""
+        """Say that nothing follows for now, so that what waits is given out without waiting for more."""
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(np.zeros(0, np.float32), last=True)
             self._parts.append(rest)
@@ -69,12 +69,12 @@ class SoundQueue:
         self._ended = True
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Forget everything that waits."""
         self._parts.clear()
         self._waiting, self.speaking, self._resampler, self._rate = 0, False, None, RATE
 
     def take(self, frames: int = 1) -> np.ndarray:
-        """The next frames: float32 (frames, FRAME)."""
+        """Remove and return the next frames: float32 (frames, FRAME)."""
         count = frames * FRAME
         if self.backlog is not None and self._waiting > self.backlog + count:
             surplus = self._waiting - GATHERED - count
@@ -88,14 +88,14 @@ class SoundQueue:
         sound[: len(part)] = part
         if begins:
             sound[:FADE] *= ramp()
-        if len(part) < count:  # it has run dry
+        if len(part) < count:  # the queue has run dry
             self.speaking = False
             end = min(FADE, len(part))
             sound[len(part) - end : len(part)] *= ramp()[::-1][FADE - end :]
         return sound.reshape(frames, FRAME)
 
     def _begins(self, count: int) -> bool:
-        """Whether enough has gathered to speak `count` samples and a little more; or it has waited long enough."""
+        """Whether `count` samples and a little more have gathered, or the queue has waited long enough."""
         if self._waiting >= GATHERED + count or (self._ended and self._waiting):
             return True
         self._patience = self._patience - 1 if self._waiting else PATIENCE
@@ -123,7 +123,7 @@ class SoundQueue:
 
 
 def checked(samples: np.ndarray, rate: int) -> np.ndarray:
-    """float32 (n,), clipped. Raises InputError."""
+    """Return the samples as float32 (n,), clipped to [-1, 1]. Raises InputError for a bad rate, shape or value."""
     if isinstance(rate, bool) or not isinstance(rate, int) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise InputError(f"the sound's rate is {rate!r}; give whole Hz from {LOWEST_RATE} to {HIGHEST_RATE}")
     array = np.asarray(samples, np.float32)
@@ -135,12 +135,12 @@ def checked(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def ramp() -> np.ndarray:
-    """(FADE,) from 0 to 1."""
+    """Return a fade-in, float32 (FADE,), from 0 to 1."""
     return np.linspace(0, 1, FADE, dtype=np.float32)
 
 
 class ToSpeech:
-    """48 kHz to the 16 kHz of the ears, frame by frame: FRAME samples in, a third of them out, 0.6 ms later."""
+    """Resamples 48 kHz to the 16 kHz of the ears frame by frame: FRAME samples in, a third of them out, 0.6 ms late."""
 
     STEP = RATE // SPEECH_RATE
 

@@ -1,4 +1,4 @@
-"""Where live sound comes from: files one after another, standard input, a microphone. Pieces (samples, 48 kHz)."""
+"""Reads live sound from files one after another, from standard input or from a microphone, as (samples, 48000)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MICROPHONES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "
 
 
 def playlist(paths: Sequence[str | os.PathLike[str]], loop: bool = False) -> Pieces:
-    """The sound of files one after another, for ever when `loop`. Raises InputError for one that cannot be read."""
+    """Yield the sound of the files in turn, for ever if `loop`. Raises InputError at once for an unreadable one."""
     files = [existing_file(path, "audio") for path in paths]
     for file in files:  # an unreadable last file must not end a night's stream
         next(decoded(file), None)
@@ -39,7 +39,7 @@ def playlist(paths: Sequence[str | os.PathLike[str]], loop: bool = False) -> Pie
 
 
 def decoded(path: str | os.PathLike[str]) -> Pieces:
-    """The sound of a file, read as it is needed. Raises InputError."""
+    """Yield the sound of a file, read as it is needed. Raises InputError."""
     name = repr(str(path))
     try:
         with open_media(path) as container:
@@ -49,23 +49,25 @@ def decoded(path: str | os.PathLike[str]) -> Pieces:
 
 
 class Pipe:
-    """A file descriptor to read from until `stop` is set: a read that waits for ever would hold up the exit."""
+    """A file descriptor that reads as ended once `stop` is set: an endless read would hold up the exit."""
 
     def __init__(self, descriptor: int, stop: threading.Event):
         self.descriptor, self.stop = descriptor, stop
 
     def read(self, count: int) -> bytes:
-        """What has come, at most `count` bytes; nothing at the end or when it was stopped."""
+        """Return what has come, at most `count` bytes, and b"" at the end or when `stop` is set."""
         while not self.stop.is_set():
-            if sys.platform == "win32" or select.select([self.descriptor], [], [], 0.1)[0]:  # there for sockets only
+            if (
+                sys.platform == "win32" or select.select([self.descriptor], [], [], 0.1)[0]
+            ):  # it has select for sockets only
                 return os.read(self.descriptor, count)
         return b""
 
 
 def standard_input(stop: threading.Event) -> Pieces:
-    """What comes in on standard input: any container that can be read without seeking, such as WAV, Ogg or MP3.
+    """Yield the sound on standard input until `stop` is set, in any container that needs no seeking (WAV, Ogg, MP3).
 
-    Ends when `stop` is set. Raises InputError.
+    Raises InputError.
     """
     try:
         with av.open(Pipe(sys.stdin.fileno(), stop)) as container:
@@ -75,7 +77,7 @@ def standard_input(stop: threading.Event) -> Pieces:
 
 
 def microphone(device: str | None = None) -> Pieces:
-    """What the microphone hears; `device` is FFmpeg's name for it. Raises InputError where there is none."""
+    """Yield what the microphone hears; `device` is FFmpeg's name for it. Raises InputError if it cannot be opened."""
     kind, usual = MICROPHONES.get(sys.platform, MICROPHONES["linux"])
     name = device or usual
     if kind not in av.formats_available:

@@ -1,4 +1,4 @@
-"""Writing a Clip as an HLS stream that plays while it is being made: CMAF segments and a playlist, by FFmpeg's muxer.
+"""Writes a Clip as an HLS stream that plays while it is being made: CMAF segments and a playlist, by FFmpeg's muxer.
 
 The folder then holds `index.m3u8`, `init.mp4` and `segment-00000.m4s` and so on, H.264 and AAC. Every segment begins
 with a key frame; the playlist only grows and ends with `#EXT-X-ENDLIST`, so a player may come at any time. There are no
@@ -33,7 +33,7 @@ def save_stream(
     crf: int = 18,
     on_frame: OnStep | None = None,
 ) -> Path:
-    """Write `clip` as an HLS stream into `folder`, which is made when it is not there: the path of the playlist.
+    """Write `clip` as an HLS stream into `folder`, which is made if need be, and return the path of the playlist.
 
     `on_frame(done, total)` is called after each frame; raising from it cancels. Raises OutputError where a stream is
     already or nothing can be written. A stream that is not finished is removed.
@@ -63,12 +63,12 @@ def save_stream(
 
 
 def segments(playlist: str) -> list[str]:
-    """The names of the segments that the text of a playlist lists, in order."""
+    """Return the names of the segments that a playlist lists, in order."""
     return [line for line in playlist.splitlines() if line and not line.startswith("#")]
 
 
 def save_plain(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
-    """A finished stream as one MP4 with its index first; nothing is encoded again."""
+    """Join a finished stream into one MP4 with its index first, without encoding anything again."""
     source = Path(folder)
     names = [INIT, *segments((source / PLAYLIST).read_text())]
     with written_whole(path) as joined:
@@ -81,7 +81,7 @@ def save_plain(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> 
 
 
 def check_folder(path: str | os.PathLike[str]) -> Path:
-    """The path of a folder that a stream may be written into. Raises OutputError where one is already."""
+    """Return the path of a folder that a stream may be written into. Raises OutputError if it holds one already."""
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"output {str(folder)!r} is a file; give a folder")
@@ -97,7 +97,7 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def _parts(folder: Path) -> list[Path]:
-    """The files of a stream in a folder, those still being written too."""
+    """Return the files of a stream in a folder, including those still being written."""
     return [part for name in (PLAYLIST, INIT, "segment-*.m4s") for part in folder.glob(f"{name}*")]
 
 

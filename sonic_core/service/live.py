@@ -1,6 +1,6 @@
-"""Live talks: a photo and a consent give a ticket, with which a WebSocket begins a talk.
+"""The routes of live talks: a photo and a consent give a ticket, and a WebSocket with the ticket begins the talk.
 
-The photo is held in memory and nothing of a talk is stored. What goes over the socket is `live_talk`'s.
+The photo is held in memory and nothing of a talk is stored. `live_talk` knows what goes over the socket.
 """
 
 import time
@@ -77,7 +77,7 @@ def router(service: Service, host: LiveHost) -> APIRouter:
 
 
 def _consent(service: Service, user: str, given: TalkBody) -> str:
-    """The id of the consent that a talk rests on, recorded now or before. Raises InputError."""
+    """Return the id of the consent that a talk rests on, recorded now or earlier. Raises InputError."""
     if (given.consent is None) == (given.consent_id is None):
         raise InputError("A talk needs the consent of the person shown: give one of consent and consent_id.")
     if given.consent is not None:

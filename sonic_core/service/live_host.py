@@ -1,4 +1,4 @@
-"""What live talks share: the engine, the places for them, and the tickets with which sockets begin."""
+"""Holds what live talks share: the engine, the places for talks, and the tickets."""
 
 import importlib.util
 import json
@@ -20,7 +20,7 @@ TICKETS = 100
 
 @dataclass(frozen=True)
 class Ticket:
-    """Lets one socket begin one talk."""
+    """Admits one socket to one talk."""
 
     user: str
     photo: np.ndarray
@@ -31,25 +31,25 @@ class Ticket:
 
 @dataclass
 class LiveHost:
-    """The talks of this process; the engine is loaded with the first one."""
+    """The talks of this process. The first one loads the engine."""
 
     load: Callable[[], Any]  # () -> SonicPipeline
     slots: Slots = field(default_factory=lambda: Slots("live talks", 1, 2))
     webrtc: bool = field(default_factory=lambda: importlib.util.find_spec("aiortc") is not None)
-    ice_servers: list[dict[str, Any]] = field(default_factory=list)  # for the service and for browsers
+    ice_servers: list[dict[str, Any]] = field(default_factory=list)  # given to browsers, too
     tickets: dict[str, Ticket] = field(default_factory=dict)
     _pipe: Any = None
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
     def pipe(self) -> Any:
-        """The SonicPipeline that all talks use."""
+        """Return the SonicPipeline that all talks use."""
         with self._loading:
             if self._pipe is None:
                 self._pipe = self.load()
         return self._pipe
 
     def issue(self, ticket: Ticket) -> str:
-        """Raises InputError where too many wait."""
+        """Return the word that redeems the ticket. Raises InputError when too many tickets wait."""
         now = time.monotonic()
         self.tickets = {word: kept for word, kept in self.tickets.items() if kept.until > now}
         if len(self.tickets) >= TICKETS:
@@ -64,7 +64,7 @@ class LiveHost:
 
 
 def ice_servers_from(text: str) -> list[dict[str, Any]]:
-    """The STUN and TURN servers in the JSON of SONIC_ICE_SERVERS, as a browser takes them. Raises SettingsError."""
+    """Read the STUN and TURN servers in the JSON of SONIC_ICE_SERVERS. Raises SettingsError."""
     try:
         servers = json.loads(text or "[]")
     except ValueError:

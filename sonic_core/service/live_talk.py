@@ -1,9 +1,9 @@
-"""One live talk over its WebSocket, from its beginning to every way in which it ends.
+"""Runs one live talk over its WebSocket, from its beginning to its end.
 
 In: binary messages of samples after {"type": "start", "rate": 48000, "format": "f32"}, and {"type": "interrupt"},
 {"type": "end"}. Out: binary pieces of one MP4, and {"type": "ready" | "speaking" | "idle" | "interrupted" | "ended"}.
-{"type": "offer", "sdp": ...} moves sound and picture to WebRTC; the socket stays, for events and as the talk's life.
-A talk ends with its socket, its peer, its consent or its time.
+{"type": "offer", "sdp": ...} moves sound and picture to WebRTC; the socket stays open for events. A talk ends with its
+socket, its peer, its consent or its time.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ from sonic_core.service.live_host import LiveHost, Ticket
 from sonic_core.settings import Settings
 
 TALK_SECONDS = 3600.0
-SILENT_SECONDS = 600.0  # without any sound, a talk ends
-CONSENT_SECONDS = 5.0  # between two looks at the consent
+SILENT_SECONDS = 600.0  # without sound, after which a talk ends
+CONSENT_SECONDS = 5.0  # between two checks of the consent
 MAX_MESSAGE = 1 << 20
-MAX_TEXT = 100_000  # characters; an offer is the longest
-MAX_WAITING = 8 << 20  # bytes of video that a slow client may leave lying
+MAX_TEXT = 100_000  # characters of a text message; an offer is the longest
+MAX_WAITING = 8 << 20  # bytes of video that a slow client may leave unread
 FORMATS: dict[str, tuple[np.dtype[Any], float]] = {"f32": (np.dtype("<f4"), 1.0), "s16": (np.dtype("<i2"), 32768.0)}
 MICROPHONE_BACKLOG = 0.5
 DEFAULT_LABEL = "zh"
@@ -47,7 +47,7 @@ async def say(socket: WebSocket, **message: Any) -> None:
 
 
 class LiveTalk:
-    """One socket's talk."""
+    """The talk of one socket."""
 
     def __init__(self, service: Service, host: LiveHost, ticket: Ticket, socket: WebSocket):
         self.service, self.host, self.ticket, self.socket = service, host, ticket, socket
@@ -57,10 +57,10 @@ class LiveTalk:
         self.heard = time.monotonic()
         self.format: tuple[np.dtype[Any], float] = FORMATS["f32"]
         self.rate = 48_000
-        self.peer: Any = None  # live.peer.Peer, where the other side has made an offer
+        self.peer: Any = None  # a live.peer.Peer once the other side has made an offer
 
     async def run(self) -> None:
-        """Until one side ends it. Raises SonicError for a photo or settings that cannot talk."""
+        """Talk until one side ends it. Raises SonicError for a photo or settings that cannot talk."""
         from sonic_core.disclosure.label import VisibleLabel
         from sonic_core.live.fragments import MIME
         from sonic_core.live.runner import Runner
@@ -99,10 +99,12 @@ class LiveTalk:
 
     def _put(self, item: bytes | str | None) -> None:
         self.waiting += len(item or b"")
-        self.out.put_nowait(item if self.waiting <= MAX_WAITING else None)  # too slow a client is let go
+        self.out.put_nowait(
+            item if self.waiting <= MAX_WAITING else None
+        )  # None ends the talk of a client that is too slow
 
     async def _send(self, runner: Any) -> None:
-        """What the runner made, until it has ended or the other side is gone."""
+        """Send what the runner makes, until it has ended or the other side is gone."""
         try:
             while (item := await self.out.get()) is not None:
                 self.waiting -= len(item)
@@ -117,7 +119,7 @@ class LiveTalk:
             runner.stop()
 
     async def _receive(self, session: Any, runner: Any) -> None:
-        """Sound and words of the other side, until it leaves."""
+        """Take sound and messages from the other side until it leaves."""
         while True:
             message = await self.socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -159,7 +161,7 @@ class LiveTalk:
             raise InputError(f"There is no message {str(kind)[:40]!r}; there are start, interrupt, end and offer.")
 
     async def _connect(self, session: Any, runner: Any, offer: str) -> None:
-        """Answer an offer; when the peer is connected, sound and picture go over WebRTC. Raises InputError."""
+        """Answer an offer, and use WebRTC for sound and picture once the peer is connected. Raises InputError."""
         if not self.host.webrtc:
             raise InputError("This service has no WebRTC; sound and picture go on over the socket.")
         if self.peer is not None:
@@ -179,7 +181,7 @@ class LiveTalk:
         await say(self.socket, type="answer", sdp=await peer.answer(offer))
 
     async def _watch(self, runner: Any) -> None:
-        """Ends the talk when its consent, its time or the sound has ended."""
+        """End the talk when its consent, its time or the sound has ended."""
         began = time.monotonic()
         while True:
             await anyio.sleep(CONSENT_SECONDS)
@@ -194,6 +196,6 @@ class LiveTalk:
 
 
 def talk_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of the engine among those that were given; finishing does not apply to a talk."""
+    """Return the engine's settings among those given; the settings of finishing do not apply to a talk."""
     known = {field.name for field in fields(Settings)}
     return {name: value for name, value in settings.items() if name in known}

@@ -1,4 +1,4 @@
-"""Watching a job's video while it is being made: its playlist, with a signed link for every segment."""
+"""Serves the playlist of a job whose video is being made, with a signed link for every segment."""
 
 import re
 import time
@@ -37,7 +37,7 @@ def router(service: Service) -> APIRouter:
 
 
 def playlist(stores: Stores, job: Job) -> str:
-    """The playlist as the worker stored it last. Raises 404 where there is none."""
+    """Return the playlist as the worker last stored it. Raises 404 if there is none."""
     if job.attempt < 1:
         raise HTTPException(404, f"The job is {job.state}; there is no stream yet.")
     key = output_key(job.user, job.id, job.attempt, PLAYLIST)
@@ -55,7 +55,7 @@ def playlist(stores: Stores, job: Job) -> str:
 
 
 def signed(text: str, stores: Stores, job: Job, seconds: int) -> str:
-    """The playlist with its relative names replaced by signed links."""
+    """Return the playlist with signed links in place of its relative names."""
     if seconds >= 2 * STEADY:
         seconds -= int(time.time()) % STEADY
 

@@ -33,7 +33,7 @@ UNSURE = 10  # frames at a cut end of a window that are left to its neighbour
 # Frames of silence heard before the sound: a clip that begins with the burst of a p shows that its lips were shut.
 BEFORE = 5
 HISTORY = 4 * FPS  # frames that a live window looks back
-LOOK_AHEAD = 0.16  # seconds: at 0.12 a tenth more of the lips' closures are missed, 0.2 wins little
+LOOK_AHEAD = 0.16  # seconds; docs/live.md says what more and less of it do
 
 Encoder = Callable[[np.ndarray], Tensor]  # float32 (640 n,) -> hidden states (2 n, states, heard)
 

@@ -1,8 +1,8 @@
-"""One face that talks live: speech comes in a few frames at a time, rows of motion come out, each is drawn when wanted.
+"""A face that talks live: it takes speech a few frames at a time and gives rows of motion, which `draw` renders.
 
-Lips follow the sound with the ears' bounded look-ahead. The life of the face (head, eyes, brows) goes on whether or not
-anybody speaks; it is sampled about half a second at a time, each time carried on from what was shown. Every number
-depends on the seed and the sound only, never on the time of day.
+The lips follow the sound after the bounded look-ahead of the ears. The head, eyes and brows move whether or not
+anybody speaks; their motion is sampled about half a second at a time and carries on from what was shown. Every number
+depends on the seed and the sound alone, never on the time of day.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class LiteTalk:
         self.ears = model.ears.stream(LOOK_AHEAD)
         self.life = Life(model, guidance, settings)
         self.level = Level()
-        self.loud: deque[float] = deque()  # of the frames whose rows are to come
-        self.gate = CLOSING  # how far lips may move: freely at CLOSING, not at 0
-        self.interrupted = 0  # rows to come that heard what was interrupted
+        self.loud: deque[float] = deque()  # loudness of the frames whose rows are still to come
+        self.gate = CLOSING  # how far the lips may move: freely at CLOSING, not at all at 0
+        self.interrupted = 0  # how many coming rows heard what was interrupted
 
     def push(self, speech: np.ndarray) -> np.ndarray:
-        """Whole frames of speech, float32 (k * 640,) at 16 kHz -> the rows (m, 27) that became final."""
+        """Take whole frames of speech, float32 (k * 640,) at 16 kHz, and return the rows (m, 27) that became final."""
         self.loud += [self.level.of(part) for part in speech.reshape(-1, FRAME_SAMPLES)]
         lips = self.ears.push(speech)
         rows = self.life.next([self.loud.popleft() for _ in lips])
@@ -62,7 +62,7 @@ class LiteTalk:
 
 
 class Level:
-    """Loudness of one frame after another: 1 as loud as the loudest lately, 0 in silence, linear in decibels."""
+    """Measures the loudness of successive frames: 1 for the loudest lately, 0 for silence, linear in decibels."""
 
     FORGET = 0.004  # nats a frame
 
@@ -76,7 +76,7 @@ class Level:
 
 
 class Life:
-    """Head, eyes and brows without an end. What is said after a piece began moves them in the next one."""
+    """Endless motion of head, eyes and brows. What is said after a piece began moves them in the next piece."""
 
     KNOWN, NEW, AHEAD = 32, 12, 16
     REMEMBERED = 64  # frames of loudness, more than the network's context reaches back beyond KNOWN
@@ -84,11 +84,11 @@ class Life:
     def __init__(self, model: MotionModel, guidance: float, settings: Settings):
         self.model = model
         self.motion = MotionStream(model, settings, guidance, self.KNOWN)
-        self.loud = np.zeros(0, np.float32)  # of the frames that went before, newest last
+        self.loud = np.zeros(0, np.float32)  # loudness of the frames before, newest last
         self.ready = np.zeros((0, layout.CHANNELS), np.float32)
 
     def next(self, loud: list[float]) -> np.ndarray:
-        """One row (n, 27) with a mouth at rest for each of n frames of loudness."""
+        """Return a row with a mouth at rest for each of n frames of loudness: (n, 27)."""
         rows = np.zeros((len(loud), layout.CHANNELS), np.float32)
         for row, now in zip(rows, loud, strict=True):
             if not len(self.ready):
