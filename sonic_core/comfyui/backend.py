@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import uuid
+from pathlib import Path
 
 from sonic_core.comfyui.graph import (
     AUDIO_INPUTS,
+    BACKGROUND,
     IMAGE_INPUTS,
     apply_request,
     dialogue_graph,
@@ -42,6 +44,9 @@ def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
                 task.report("uploading", 0.0)
                 folder = f"sonic-{task.job_id}"
                 fill(graph, IMAGE_INPUTS, [client.upload(task.image, folder, "temp")], "photo")
+                if BACKGROUND in graph:
+                    behind = Path(str(task.request.finishing.background))
+                    graph[BACKGROUND]["inputs"]["image"] = client.upload(behind, folder, "temp")
                 fill(graph, AUDIO_INPUTS, [client.upload(task.audio, folder, "temp")], "sound")
                 # The nodes write it into the file's AIGC record. New for each attempt: the server remembers old ones.
                 prompt_id = f"{task.job_id}-{uuid.uuid4().hex[:8]}"

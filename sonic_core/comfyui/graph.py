@@ -31,6 +31,7 @@ PLACES = {"channel": ("SonicLoadAudio",)}  # settings that are widgets of other 
 AFTER_PASTING = ("SonicInterpolate", "SonicCanvas", "SonicLabel", "SonicRenderVideo")
 OWN_TEXT = "own text"  # the language of SonicLabel that stands for another text
 OWN_COLOUR = "own colour"  # the background of SonicCutOut that stands for its colour
+BACKGROUND = "added_picture"  # the node that loads a job's background
 OWN_SIZE = "own size"  # the canvas of SonicCanvas that stands for its width and height
 NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps"), "SonicDialogue": ("faces",)}
 
@@ -235,13 +236,11 @@ def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) ->
 
 
 def _apply_background(graph: Graph, background: str) -> None:
-    """Cut the person out first of all, and put the colour behind them when the canvas is there.
+    """Cut the person out first of all, and put the colour or picture behind them when the canvas is there.
 
-    Raises InputError for a picture, which is no value of a widget.
+    A picture is loaded by the node BACKGROUND, whose file the caller fills in.
     """
     asked = parse_background(background)
-    if isinstance(asked, Path):
-        raise InputError("A ComfyUI worker puts colours behind the person, no pictures; give a colour as background.")
     if not _nodes(graph, "SonicCutOut"):
         _insert(graph, "SonicCutOut", ("SonicSmooth", "SonicPasteBack", *AFTER_PASTING))
     for inputs in _nodes(graph, "SonicCutOut"):
@@ -251,7 +250,11 @@ def _apply_background(graph: Graph, background: str) -> None:
             inputs["format"] = "webm"
         return
     behind = _insert(graph, "SonicCutOut", ("SonicLabel", "SonicRenderVideo"), "added_background")
-    behind |= {"background": OWN_COLOUR, "colour": "#{:02x}{:02x}{:02x}".format(*asked)}
+    if isinstance(asked, Path):
+        graph[BACKGROUND] = {"class_type": "LoadImage", "inputs": {"image": ""}}
+        behind |= {"background": "picture", "colour": "#ffffff", "picture": [BACKGROUND, 0]}
+    else:
+        behind |= {"background": OWN_COLOUR, "colour": "#{:02x}{:02x}{:02x}".format(*asked)}
 
 
 def _nodes(graph: Graph, kind: str) -> list[dict[str, Any]]:

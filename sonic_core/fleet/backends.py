@@ -91,9 +91,11 @@ def signing(engine: Engine, credentials: Credentials) -> Engine:
     """The engine with C2PA content credentials put on its videos, after everything else that changes the file."""
 
     def make(task: Task) -> dict[str, float]:
-        from sonic_core.disclosure.c2pa import sign
+        from sonic_core.disclosure.c2pa import FORMATS, sign
 
         timings = engine(task)
+        if task.output.suffix not in FORMATS:  # WebM: C2PA does not sign it, and the record stays
+            return timings
         task.report("signing", 0.98)
         sign(task.output, task.output, credentials, title=f"{task.job_id}.mp4")
         return timings

@@ -1,9 +1,9 @@
 """Many videos from a CSV file or a folder, in this process or by the queue; can be stopped and run again.
 
-CSV columns: image, audio, optionally output, and any setting (preset, label, seed, ...); paths are relative to the
-file. Several sounds in a row, `her.wav | him.wav`, are a voice each for a picture of several people. A folder: pairs
-of the same name, or one picture and many recordings. A row's job id is derived from what it says and of its files, so a
-second run goes on where the first one stopped. `report.csv` says what became of each row.
+CSV columns: image, audio, optionally output, and any setting (preset, label, background, ...); paths are relative to
+the file. Several sounds in a row, `her.wav | him.wav`, are a voice each for a picture of several people. A folder:
+pairs of the same name, or one picture and many recordings. A row's job id is derived from what it says and from its
+files, so a second run goes on where the first one stopped. `report.csv` says what became of each row.
 """
 
 import csv
@@ -13,14 +13,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sonic_core.errors import InputError, SonicError
+from sonic_core.finishing import parse_background
 from sonic_core.fleet.backends import Engine
-from sonic_core.fleet.submission import Materials, parse_settings, sha256_of, store_files, submit
+from sonic_core.fleet.submission import Materials, parse_settings, sha256_of, store_files, submit, video_name
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.worker import Worker
 from sonic_core.ledger.consents import record_consent
@@ -50,6 +51,7 @@ class Row:
     sounds: tuple[Path, ...]
     output: str
     settings: dict[str, Any]
+    background: Path | None = None
 
 
 def read_rows(source: Path) -> list[Row]:
@@ -81,14 +83,32 @@ def _csv_rows(source: Path) -> Iterator[Row]:
                 raise InputError(f"Line {number} of {str(source)!r} has more fields than the header.")
             image = source.parent / (line.pop("image") or "")
             sounds = tuple(source.parent / name.strip() for name in (line.pop("audio") or "").split(BETWEEN_SOUNDS))
-            output = line.pop("output", None) or f"{sounds[0].stem}-{number - 1}.mp4"
             if len(sounds) > 1:
                 line["voices"] = "channels"
             try:
+                background = picture_named(line, source.parent)
+                output = line.pop("output", None)
                 settings = parse_settings({name: typed(name, text) for name, text in line.items() if text})
+                name = output_name(output, f"{sounds[0].stem}-{number - 1}", settings)
             except SonicError as error:
                 raise type(error)(f"Line {number} of {str(source)!r}: {error}") from None
-            yield Row(image, sounds, sanitize_name(output), settings)
+            yield Row(image, sounds, name, settings, background)
+
+
+def picture_named(line: dict[str, str], folder: Path) -> Path | None:
+    """The picture that a row's `background` names, taken out of it; None where it is a colour, or nothing."""
+    if not line.get("background") or not isinstance(parse_background(line["background"]), Path):
+        return None
+    return folder / line.pop("background")
+
+
+def output_name(given: str | None, stem: str, settings: dict[str, Any]) -> str:
+    """The file name of a row's video. Raises InputError for one that does not end as its kind does."""
+    suffix = Path(video_name(settings)).suffix
+    name = sanitize_name(given or f"{stem}{suffix}")
+    if suffix == ".webm" and not name.lower().endswith(suffix):
+        raise InputError(f"output {name!r} has a transparent background; name it {suffix}")
+    return name
 
 
 def typed(name: str, text: str) -> Any:
@@ -192,11 +212,11 @@ class Batch:
         return 0 if done == len(self.rows) else 1
 
     def _submit(self, row: Row) -> Job:
-        for path in (row.image, *row.sounds):
+        files = [row.image, *row.sounds, *([row.background] if row.background is not None else [])]
+        for path in files:
             if not path.is_file():
                 raise InputError(f"There is no file {str(path)!r}.")
-        files = [sha256_of(path) for path in (row.image, *row.sounds)]
-        said = json.dumps([row.output, row.settings, *files], sort_keys=True)
+        said = json.dumps([row.output, row.settings, *map(sha256_of, files)], sort_keys=True)
         job_id = "b-" + sha(f"{self.user}\n{said}")[:40]
         known = self.ledger.find(job_id)
         if known is not None:
@@ -212,15 +232,15 @@ class Batch:
         """Queues a failed or cancelled job again, and uploads its files again where they have been deleted."""
         if job.inputs_gone is None:
             return self.ledger.retry(job.id)
-        return self.ledger.retry(job.id, asdict(self._stored(job.id, row)))
+        return self.ledger.retry(job.id, self._stored(job.id, row).inputs())
 
     def _stored(self, job_id: str, row: Row) -> Materials:
         """The row's photo and its sound, several voices as the channels of one file, in the store."""
         if len(row.sounds) == 1:
-            return store_files(self.stores, self.user, job_id, row.image, row.sounds[0])
+            return store_files(self.stores, self.user, job_id, row.image, row.sounds[0], row.background)
         with scratch_folder() as folder:
             joined = save_flac(side_by_side([load_audio(path) for path in row.sounds]), folder / "voices.flac")
-            return store_files(self.stores, self.user, job_id, row.image, joined)
+            return store_files(self.stores, self.user, job_id, row.image, joined, row.background)
 
     def _collect(self, row: Row, job: Job) -> dict[str, Any]:
         seconds = sum(job.timings.get(stage, 0.0) for stage in ("download", "generate", "upload"))

@@ -1,7 +1,8 @@
 """Jobs from Kafka: consume, insert once by id, commit.
 
 Kafka carries the announcement; the job itself lives in the ledger.
-A message is JSON: `{"id", "user", "image": key, "audio": key, "consent": id, "settings": {...}, "webhook": url}`.
+A message is JSON: `{"id", "user", "image": key, "audio": key, "background": key, "consent": id, "settings": {...},
+"webhook": url}`; `background` (a picture behind the person), `settings` and `webhook` may be left out.
 The same message twice is one job. What can never become a job goes to the topic `<topic>-refused` with its reason;
 while the ledger or the store does not answer, the consumer waits and commits nothing.
 """
@@ -108,7 +109,10 @@ def accept(ledger: Ledger, stores: Stores, body: bytes) -> Any:
     known = ledger.find(given["id"])
     if known is not None and known.user == given["user"]:
         return known, False
-    materials = find_objects(stores, given["user"], given["image"], given["audio"])
+    background = given.get("background") or None
+    if background is not None and not isinstance(background, str):
+        raise InputError("The background of the message must be the key of a picture.")
+    materials = find_objects(stores, given["user"], given["image"], given["audio"], background)
     return submit(
         ledger, job_id=given["id"], user=given["user"], materials=materials, consent_id=given["consent"],
         settings=given.get("settings") or {}, webhook=webhook,

@@ -5,7 +5,7 @@ type, a bomb or three hours of audio are refused before a worker sees them. Know
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from sonic_core.disclosure.label import VisibleLabel, check_glyphs
 from sonic_core.errors import InputError, SettingsError
-from sonic_core.finishing import COLOURS, parse_background
+from sonic_core.finishing import COLOURS, TRANSPARENT, is_transparent, parse_background
 from sonic_core.fleet import tracing
 from sonic_core.fleet.cost import Cost, estimate
 from sonic_core.ledger.consents import Consent
@@ -29,8 +29,8 @@ from sonic_core.storage.stores import Stores
 
 MAX_IMAGE_BYTES = 32 << 20
 MAX_AUDIO_BYTES = 256 << 20
-MAX_BYTES = {"image": MAX_IMAGE_BYTES, "audio": MAX_AUDIO_BYTES}
-WORDS = {"image": "photo", "audio": "sound"}
+MAX_BYTES = {"image": MAX_IMAGE_BYTES, "audio": MAX_AUDIO_BYTES, "background": MAX_IMAGE_BYTES}
+WORDS = {"image": "photo", "audio": "sound", "background": "background"}
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,22 @@ class Materials:
 
     image: dict[str, Any]
     audio: dict[str, Any]
+    background: dict[str, Any] | None = None  # a picture to put behind the person
+
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """Those that are there, by their names."""
+        return {name: facts for name, facts in asdict(self).items() if facts is not None}
 
 
 def parse_settings(given: Any) -> dict[str, Any]:
     """A job's settings as the ledger keeps them, checked; see `Request`. Raises SettingsError."""
     request = Request.parse(given)
     behind = request.finishing.background
-    if behind is not None and not isinstance(parse_background(behind), tuple):
-        raise SettingsError(f"background is {behind[:40]!r}; a job takes {', '.join(COLOURS)} or a colour as #rrggbb")
+    if behind is not None and isinstance(parse_background(behind), Path):
+        raise SettingsError(
+            f"background is {behind[:40]!r}; give {', '.join(COLOURS)}, #rrggbb or {TRANSPARENT}, "
+            "or send a picture with the job as its background"
+        )
     if request.finishing.label_text is not None:
         check_glyphs(VisibleLabel(request.finishing.label_text))
     return request.as_mapping()
@@ -59,21 +67,26 @@ def _check_size(path: Path, limit: int, what: str) -> None:
 
 
 def facts_of(kind: str, path: Path) -> dict[str, Any]:
-    """What is known of a photo (format, width, height) or a sound (format, seconds). Raises InputError."""
+    """What is known of a picture (format, width, height) or a sound (format, seconds). Raises InputError."""
     what = WORDS[kind]
     _check_size(path, MAX_BYTES[kind], what)
-    info = probe(path, "image" if kind == "image" else "audio", f"The {what}")
-    if kind == "image":
+    info = probe(path, "audio" if kind == "audio" else "image", f"The {what}")
+    if kind != "audio":
         return {"format": info.format, "width": info.width, "height": info.height}
     return {"format": info.format, "seconds": round(info.sound_seconds, 3)}
 
 
-def store_files(stores: Stores, user: str, job_id: str, image: Path, audio: Path) -> Materials:
-    """Probes both files and puts them under the job's input keys."""
-    facts = facts_of("image", image), facts_of("audio", audio)
+def store_files(
+    stores: Stores, user: str, job_id: str, image: Path, audio: Path, background: Path | None = None
+) -> Materials:
+    """Probes the files and puts them under the job's input keys."""
+    given = {"image": image, "audio": audio, **({"background": background} if background is not None else {})}
+    facts = {kind: facts_of(kind, path) for kind, path in given.items()}
     return Materials(
-        store_file(stores, input_key(user, job_id, f"image-{image.name}"), image, facts[0]),
-        store_file(stores, input_key(user, job_id, f"audio-{audio.name}"), audio, facts[1]),
+        **{
+            kind: store_file(stores, input_key(user, job_id, f"{kind}-{path.name}"), path, facts[kind])
+            for kind, path in given.items()
+        }
     )
 
 
@@ -83,11 +96,14 @@ def store_file(stores: Stores, key: str, path: Path, facts: dict[str, Any]) -> d
     return {**record(info, sha256_of(path)), **facts}
 
 
-def find_objects(stores: Stores, user: str, image_key: str, audio_key: str) -> Materials:
-    """Materials that lie in the store already. Accepts only the same user's keys."""
+def find_objects(
+    stores: Stores, user: str, image_key: str, audio_key: str, background_key: str | None = None
+) -> Materials:
+    """Materials that lie in the store already. Only keys of the same user are accepted."""
     return Materials(
         find_object(stores, user, "image", image_key),
         find_object(stores, user, "audio", audio_key),
+        find_object(stores, user, "background", background_key) if background_key is not None else None,
     )
 
 
@@ -99,6 +115,11 @@ def find_object(stores: Stores, user: str, kind: str, key: str) -> dict[str, Any
         path = folder / kind
         info = stores.inputs.get(key, path, max_bytes=MAX_BYTES[kind])
         return {**record(info, sha256_of(path)), **facts_of(kind, path)}
+
+
+def video_name(settings: Mapping[str, Any]) -> str:
+    """What a job's video is called, by its kind: only WebM holds a transparent background that browsers show."""
+    return "video.webm" if is_transparent(settings.get("background")) else "video.mp4"
 
 
 def cost_of(materials: Materials, settings: dict[str, Any]) -> Cost:
@@ -131,9 +152,11 @@ def submit(
 ) -> tuple[Job, bool]:
     """Puts the job into the ledger, once: (job, whether it is new). See `Ledger.submit` for consent and check."""
     kept = parse_settings(settings)
+    if materials.background is not None and kept.get("background") is not None:
+        raise SettingsError(f"background is {kept['background']!r} and a picture was sent, too; give one of them")
     cost = cost_of(materials, kept).pixels
     job = NewJob(
-        job_id, user, asdict(materials), consent_id, kept, batch, webhook,
+        job_id, user, materials.inputs(), consent_id, kept, batch, webhook,
         name=name, digest=digest, cost=cost, priority=priority, trace=tracing.current(),
     )  # fmt: skip
     return ledger.submit(job, consent, check)

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sonic_core.fleet.forget import delete_below
 from sonic_core.fleet.lease import JobStopped, Lease
 from sonic_core.fleet.loops import Loop
 from sonic_core.fleet.segments import SegmentUpload
-from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, facts_of, record
+from sonic_core.fleet.submission import MAX_BYTES, facts_of, record, video_name
 from sonic_core.fleet.tracing import span
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
@@ -167,19 +168,25 @@ class Worker:
         ):
             self._lease = lease
             with timed(timings, "download"):
-                image, audio = self._download(job, folder, lease)
-                facts_of("image", image), facts_of("audio", audio)  # refused as at every other entrance
-            output = folder / "video.mp4"
+                files = self._download(job, folder, lease)
+                for kind, path in files.items():
+                    facts_of(kind, path)  # refused as at every other entrance
+            name = video_name(job.settings)
+            output, request = folder / name, Request.parse(job.settings)
+            if "background" in files:
+                finishing = replace(request.finishing, background=str(files["background"]))
+                request = replace(request, finishing=finishing)
             with timed(timings, "generate"), self._stream(job) as stream:
-                task = Task(job.id, image, audio, Request.parse(job.settings), output, lease.report, stream)
+                streamed = stream if output.suffix == ".mp4" else None  # a stream cannot be transparent
+                task = Task(job.id, files["image"], files["audio"], request, output, lease.report, streamed)
                 timings.update(self.engine(task))
             lease.report("uploading", 0.99)
             with timed(timings, "upload"):
                 made = self.stores.outputs.put(
-                    output_key(job.user, job.id, job.attempt, "video.mp4"),
+                    output_key(job.user, job.id, job.attempt, name),
                     output,
-                    content_type="video/mp4",
-                    disposition=f'inline; filename="{sanitize_name(job.id)}.mp4"',
+                    content_type=f"video/{output.suffix[1:]}",
+                    disposition=f'inline; filename="{sanitize_name(job.id)}{output.suffix}"',
                     on_step=lambda done, total, preview=None: lease.report("uploading", 0.99),
                 )
             if not self.ledger.finish(job.id, job.attempt, record(made), timings):
@@ -188,23 +195,23 @@ class Worker:
     def _stream(self, job: Job) -> SegmentUpload:
         return SegmentUpload(self.stores.outputs, lambda name: output_key(job.user, job.id, job.attempt, name))
 
-    def _download(self, job: Job, folder: Path, lease: Lease) -> tuple[Path, Path]:
-        paths = []
-        for name, limit in (("image", MAX_IMAGE_BYTES), ("audio", MAX_AUDIO_BYTES)):
+    def _download(self, job: Job, folder: Path, lease: Lease) -> dict[str, Path]:
+        """The job's inputs by their names."""
+        paths = {}
+        for name, source in job.inputs.items():
             lease.report("downloading", 0.0)
-            source = job.inputs[name]
-            path = folder / f"{name}{suffix_of(source['key'])}"
+            paths[name] = folder / f"{name}{suffix_of(source['key']) or '.bin'}"
             crc = int(source["crc64"]) if source.get("crc64") else None
-            self.stores.inputs.get(source["key"], path, max_bytes=limit, crc64=crc, on_step=_stopping(lease))
-            paths.append(path)
-        return paths[0], paths[1]
+            limit = MAX_BYTES[name]
+            self.stores.inputs.get(source["key"], paths[name], max_bytes=limit, crc64=crc, on_step=_stopping(lease))
+        return paths
 
     def _discard_unless_won(self, job: Job) -> None:
         """Deletes this attempt's video and stream unless the ledger names it as the result.
 
         Asked of the ledger and not remembered: the answer to our own `finish` may have been lost.
         """
-        key = output_key(job.user, job.id, job.attempt, "video.mp4")
+        key = output_key(job.user, job.id, job.attempt, video_name(job.settings))
         output = self.ledger.get(job.id).output
         if output is not None and output["key"] == key:
             return

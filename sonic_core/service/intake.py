@@ -52,7 +52,9 @@ from sonic_core.storage.stores import Stores
 logger = logging.getLogger(__name__)
 
 FORM = Form(
-    ("image", "audio"), ("image", "audio", "consent", "settings", "priority"), ("consent_id", "webhook", "name")
+    ("image", "audio", "background"),
+    ("image", "audio", "background", "consent", "settings", "priority"),
+    ("consent_id", "webhook", "name"),
 )
 _THUMBNAIL_SIZE = (240, 240)
 _THUMBNAIL_PIXELS = 25_000_000  # of a photo that is decoded for one
@@ -120,11 +122,14 @@ class Intake:
         consent = consent_of(given.consent, user, service.ledger.clock()) if given.consent is not None else None
         if given.webhook is not None:
             await _look_up(given.webhook)
-        by_url = any(source is not None and source.url is not None for source in (given.image, given.audio))
+        behind = given.background is not None or "background" in received.files
+        kinds = ("image", "audio", "background") if behind else ("image", "audio")
+        asked = [getattr(given, kind) for kind in kinds]
+        by_url = any(source is not None and source.url is not None for source in asked)
         with service.fetches.take(user) if by_url else nullcontext():
-            for kind in ("image", "audio"):
+            for kind in kinds:
                 await self._fetch(kind, getattr(given, kind), received)
-        found = {kind: await self._material(reservation, kind, given, received) for kind in ("image", "audio")}
+        found = {kind: await self._material(reservation, kind, given, received) for kind in kinds}
         materials = Materials(**found)
         if consent is not None:
             sources = [facts["sha256"] for facts in found.values() if "sha256" in facts]
@@ -172,7 +177,7 @@ class Intake:
     def _asset(self, user: str, kind: str, asset_id: str) -> dict[str, Any]:
         with autocommit(self.service.ledger.engine) as connection:
             asset = find_asset(connection, asset_id, user)
-        if asset is None or asset.kind != kind:
+        if asset is None or asset.kind != ("audio" if kind == "audio" else "image"):
             raise InputError(f"You have no {kind} {asset_id[:100]!r}; upload it to /assets first.")
         return asset.facts
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from sonic_core.fleet.forget import forget_job
+from sonic_core.fleet.submission import video_name
 from sonic_core.fleet.tracing import span
 from sonic_core.ledger.consents import find_consent
 from sonic_core.ledger.database import autocommit
@@ -104,7 +106,7 @@ def router(service: Service) -> APIRouter:
     def video_link(job_id: str, who: User) -> dict[str, str]:
         """The signed links themselves, to play and to download, for a page that cannot send a header with <video>."""
         job = service.own(job_id, who)
-        return {"play": link(job, None), "download": link(job, f"{job.id}.mp4")}
+        return {"play": link(job, None), "download": link(job, f"{job.id}{Path(video_name(job.settings)).suffix}")}
 
     @routes.get("/jobs/{job_id}/thumbnail", response_class=Response)
     def thumbnail(job_id: str, who: User) -> Response:

@@ -120,6 +120,7 @@ class JobBody(_Job):
 
     image: Source | None = None
     audio: Source | None = None
+    background: Source | None = None  # a picture to put behind the person
 
 
 class AssetBody(Strict):

@@ -87,3 +87,16 @@ def test_bad_files(tmp_path, text, error, said):
         read_rows(tmp_path / "x.csv")
     with pytest.raises(InputError, match="There is no"):
         read_rows(tmp_path / "none.csv")
+
+
+def test_backgrounds_of_rows(tmp_path):
+    """A colour is a setting, a picture a file of the row's, and a transparent video is named after its kind."""
+    table = tmp_path / "rows.csv"
+    table.write_text("image,audio,background\np.png,a.wav,green\np.png,a.wav,sea.jpg\np.png,a.wav,transparent\n")
+    green, sea, clear = read_rows(table)
+    assert green.settings["background"] == "green" and green.background is None
+    assert sea.background == tmp_path / "sea.jpg" and "background" not in sea.settings
+    assert clear.output == "a-3.webm"
+    table.write_text("image,audio,output,background\np.png,a.wav,v.mp4,transparent\n")
+    with pytest.raises(InputError, match=r"name it \.webm"):
+        read_rows(table)

@@ -28,11 +28,16 @@ for (const button of document.querySelectorAll("[data-language]"))
     translate();
     listJobs();
   });
+form.background.addEventListener("change", () => {
+  find("behind").hidden = form.background.value !== "picture";
+});
 form.label.addEventListener("change", () => (labelChosen = true));
 
 function settings() {
   const chosen = { preset: form.preset.value, framing: form.framing.value, label: form.label.value, channel: form.channel.value };
   for (const name of NUMBERS) chosen[name] = Number(form[name].value);
+  const behind = form.background.value;
+  if (behind && behind !== "picture") chosen.background = behind;
   if (form.second.files.length)
     Object.assign(chosen, { voices: "channels", framing: "whole", channel: "as it is", faces: chosenFaces() });
   return chosen;
@@ -65,6 +70,13 @@ form.addEventListener("submit", async (event) => {
   const body = new FormData();
   body.set("image", form.image.files[0]);
   body.set("settings", JSON.stringify(settings()));
+  if (form.background.value === "picture") {
+    if (!form.behind.files.length) {
+      find("problem").textContent = text("behindMissing");
+      return;
+    }
+    body.set("background", form.behind.files[0]);
+  }
   if (form.title.value.trim()) body.set("name", form.title.value.trim());
   const consent = { agreed: form.consent.checked, subject: form.subject.value, purpose: form.purpose.value };
   body.set("consent", JSON.stringify({ ...consent, subject_is_user: form.myself.checked }));
