@@ -104,6 +104,7 @@ class SonicPreData(SonicNode):
                 box = parse_box(face_box) or masked_box(face_mask, index, photo)
                 settings = Settings(duration=duration or None, face_box=box, **widgets)
                 prepared = model.pipeline.prepare(photo, sound, settings)
+                one(0, 1)  # looks for a cancel: listening comes next
             except SonicError as error:
                 raise on_canvas(error, f"photo {index + 1} of {len(photos)}: " if len(photos) > 1 else "") from error
             conditions = model.pipeline.engine.condition(prepared.portrait, prepared.speech, settings, one)

@@ -10,6 +10,8 @@ from sonic_core.settings import Settings
 
 LARGEST_SEED = 2**53 - 1  # the front end's numbers are doubles
 SLIDER = io.NumberDisplay.slider
+# Shown when asked for ("Show advanced"). An argument of later cores; the front end of 0.3.64 knows the word already.
+ADVANCED = {"extra_dict": {"advanced": True}}
 
 
 def setting(name: str, tooltip: str = "", *, slider: bool = False, **changes: Any) -> io.Input:
