@@ -105,7 +105,7 @@ class SonicDub(SonicNode):
         clip: Clip = video.clip if isinstance(video, SonicClip) else clip_of_video(video)
         voice = load_audio(audio_pair(audio))
         settings = settings_of_preset(preset).with_changes(**widgets)
-        options = DubOptions(None if person == WHOEVER else person, longer, shorter, own_sound)  # type: ignore[arg-type]
+        options = DubOptions(None if person == WHOEVER else person, longer=longer, shorter=shorter, bed=own_sound)  # type: ignore[arg-type]
         cast = look_at(clip, model.pipeline.detector, on_step)
         made = dub(clip, voice, model.pipeline.engine, cast, settings, options)
         people = host.image_tensor(load_image(numbered(cast, host.temporary_file("people", ".png"))))

@@ -186,7 +186,7 @@ class SonicPipeline:
         from sonic_core.dub.dub import dub, look_at
 
         request = Request.of(settings, **changes)
-        own_sound = options is not None and options.bed > 0
+        own_sound = options is not None and (options.bed > 0 or options.who == "auto")
         clip = video if isinstance(video, Clip) else open_video(video, with_audio=own_sound)
 
         def voice(source: Any) -> Audio:

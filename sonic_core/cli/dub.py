@@ -17,8 +17,10 @@ from sonic_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from sonic_core.cli.output_options import Output
-    from sonic_core.clip import Audio
+    from sonic_core.clip import Audio, Clip
     from sonic_core.dub.dub import Dub
+    from sonic_core.dub.people import Cast
+    from sonic_core.engines.base import Engine
     from sonic_core.media.subtitles import Cue
 
 SETTINGS = ("inference_steps", "dynamic_scale", "audio_guidance", "lip_sync_offset", "channel", "seed")
@@ -37,6 +39,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--turns", type=Path, help="RTTM file that says who speaks when in --audio")
     text = "which speaker of --turns person N is; left out: in the order in which they first speak"
     parser.add_argument("--speaker", action="append", default=[], metavar="N=NAME", help=text)
+    text = "auto: find out who speaks when by comparing lips with the video's own sound; with --turns, who is who"
+    parser.add_argument("--who", choices=("one", "auto"), default="one", help=text)
     text = "what fills the video when the speech is longer (pingpong: the last seconds back and forth)"
     parser.add_argument("--longer", choices=("pingpong", "loop", "freeze"), default="pingpong", help=text)
     text = "what becomes of the video when the speech is shorter (rest: it goes on with the lips shut)"
@@ -63,17 +67,19 @@ def run(args: argparse.Namespace) -> int:
     from sonic_core.media.video import open_video, save_video
     from sonic_core.pipeline import SonicPipeline
 
-    clip = open_video(args.video, with_audio=bed > 0)
+    clip = open_video(args.video, with_audio=bed > 0 or args.who == "auto")
     sounds = read_voices(args) if output is not None else None
     pipe = SonicPipeline.from_pretrained("lite", device="cpu")
     with Bar("looking") as bar:
         cast = look_at(clip, pipe.detector, bar.update)
     if args.preview is not None:
         numbered(cast, args.preview)
+    if args.who == "auto" and isinstance(sounds, dict):
+        sounds = matched(args, sounds, clip, cast, pipe.engine)
     if sounds is None or output is None:
         sys.stdout.write(f"{args.preview}: {len(cast.people)} people\n")
         return 0
-    options = DubOptions(args.person, args.longer, args.shorter, bed)
+    options = DubOptions(args.person, args.who, args.longer, args.shorter, bed)
     with Bar("listening") as bar:
         made = dub(clip, sounds, pipe.engine, cast, settings, options, bar.update)
     clip = output.subtitled(finished(made.clip, wanted.finishing))
@@ -108,6 +114,8 @@ def check_what_to_do(args: argparse.Namespace) -> None:
         raise SettingsError("--turns says who speaks when in --audio; give --audio as well")
     if args.turns is not None and args.person is not None:
         raise SettingsError("--turns gives --audio to several people; leave --person out")
+    if args.who == "auto" and (args.voice or args.person is not None or args.speaker):
+        raise SettingsError("--who auto finds out who speaks; leave --voice, --person and --speaker out")
     if args.speaker and args.turns is None:
         raise SettingsError("--speaker names the speakers of --turns; give --turns as well")
 
@@ -131,6 +139,20 @@ def read_voices(args: argparse.Namespace) -> Audio | dict[int, Audio]:
                 f"--speaker {name!r} does not speak in {str(args.turns)!r}; there are {', '.join(parts)}"
             )
     return {number: parts[name] for number, name in names.items()}
+
+
+def matched(
+    args: argparse.Namespace, sounds: dict[int, Audio], clip: Clip, cast: Cast, engine: Engine
+) -> dict[int, Audio]:
+    """The sounds of --turns with each speaker's face found in the video."""
+    from sonic_core.dub.dub import lip_engine, own_sound
+    from sonic_core.dub.who import match_speakers
+    from sonic_core.media.voices import read_turns, speakers
+
+    turns = read_turns(args.turns)
+    order = speakers(turns)
+    names = match_speakers(cast, own_sound(clip), turns, lip_engine(engine), clip.fps)
+    return {person: sounds[order.index(name)] for person, name in names.items()}
 
 
 def numbered_values(given: list[str], option: str) -> dict[int, str]:
@@ -162,6 +184,7 @@ def report(args: argparse.Namespace, made: Dub) -> None:
             "people": len(made.cast.people),
             "voiced": list(made.voiced),
             "shots": len(made.cast.shots),
+            "unsure": [[round(start, 3), round(end, 3)] for start, end in made.unsure],
             "untouched": [
                 {"person": part.person, "start": round(part.start, 3), "end": round(part.end, 3), "reason": part.reason}
                 for part in parts
@@ -170,5 +193,7 @@ def report(args: argparse.Namespace, made: Dub) -> None:
         sys.stdout.write(json.dumps(found) + "\n")
         return
     sys.stdout.write(f"{args.output}: {made.clip.frame_count} frames, {made.clip.seconds:.2f} s\n")
+    for start, end in made.unsure:
+        sys.stdout.write(f"nobody speaks from {start:.2f} to {end:.2f} s: it cannot be told who does\n")
     for part in parts:
         sys.stdout.write(f"person {part.person} untouched from {part.start:.2f} to {part.end:.2f} s: {part.reason}\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from sonic_core.dub.faces import FaceState, rest_face, states
 from sonic_core.dub.length import BACK_AND_FORTH, Longer, Shorter, lengthened
 from sonic_core.dub.mouth import MouthPainter
 from sonic_core.dub.people import Cast, Person, watch
+from sonic_core.dub.who import who_speaks
 from sonic_core.engines.base import SPEECH_RATE, Engine, LipEngine
 from sonic_core.engines.lite.engine import at_rate
 from sonic_core.engines.lite.layout import MouthBasis
@@ -24,7 +26,7 @@ from sonic_core.errors import InputError, NoFaceError
 from sonic_core.face.detect import FaceDetector
 from sonic_core.face.encoder import FaceEncoder
 from sonic_core.media.audio import shifted, speech_waveform
-from sonic_core.media.voices import mixed
+from sonic_core.media.voices import gated, mixed
 from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
@@ -35,9 +37,10 @@ SHORTEST_PASS = 0.2  # seconds of untouched frames that a report mentions
 class DubOptions:
     """`person`: who gets a single voice, None for whoever fills most of the video. `longer`, `shorter`: what to do
     when the speech is longer or shorter than the video. `bed`: level of the video's own sound under the voices, as a
-    factor; 0 leaves it out."""
+    factor; 0 leaves it out. `who`: auto gives a single voice to whoever spoke at that time in the video's own sound."""
 
     person: int | None = None
+    who: Literal["one", "auto"] = "one"
     longer: Longer = "pingpong"
     shorter: Shorter = "rest"
     bed: float = 0.0
@@ -55,11 +58,13 @@ class PassedThrough:
 
 @dataclass(frozen=True)
 class Dub:
-    """The dubbed clip, who was seen in the video, and the persons' numbers that got a voice."""
+    """The dubbed clip, who was seen in the video, the persons' numbers that got a voice, and the stretches of speech,
+    start and end in seconds, that were given to nobody because it cannot be told who speaks."""
 
     clip: Clip
     cast: Cast
     voiced: tuple[int, ...]
+    unsure: tuple[tuple[float, float], ...] = ()
 
     def passed_through(self) -> list[PassedThrough]:
         """Where the persons with a voice were left untouched, and why."""
@@ -93,16 +98,18 @@ def dub(
     not there.
     """
     options = options or DubOptions()
-    if not isinstance(engine, LipEngine):
-        raise InputError(f"the {engine.name} engine makes photos speak; a video is dubbed with the lite engine only")
-    if isinstance(voices, Audio):
+    lips = lip_engine(engine)
+    spoken = voices if isinstance(voices, Audio) else mixed(list(voices.values()))
+    unsure: list[tuple[float, float]] = []
+    if isinstance(voices, Audio) and options.who == "auto":
+        voices, unsure = _given_to_speakers(voices, clip, cast, lips)
+    elif isinstance(voices, Audio):
         voices = {cast.main() if options.person is None else options.person: voices}
     _check_people(voices, len(cast.people))
     rows = {}
     for done, (number, voice) in enumerate(voices.items()):
-        rows[number] = mouth_motion(voice, engine, settings, clip.fps)
+        rows[number] = mouth_motion(voice, lips, settings, clip.fps)
         on_step(done + 1, len(voices), None)
-    spoken = mixed(list(voices.values()))
     wanted = frame_count(spoken.seconds, clip.fps)
     count = wanted if wanted > clip.frame_count or options.shorter == "cut" else clip.frame_count
     audio = spoken
@@ -125,7 +132,38 @@ def dub(
             yield frame[None]
 
     made = clip.replaced(make=make, frame_count=count, audio=audio)
-    return Dub(made, cast, tuple(sorted(voices)))
+    return Dub(made, cast, tuple(sorted(voices)), tuple(unsure))
+
+
+def lip_engine(engine: Engine) -> LipEngine:
+    """The engine as one that dubs. Raises InputError for one that only makes photos speak."""
+    if not isinstance(engine, LipEngine):
+        raise InputError(f"the {engine.name} engine makes photos speak; a video is dubbed with the lite engine only")
+    return engine
+
+
+def own_sound(clip: Clip) -> Audio:
+    """The sound of a video that is to say who speaks in it. Raises InputError where there is none."""
+    if clip.audio is None:
+        raise InputError(
+            "who speaks is found by the video's own sound, and it has none; say it with --voice or --turns"
+        )
+    return clip.audio
+
+
+def _given_to_speakers(
+    voice: Audio, clip: Clip, cast: Cast, engine: LipEngine
+) -> tuple[dict[int, Audio], list[tuple[float, float]]]:
+    """The voice of each person who speaks in the video, and the stretches that nobody gets."""
+    found = who_speaks(cast, own_sound(clip), engine, clip.fps)
+    ends = {who: spans[-1][1] for who, spans in found.spans.items()}
+    last = max(ends, key=lambda who: ends[who])
+    voices = {}
+    for who, spans in found.spans.items():
+        # Whoever speaks last in the video says what goes on after it.
+        end = max(ends[who], voice.seconds) if who == last else ends[who]
+        voices[who] = gated(voice, [*spans[:-1], (spans[-1][0], end)])
+    return voices, found.unsure
 
 
 def mouth_motion(voice: Audio, engine: LipEngine, settings: Settings, fps: Fraction) -> np.ndarray:
