@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import select
 import sys
 import threading
@@ -77,23 +78,46 @@ def standard_input(stop: threading.Event) -> Pieces:
 
 
 def microphone(device: str | None = None) -> Pieces:
-    """Yield what the microphone hears; `device` is FFmpeg's name for it. Raises InputError if it cannot be opened."""
+    """Open the microphone and yield what it hears; `device` is FFmpeg's name for it. Raises InputError at once."""
     kind, usual = MICROPHONES.get(sys.platform, MICROPHONES["linux"])
     name = device or usual
     if kind not in av.formats_available:
         raise InputError(f"this PyAV cannot record: it lacks {kind}; pipe sound in with --audio-from - instead")
+    if kind == "alsa":
+        _find_alsa()
     try:
-        with av.open(name, format=kind) as container:
-            yield from _sound_of(container, f"microphone {name!r}")
+        opened = av.open(name, format=kind)
     except (av.FFmpegError, OSError) as error:
         reason = error.strerror or type(error).__name__
         raise InputError(f"the microphone {name!r} cannot be opened ({reason}); name another one") from error
+
+    def pieces() -> Pieces:
+        try:
+            with opened as container:
+                yield from _sound_of(container, f"microphone {name!r}")
+        except av.FFmpegError as error:
+            raise InputError(f"the microphone {name!r} has stopped ({error.strerror})") from error
+
+    return pieces()
+
+
+def _find_alsa() -> None:
+    """Tell the ALSA inside PyAV's wheel where the system keeps its settings; by itself it looks where it was built."""
+    machine = platform.machine()
+    places = {
+        "ALSA_CONFIG_PATH": ("/usr/share/alsa/alsa.conf",),
+        "ALSA_PLUGIN_DIR": (f"/usr/lib/{machine}-linux-gnu/alsa-lib", "/usr/lib64/alsa-lib", "/usr/lib/alsa-lib"),
+    }
+    for variable, paths in places.items():
+        for path in paths:
+            if os.path.exists(path):
+                os.environ.setdefault(variable, path)
 
 
 def _sound_of(container: Any, name: str) -> Pieces:
     if not container.streams.audio:
         raise InputError(f"audio {name} holds no sound; give a file with speech")
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+    resampler = av.AudioResampler(format="fltp", rate=RATE)  # its own mono of two like channels is 3 dB too loud
     for packet in container.demux(container.streams.audio[0]):
         try:
             frames = packet.decode()
@@ -101,6 +125,6 @@ def _sound_of(container: Any, name: str) -> Pieces:
             continue  # a damaged packet
         for frame in frames:
             for part in resampler.resample(frame):
-                yield part.to_ndarray()[0], RATE
+                yield part.to_ndarray().mean(0), RATE
     for part in resampler.resample(None):
-        yield part.to_ndarray()[0], RATE
+        yield part.to_ndarray().mean(0), RATE

@@ -28,7 +28,8 @@ class Voice(AudioStreamTrack):
         self.began = self.began or now
         await asyncio.sleep(max(0.0, self.began + self.at / 48000 - now))
         start = self.at % len(self.sound)
-        frame = AudioFrame.from_ndarray(self.sound[None, start : start + PACKET], format="s16", layout="mono")
+        both = np.repeat(self.sound[start : start + PACKET], 2)
+        frame = AudioFrame.from_ndarray(both[None], format="s16", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48000, self.at, Fraction(1, 48000)
         self.at += PACKET
         return frame

@@ -41,7 +41,8 @@ def test_a_voice_goes_in_and_a_talking_picture_comes_out(codec):
         runner.start()
         try:
             await browser.hears(lambda: any(picture[:90, :20].mean() > 150 for picture in browser.pictures))
-            await browser.hears(lambda: browser.sounds and max(browser.sounds) > 0.2)
+            await browser.hears(lambda: browser.sounds and max(browser.sounds) > 0.3)
+            assert max(browser.sounds) < 0.36, "as loud as it was spoken: the mean of half a sine is 0.32"
             await browser.hears(lambda: len(browser.pictures) > 75)
             await browser.connection.close()
             await asyncio.wait_for(lost.wait(), 10)  # the talk must not go on for nobody
@@ -104,7 +105,7 @@ def test_a_peer_that_is_too_slow_loses_the_oldest_frames():
 def test_a_frame_of_sound_is_two_packets_without_a_gap():
     first, second = sound_frames(tone(0.04), 3)
     assert (first.pts, second.pts) == (3 * FRAME, 3 * FRAME + 960)
-    joined = np.concatenate([first.to_ndarray()[0], second.to_ndarray()[0]])
+    joined = np.concatenate([first.to_ndarray()[0, ::2], second.to_ndarray()[0, 1::2]])
     assert np.abs(joined / 32767 - tone(0.04)).max() < 1e-4
 
 
