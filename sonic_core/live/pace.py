@@ -6,6 +6,7 @@ drift apart. The talk as a whole can be late; `Pace.behind` says by how much.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ import numpy as np
 from sonic_core.live.session import LiveSession, Moment
 from sonic_core.live.sound import FPS, FRAME, GATHERED
 
+logger = logging.getLogger(__name__)
+
 BLOCK = 4  # frames that the ears hear at a time
 LATE = 0.25  # seconds after its time from which on a picture is left out
+REPORTED = 30 * FPS  # frames between two warnings that pictures are left out
 LOST = 2.0  # seconds behind from which on the clock starts anew, as after the machine slept
 
 
@@ -36,6 +40,7 @@ class Pace:
         self.started: float | None = None
         self.behind = 0.0  # seconds between the end of a block's sound and its last frame
         self.shown = self.left_out = self.restarts = 0
+        self._reported = 0  # of `left_out`
 
     def frames(self, session: LiveSession, ended: Callable[[], bool]) -> Generator[LiveFrame, None, None]:
         """Yield moments as they fall due, until `ended()` is true."""
@@ -48,8 +53,16 @@ class Pace:
             if wait < -LOST:
                 self.started, self.restarts = self.clock() - heard / FPS, self.restarts + 1
             self.sleep(max(0.0, wait))
+            if heard % REPORTED < BLOCK:
+                self._report()
             for moment in session.advance(BLOCK):
                 yield self._shown(session, moment, self.started + heard / FPS)
+
+    def _report(self) -> None:
+        if self.left_out > self._reported:
+            late, share = self.behind, self.left_out / (self.left_out + self.shown)
+            logger.warning("this machine is too slow or busy: %.2f s behind, %.0f %% left out", late, 100 * share)
+        self._reported = self.left_out
 
     def _shown(self, session: LiveSession, moment: Moment, due: float) -> LiveFrame:
         self.behind = max(0.0, self.clock() - due)
