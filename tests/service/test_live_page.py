@@ -70,6 +70,18 @@ MEASURE = """
 """
 
 
+# A firewall that lets no UDP through: the offer names an address that nobody has (RFC 5737), and so does the answer.
+BLOCKED = """
+const nowhere = (sdp) => sdp.replace(/(a=candidate:\\S+ \\d+ \\S+ \\d+) \\S+/g, "$1 203.0.113.1");
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) { return send.call(this, typeof data === "string" ? nowhere(data) : data); };
+const accept = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+  return accept.call(this, { type, sdp: nowhere(sdp) });
+};
+"""
+
+
 class BarPipe:
     def talk(self, photo, preset, **settings):
         return BigTalk()
@@ -119,6 +131,14 @@ def delay(begins: dict, name: str) -> float:
     found = [min(delays) / 1000 for delays in after if delays and min(delays) < 1400]
     assert len(found) >= 3, begins
     return float(np.median(found))
+
+
+def test_where_webrtc_is_blocked_the_talk_goes_on_over_the_socket(tab, url, portrait):
+    tab.call("Page.enable")
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=BLOCKED)
+    begin(tab, url, portrait)
+    tab.wait(f"{VIDEO}.currentTime > 2 && !{VIDEO}.srcObject")
+    assert tab.run("document.getElementById('problem').textContent") == "" and not tab.errors()
 
 
 @pytest.mark.parametrize("road", ["webrtc", "socket"])
