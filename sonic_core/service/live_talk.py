@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import numpy as np
+from anyio.abc import TaskGroup
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
@@ -57,6 +58,7 @@ class LiveTalk:
         self.heard = time.monotonic()
         self.format: tuple[np.dtype[Any], float] = FORMATS["f32"]
         self.rate = 48_000
+        self.tasks: TaskGroup | None = None
         self.peer: Any = None  # a live.peer.Peer once the other side has made an offer
 
     async def run(self) -> None:
@@ -83,6 +85,7 @@ class LiveTalk:
         runner.start()
         try:
             async with anyio.create_task_group() as tasks:
+                self.tasks = tasks
                 tasks.start_soon(self._receive, session, runner)
                 tasks.start_soon(self._watch, runner)
                 await self._send(runner)
@@ -99,9 +102,9 @@ class LiveTalk:
 
     def _put(self, item: bytes | str | None) -> None:
         self.waiting += len(item or b"")
-        self.out.put_nowait(
-            item if self.waiting <= MAX_WAITING else None
-        )  # None ends the talk of a client that is too slow
+        self.out.put_nowait(item)
+        if self.waiting > MAX_WAITING and self.tasks is not None:
+            self.tasks.cancel_scope.cancel()  # the client does not read, and a send to it may never return
 
     async def _send(self, runner: Any) -> None:
         """Send what the runner makes, until it has ended or the other side is gone."""

@@ -164,6 +164,15 @@ def test_a_socket_that_dies_frees_everything(url, begin, host):
     wait_for(lambda: not host.slots._taken)
 
 
+def test_a_client_that_does_not_read_is_let_go(url, begin, host, monkeypatch):
+    monkeypatch.setattr(live_talk, "MAX_WAITING", 1000)  # less than the beginning of a video
+    with socket(url, begin()) as talk:
+        texts, data = messages(talk, lambda text, data: False)
+        assert [text["type"] for text in texts] == ["ready"] and len(data) < 10_000
+    wait_for(lambda: not host.slots._taken)
+    assert not any(thread.name.startswith("talk-") for thread in threading.enumerate())
+
+
 def test_nonsense_is_named_and_the_talk_goes_on(url, begin):
     with socket(url, begin()) as talk:
         for message in ("no json", "[]", '{"type": "dance"}', '{"type": "start", "rate": 5}', b"abc"):
