@@ -74,6 +74,8 @@ def standard_input(stop: threading.Event) -> Pieces:
         with av.open(Pipe(sys.stdin.fileno(), stop)) as container:
             yield from _sound_of(container, "standard input")
     except av.FFmpegError as error:
+        if stop.is_set():
+            return  # nothing had come
         raise InputError(f"no sound can be read from standard input ({error.strerror}); pipe in WAV or Ogg") from error
 
 
