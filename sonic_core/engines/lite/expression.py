@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from sonic_core.engines.lite.landmarks import LEFT_BROW, LOWER_INNER, LOWER_LIP, RIGHT_BROW, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import BROWS, CHANNELS, CORNERS, MOUTH, MOUTH_CHANNELS, PRESS, TEETH, MouthBasis
 from sonic_core.engines.lite.pose import FaceFit
-from sonic_core.engines.lite.warp import Grid, ThinPlate, smoothstep
+from sonic_core.engines.lite.warp import STRAIN, Grid, ThinPlate, smoothstep
 from sonic_core.face.points import CHIN
 
 PAIRS = 9  # of facing points between the corners of the mouth
@@ -40,9 +41,13 @@ CHIN_SHARE = 0.5  # of a further opening, the chin's part
 SEEN_CLOSED, SEEN_SMILE = 0.009, -0.010
 SMILING, THICK = (0.004, 0.014), (0.12, 0.15)  # from none to all: the photo's opening, both lips' thickness
 BROW_RAISE, BROW_LOWER = 0.10, 0.05  # canonical units at strength one
-# Tried until a wide open mouth keeps more than FREE of its movement: landmarks of a face in profile lie so close that
-# movements which differ a little would fold what is between them.
-SMOOTHING, FREE = (2e-4, 2e-3, 2e-2), 0.8
+SMOOTHING = 2e-4  # of the surfaces through the landmarks' movements
+# Landmarks of a face in profile lie so close that movements which differ a little would fold what is between them.
+# There, and only there, fields are blurred by SOFTEN samples, until a wide open mouth and a shut one keep more than
+# FREE of their movement or ROUNDS are over. A shut mouth that kept less would not be shut.
+FREE, ROUNDS, SOFTEN = (0.8, 0.97), 10, 2.0
+JOINED = 0.1  # of the mouth's width from a corner over which blurred fields come to agree
+LEAST_EFFECT = 0.005  # of the strongest combination of pairs, that one must have to be used
 # The ellipsoid that says which way a landmark looks, and how far away from the viewer one may look and still count.
 SKULL, SKULL_RADII, SEEN_UNTIL = np.array([0, 0.8, 0.9], np.float32), np.array([1.2, 3.0, 1.5], np.float32), 0.3
 # Where the movement has died out: canonical points round the lower face and the brow.
@@ -94,20 +99,21 @@ class Expression:
         for rolled in (1.0, 0.5, 0.0):
             weights = self.weights(row, rolled)
             upper, lower = self._plain_fields(weights)
-            share = self._limit(upper, lower)
+            share = self.limit(upper, lower)
             if share == 1 or max(row[PRESS], row[TEETH]) <= 0:
                 break
         if share < 1:
             upper, lower = upper * np.float32(share), lower * np.float32(share)
         return upper, lower, weights @ self.jaw * np.float32(share)
 
-    def freedom(self) -> float:
-        """The share of a wide open mouth that folds nothing."""
-        row = np.zeros(CHANNELS, np.float32)
-        row[0] = WIDE
-        return self._limit(*self._plain_fields(self.weights(row)))
+    def extremes(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The fields, before any limit, of the widest mouth in speech and of a shut one."""
+        wide = np.zeros(CHANNELS, np.float32)
+        wide[0] = WIDE
+        return [self._plain_fields(self.weights(row)) for row in (wide, np.zeros(CHANNELS, np.float32))]
 
-    def _limit(self, upper: np.ndarray, lower: np.ndarray) -> float:
+    def limit(self, upper: np.ndarray, lower: np.ndarray) -> float:
+        """The share of two fields that folds nothing."""
         return min(self.grid.fold_limit(upper, self.used_upper), self.grid.fold_limit(lower, self.used_lower))
 
     def _plain_fields(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,8 +141,13 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
     wanted = ((lips[:, LOWER_INNER] - lips[:, UPPER_INNER])[..., :2] @ down)[:, 1:-1]
     gap = ((lower_points - upper_points) @ down).max()
     thickness = (points[LOWER_LIP[0, 5]] - points[UPPER_LIP[0, 5]]) @ down - gap
-    for smoothing in SMOOTHING:
-        upper, lower = surfaces.of(seen & ~below, smoothing), surfaces.of(seen & ~above, smoothing)
+    upper, lower = surfaces.of(seen & ~below), surfaces.of(seen & ~above)
+    used_upper, used_lower = cells @ down < upper_line + grid.step, cells @ down > lower_line - grid.step
+    left, right = np.sort([(upper_points[[0, -1]] @ across), (lower_points[[0, -1]] @ across)], 0)[[1, 0], [0, 1]]
+    inside = np.minimum(queries @ across - left, right - queries @ across) / (right - left)
+    between = np.repeat(smoothstep(inside, 0.0, JOINED), 2).astype(np.float32)
+    best: tuple[float, Expression] | None = None
+    for _ in range(ROUNDS):
         measured = ((surfaces.at(lower, lower_points) - surfaces.at(upper, upper_points)) @ down)[:, 1:-1]
         expression = Expression(
             grid=grid,
@@ -147,16 +158,32 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
             wanted=wanted.astype(np.float32),
             measured=measured.astype(np.float32),
             source_gap=((lower_points - upper_points) @ down)[1:-1].astype(np.float32),
-            solve=np.linalg.inv(measured[-PAIRS:].astype(np.float64)).astype(np.float32),
-            used_upper=cells @ down < upper_line + grid.step,
-            used_lower=cells @ down > lower_line - grid.step,
+            solve=_inverse(measured[-PAIRS:]),
+            used_upper=used_upper,
+            used_lower=used_lower,
             jaw=modes[:, CHIN].astype(np.float32),
             bias=face_height * min(_bias(gap / face_height, SMILING), _bias(thickness / face_height, THICK)),
             height=face_height,
         )
-        if expression.freedom() > FREE:
+        extremes = expression.extremes()
+        share = min(expression.limit(*fields) / free for fields, free in zip(extremes, FREE, strict=True))
+        if best is None or share > best[0]:
+            best = share, expression
+        if share > 1:
             break
-    return expression
+        strained = [np.any([grid.strain(fields[k]) > STRAIN for fields in extremes], 0) for k in (0, 1)]
+        upper = surfaces.softened(upper, used_upper & strained[0])
+        lower = surfaces.softened(lower, used_lower & strained[1])
+        # Blurred, they no longer agree in the corners and beyond.
+        middle, half = (upper + lower) / 2, between * (upper - lower) / 2
+        upper, lower = middle + half, middle - half
+    assert best is not None
+    return best[1]
+
+
+def _inverse(effect: np.ndarray) -> np.ndarray:
+    """(PAIRS, PAIRS) from missing opening to the pairs' weights; pairs that hardly move anything are left alone."""
+    return np.linalg.pinv(effect.astype(np.float64), rcond=LEAST_EFFECT).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -168,14 +195,23 @@ class _Surfaces:
     window: np.ndarray  # (q,)
     grid: Grid
 
-    def of(self, chosen: np.ndarray, smoothing: float) -> np.ndarray:
+    def of(self, chosen: np.ndarray) -> np.ndarray:
         """(modes, rows * columns * 2) through the chosen (478,) landmarks."""
         count, still = len(self.modes), len(self.plate.controls) - len(chosen)
         values = self.modes[:, chosen].transpose(1, 0, 2).reshape(chosen.sum(), -1)
         values = np.concatenate([values, np.zeros((still, values.shape[1]))])
-        field = self.plate.through(values, np.append(chosen, np.ones(still, bool)), smoothing) * self.window[:, None]
+        field = self.plate.through(values, np.append(chosen, np.ones(still, bool)), SMOOTHING) * self.window[:, None]
         field = field.reshape(len(field), count, 2).transpose(1, 0, 2).reshape(count, -1)
         return np.ascontiguousarray(field, np.float32)
+
+    def softened(self, layer: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """A layer of modes blurred round the chosen (rows - 1, columns - 1) bool cells."""
+        samples = np.pad(cells, ((0, 1), (0, 1))) | np.pad(cells, ((1, 0), (1, 0)))
+        near = cv2.dilate(samples.astype(np.float32), np.ones((3, 3)), iterations=round(SOFTEN))
+        near = cv2.GaussianBlur(near, (0, 0), SOFTEN)[..., None]
+        shaped = layer.reshape(-1, self.grid.rows, self.grid.columns, 2)
+        blurred = np.stack([cv2.GaussianBlur(mode, (0, 0), SOFTEN) for mode in shaped])
+        return (shaped + near * (blurred - shaped)).reshape(layer.shape)
 
     def at(self, layer: np.ndarray, where: np.ndarray) -> np.ndarray:
         """(modes, m, 2) a layer of modes at (m, 2) px."""

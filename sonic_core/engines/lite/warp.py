@@ -89,13 +89,19 @@ class Grid:
         of STRAIN at most at every corner of every cell and so, between samples, everywhere. `used` (rows - 1,
         columns - 1): the cells that count, all when left out.
         """
+        strain = self.strain(field)
+        worst = strain.max() if used is None else strain[used].max(initial=0)
+        return min(1.0, STRAIN / max(float(worst), 1e-9))
+
+    def strain(self, field: np.ndarray) -> np.ndarray:
+        """(rows - 1, columns - 1) the greatest strain of a (rows, columns, 2) px field at the corners of each cell."""
         across, down = np.diff(field, axis=1), np.diff(field, axis=0)
-        worst = np.float32(0)
+        greatest = np.zeros((self.rows - 1, self.columns - 1), np.float32)
         for a in (across[:-1], across[1:]):
             for d in (down[:, :-1], down[:, 1:]):
                 strain = np.abs(a[..., 0] + d[..., 1]) + np.hypot(a[..., 0] - d[..., 1], a[..., 1] + d[..., 0])
-                worst = max(worst, strain.max() if used is None else strain[used].max(initial=0))
-        return min(1.0, 2 * STRAIN * self.step / max(float(worst), 1e-9))
+                np.maximum(greatest, strain, out=greatest)
+        return greatest / np.float32(2 * self.step)
 
     def to_pixels(self, values: np.ndarray) -> np.ndarray:
         """(rows, columns, c) values on this grid -> (height, width, c), one for every pixel it covers.

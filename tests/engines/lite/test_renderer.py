@@ -14,7 +14,16 @@ from PIL import Image
 
 from sonic_core.engines.lite.interior import Interior
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
-from sonic_core.engines.lite.layout import CHANNELS, GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, PRESS, MouthBasis
+from sonic_core.engines.lite.layout import (
+    CHANNELS,
+    GAZE,
+    HEAD_ROTATION,
+    HEAD_TRANSLATION,
+    LIDS,
+    MOUTH,
+    PRESS,
+    MouthBasis,
+)
 from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.engines.lite.texture import extended
@@ -55,6 +64,13 @@ def drawn(size: int = 256, centre: tuple[float, float] = (0.5, 0.45), face: floa
     for iris in (468, 473):
         cv2.circle(image, tuple(np.round(landmarks[iris, :2]).astype(int)), int(0.12 * scale), (40, 30, 20), -1)
     return Portrait(image, Face(landmarks.astype(np.float32)))
+
+
+def turned(portrait: Portrait, degrees: float) -> Portrait:
+    """The same picture with landmarks turned about the vertical axis."""
+    middle = portrait.face.landmarks.mean(0)
+    turn = cv2.Rodrigues(np.array([0, np.radians(degrees), 0]))[0].astype(np.float32)
+    return Portrait(portrait.image, Face((portrait.face.landmarks - middle) @ turn.T + middle))
 
 
 @pytest.fixture(scope="module")
@@ -142,11 +158,7 @@ def test_edges_that_show_background_stay_even_close_to_a_head():
 @pytest.mark.parametrize("degrees", [-45, 30, 60])
 def test_a_turned_head_comes_to_rest_within_the_part_that_moves(degrees: float):
     """A movement cut off at the rim of that part would tear the background along a straight line."""
-    portrait = drawn(400, (0.5, 0.5), 0.3)
-    middle = portrait.face.landmarks.mean(0)
-    turn = cv2.Rodrigues(np.array([0, np.radians(degrees), 0]))[0].astype(np.float32)
-    landmarks = (portrait.face.landmarks - middle) @ turn.T + middle
-    head = Renderer(Portrait(portrait.image, Face(landmarks))).head
+    head = Renderer(turned(drawn(400, (0.5, 0.5), 0.3), degrees)).head
     moved = np.abs(head.displacement(np.float32([9, 4, 3]), np.float32([0.05, 0.05, 0])))
     assert moved.max() > 5
     assert max(rim.max() for rim in (moved[0], moved[-1], moved[:, 0], moved[:, -1])) < 0.5
@@ -215,6 +227,16 @@ def test_the_mouth_opens_further_with_the_first_coefficient(renderer: Renderer, 
     assert gaps == sorted(set(gaps))
     closed, wide = (renderer.frame(with_(m0=amount)) for amount in (0, 4))
     assert pixels_changed_at_the_mouth(wide, closed, portrait) > 60
+
+
+@pytest.mark.parametrize("degrees", [0, 35, 45])
+def test_a_mouth_in_profile_opens_as_far(degrees: float):
+    """Its far half lies close together: that must not hold back the whole mouth."""
+    renderer = Renderer(turned(drawn(400, (0.5, 0.5), 0.5), degrees))
+    row = with_(m0=3)
+    wanted = (row[MOUTH] @ renderer.expression.wanted).max()
+    assert renderer.moved(row).lips.gap.max() > 0.75 * wanted
+    assert area_of_places(renderer, row).min() > 0
 
 
 def test_the_chin_follows_the_jaw(renderer: Renderer):
