@@ -118,7 +118,7 @@ export class LiveTalk {
     const late = end - this.video.currentTime;
     // Stay near the newest picture: catch up by playing a little faster, after a long pause by a jump.
     if (late > 1.5) this.video.currentTime = end - 0.2;
-    this.video.playbackRate = late > 0.5 ? 1.08 : 1;
+    this.video.playbackRate = late > 0.3 ? 1.08 : 1;
     if (this.video.paused && end > 0) this.video.play().catch(() => {});
     if (this.video.currentTime > 30 && buffered.start(0) < this.video.currentTime - 20) {
       this.buffer.remove(0, this.video.currentTime - 10); // memory stays constant
