@@ -22,7 +22,8 @@ from sonic_core.face.tracker import face_height
 SMALLEST = 24.0  # px of face height; below there is no mouth to draw
 MOST_TURNED = 45.0  # degrees of yaw
 SHORT_GAP = 4  # frames without a face that are bridged
-COVER_MARGIN = 4  # frames beside a covered mouth that are left alone too: covers are looked for in every third
+BLURRED = 0.4  # of a person's median sharpness: a Gaussian of 1.5 % of the face's height, or 10 % of motion
+MARGIN = 4  # frames beside a covered or blurred mouth that are left alone too: every third is looked at
 FADE = 5  # frames in which the dub fades in or out where the face comes or goes within a shot
 SMOOTHING = (5, 2)  # window in frames, degree: of the whole face
 REST_VIEWS, REST_SHARE = 400, 0.2  # views of a person looked at for the face at rest; the share with the lips nearest
@@ -62,14 +63,17 @@ def states(person: Person, cast: Cast, basis: MouthBasis) -> Iterator[tuple[int,
     """(frame, state) for every frame the person is seen in, in order."""
     for run in runs(person, cast):
         comes, goes = _fades(run, cast)
-        from_cover = _frames_from_cover(person, run)
+        covered = np.asarray(person.covered, bool)
+        troubles = (("the mouth is covered", _frames_from(covered, person, run)),
+                    ("the face is blurred", _frames_from(_blurred(person), person, run)))  # fmt: skip
         for frame, landmarks in _smoothed(person, run):
             fit = fit_rigid(landmarks, basis)
             strength, reason = _usable(landmarks, fit)
-            beside = int(from_cover[frame - run.first]) - COVER_MARGIN
-            if beside <= 0 and not reason:
-                reason = "the mouth is covered"
-            strength = min(strength, max(beside, 0) / FADE)
+            for trouble, distance in troubles:
+                beside = int(distance[frame - run.first]) - MARGIN
+                if beside <= 0 and not reason:
+                    reason = trouble
+                strength = min(strength, max(beside, 0) / FADE)
             if comes:
                 strength = min(strength, (frame - run.first + 1) / FADE)
             if goes:
@@ -108,14 +112,20 @@ def _usable(landmarks: np.ndarray, fit: FaceFit) -> tuple[float, str]:
     return float(np.clip((MOST_TURNED - turned) / 8, 0, 1)), ""
 
 
-def _frames_from_cover(person: Person, run: Run) -> np.ndarray:
-    """(frames of the run,) how many frames the nearest one with a covered mouth is away."""
-    covered = np.zeros(run.last - run.first + 1, bool)
+def _blurred(person: Person) -> np.ndarray:
+    """(entries,) bool: far less sharp than the person usually is."""
+    sharp = np.asarray(person.sharpness)
+    return sharp < BLURRED * np.median(sharp)
+
+
+def _frames_from(troubled: np.ndarray, person: Person, run: Run) -> np.ndarray:
+    """(frames of the run,) how many frames the nearest troubled one is away; `troubled` (entries,) bool."""
+    found = np.zeros(run.last - run.first + 1, bool)
     part = slice(run.start, run.start + run.count)
-    covered[np.asarray(person.frames)[part] - run.first] = np.asarray(person.covered)[part] > 0
-    if not covered.any():
-        return np.full(len(covered), COVER_MARGIN + FADE)
-    return distance_transform_cdt(~covered, metric="taxicab")
+    found[np.asarray(person.frames)[part] - run.first] = troubled[part]
+    if not found.any():
+        return np.full(len(found), MARGIN + FADE)
+    return distance_transform_cdt(~found, metric="taxicab")
 
 
 def _fades(run: Run, cast: Cast) -> tuple[bool, bool]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from sonic_core.clip import Clip
 from sonic_core.dub.shots import CutDetector
+from sonic_core.dub.texture import sharpness
 from sonic_core.face.covers import find_covers
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
@@ -30,7 +31,7 @@ SEEN_FOR = 0.4  # seconds; who is seen for less in all is a poster or a mistake
 MOST_PEOPLE = 16
 BETTER = 1.05  # times as much a view has to be worth to take the place of an earlier one
 OPEN, OPEN_WORTH = 0.06, 0.5  # opening in face heights that shows a person's own teeth, and what it adds to a view
-COVERS_EVERY = 3  # frames between looks at whether something hides the mouth
+LOOK_EVERY = 3  # frames between looks at whether something hides the mouth and how sharp the face is
 VIEWS = 8  # embeddings kept of a person, the latest
 LANDMARKS = (478, 3)
 
@@ -50,17 +51,19 @@ class Person:
         self.path = path
         self.frames = array("l")  # numbers of the frames, rising
         self.covered = array("b")  # 1 where something hides the mouth
+        self.sharpness = array("f")  # see texture.sharpness
         self.embeddings: list[np.ndarray] = []
         self.area = 0.0  # px, summed over the frames
         self.view: HeadView | None = None
         self._file = path.open("wb", buffering=1 << 16)
 
-    def add(self, frame: int, landmarks: np.ndarray, is_covered: bool = False) -> None:
-        """Note landmarks float32 (478, 3) px of a frame, and whether something hides the mouth there."""
+    def add(self, frame: int, landmarks: np.ndarray, is_covered: bool = False, sharpness: float = 1.0) -> None:
+        """Note landmarks float32 (478, 3) px of a frame, whether something hides the mouth there, how sharp it is."""
         size = face_height(landmarks)
         self.area += size * size
         self.frames.append(frame)
         self.covered.append(is_covered)
+        self.sharpness.append(sharpness)
         self._file.write(np.ascontiguousarray(landmarks, np.float32).tobytes())
 
     def look(self, frame: np.ndarray, landmarks: np.ndarray) -> None:
@@ -110,6 +113,7 @@ class _Followed:
     anchor: Face  # the crop the face is seen in
     face: Face  # as it is in the latest frame
     is_covered: bool = False
+    sharpness: float = 0.0
 
 
 class _Watcher:
@@ -132,9 +136,10 @@ class _Watcher:
             self._search(picture)
         for one in self.followed:
             landmarks = rescaled(one.face.landmarks, 1 / scale)
-            if since_cut % COVERS_EVERY == 0:
+            if since_cut % LOOK_EVERY == 0 or not one.sharpness:
                 one.is_covered = find_covers(picture, one.face.landmarks).mouth
-            one.person.add(index, landmarks, one.is_covered)
+                one.sharpness = sharpness(picture, one.face.landmarks)
+            one.person.add(index, landmarks, one.is_covered, one.sharpness)
             if not one.is_covered:
                 one.person.look(frame, landmarks)
 

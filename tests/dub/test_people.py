@@ -2,12 +2,15 @@
 
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 
 from sonic_core.clip import Clip
 from sonic_core.dub.dub import look_at
+from sonic_core.dub.faces import BLURRED
 from sonic_core.errors import NoFaceError
+from sonic_core.face.tracker import face_height
 
 from .conftest import drifting
 
@@ -54,3 +57,13 @@ def test_a_hand_before_the_mouth_is_noticed(portrait, detector):
     person = look_at(Clip.of_frames(frames, Fraction(25)), detector).people[0]
     covered = [frame for frame, hidden in zip(person.frames, person.covered, strict=True) if hidden]
     assert covered and set(covered) <= set(range(6, 14))
+
+
+def test_a_blurred_face_is_less_sharp_than_it_usually_is(portrait, detector):
+    frames = drifting(portrait, 18, step=0.0)
+    height = face_height(detector.pick(portrait).landmarks)
+    for frame in frames[6:12]:
+        frame[:] = cv2.GaussianBlur(frame, (0, 0), 0.02 * height)
+    person = look_at(Clip.of_frames(frames, Fraction(25)), detector).people[0]
+    sharp = np.asarray(person.sharpness) / np.median(person.sharpness)
+    assert sharp[6:12].max() < BLURRED < 0.9 < sharp[:6].min()
