@@ -63,7 +63,7 @@ class LiveTalk:
 
     async def run(self) -> None:
         """Talk until one side ends it. Raises SonicError for a photo or settings that cannot talk."""
-        from sonic_core.disclosure.label import VisibleLabel
+        from sonic_core.disclosure.label import VisibleLabel, record
         from sonic_core.live.fragments import MIME
         from sonic_core.live.runner import Runner
         from sonic_core.live.session import LiveSession
@@ -80,8 +80,9 @@ class LiveTalk:
         session = LiveSession(talk, on_event=lambda event: self._from_thread(json.dumps({"type": event})))
         runner = Runner(session, label, secrets.token_hex(8), self._from_thread)
         width, height = talk.size
-        webrtc = {"webrtc": self.host.webrtc, "ice": self.host.ice_servers}
-        await say(self.socket, type="ready", mime=MIME, width=width, height=height, rate=48_000, **webrtc)
+        offered: dict[str, Any] = {"webrtc": self.host.webrtc, "ice": self.host.ice_servers}
+        offered["aigc"] = json.loads(record(runner.talk_id))  # WebRTC itself has no metadata
+        await say(self.socket, type="ready", mime=MIME, width=width, height=height, rate=48_000, **offered)
         runner.start()
         try:
             async with anyio.create_task_group() as tasks:

@@ -104,6 +104,7 @@ def test_speech_goes_in_and_a_talking_video_comes_out(url, begin, host):
     assert [text["type"] for text in texts] == ["ready", "speaking", "idle"]
     assert texts[0]["mime"].startswith("video/mp4") and (texts[0]["width"], texts[0]["height"]) == (128, 128)
     assert host.pipe().asked == ("fast", {"seed": 7})
+    assert texts[0]["aigc"]["Label"] == "1" and texts[0]["aigc"]["ProduceID"]
     with av.open(io.BytesIO(data)) as container:
         assert '"Label":"1"' in container.metadata["AIGC"]
         bars = [frame.to_ndarray(format="gray")[:90, :20].mean() for frame in container.decode(video=0)]
