@@ -14,7 +14,8 @@ import numpy as np
 from sonic_core.dub.faces import FaceState
 from sonic_core.dub.people import HeadView
 from sonic_core.dub.texture import grain, like_the_picture, softness
-from sonic_core.engines.lite.expression import BOW, RING_SHARE, TEETH_SHOW, dense_contour, rolled_in
+from sonic_core.engines.lite.expression import BOW, TEETH_SHOW, dense_contour
+from sonic_core.engines.lite.expression_modes import RING_SHARE, rolled_in
 from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import MOUTH, PRESS, TEETH, TONGUE, MouthBasis
