@@ -105,7 +105,7 @@ class Expression:
 
     def _plain_fields(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shape = self.grid.rows, self.grid.columns, 2
-        return (weights @ self.upper).reshape(shape), (weights @ self.lower).reshape(shape)
+        return tuple(np.einsum("m,mk->k", weights, modes).reshape(shape) for modes in (self.upper, self.lower))
 
 
 def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> Expression:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from sonic_core.engines.lite.texture import Texture
-from sonic_core.engines.lite.warp import smoothstep
+from sonic_core.engines.lite.warp import along, smoothstep
 
 MEETING = 0.18  # of the opening, from the lower lid: where the lids meet
 # In widths of the eye:
@@ -58,12 +58,12 @@ def make_eye(photo: np.ndarray, upper: np.ndarray, lower: np.ndarray, iris: np.n
     across = (upper[-1] - upper[0]) / width
     down = np.array([-across[1], across[0]], np.float32)
 
-    def along(points: np.ndarray) -> np.ndarray:
-        return np.stack([(points - corner) @ across, (points - corner) @ down], -1)
+    def on_eye(points: np.ndarray) -> np.ndarray:
+        return np.stack([along(points - corner, across), along(points - corner, down)], -1)
 
-    above, below = (_smooth_curve(along(lid), width) for lid in (upper, lower))
+    above, below = (_smooth_curve(on_eye(lid), width) for lid in (upper, lower))
     below = np.maximum(above, below)
-    centre = along(iris)
+    centre = on_eye(iris)
     radius = float(np.linalg.norm(centre[1:] - centre[0], axis=1).mean())
     u = np.linspace(0, 1, CURVE)[:, None] * width * across + corner
     rim = np.concatenate([u + (above - FILL_ABOVE * width)[:, None] * down,
@@ -134,7 +134,7 @@ def draw_eye(
     """
     down = np.array([-eye.across[1], eye.across[0]], np.float32)
     offset = source - eye.corner
-    u, v = offset @ eye.across, offset @ down
+    u, v = along(offset, eye.across), along(offset, down)
     inside = np.clip(u / eye.width, 0, 1)
     at = (inside * (CURVE - 1)).astype(np.float32)
     row = np.zeros_like(at)

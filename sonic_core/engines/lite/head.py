@@ -85,7 +85,7 @@ class HeadField:
         turn = _turn(self.share * np.clip(rotation, -MAX_DEGREES, MAX_DEGREES), self.fit)
         x, y, z = self.share * np.clip(translation, -MAX_SHIFT, MAX_SHIFT)
         nearer = 1 / (1 + z / CAMERA_DISTANCE)
-        moved = (self.solid @ turn[:, :2]) * np.float32(nearer) - self.solid[:, :2]
+        moved = np.einsum("qi,ij->qj", self.solid, turn[:, :2]) * np.float32(nearer) - self.solid[:, :2]
         moved += np.array([x, y], np.float32) * self.face_height
         field = np.ascontiguousarray((moved * self.weight).reshape(self.shape), np.float32)
         return field * np.float32(self.grid.fold_limit(field))

@@ -18,11 +18,11 @@ from sonic_core.engines.lite import mouth_tone
 from sonic_core.engines.lite.expression import dense_contour
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.lips import Lips
-from sonic_core.engines.lite.mouth_tone import LUMINANCE, MouthTone, brightest, pixels_within
+from sonic_core.engines.lite.mouth_tone import LUMINANCE, MouthTone, brightest, luminance, pixels_within
 from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.sharpness import eye_sharpness, matching_blur
 from sonic_core.engines.lite.teeth import ARCH_WIDTH, BEHIND_LIPS, UPPER_EDGE, on_arch, row_of_teeth
-from sonic_core.engines.lite.warp import look_up, smoothstep
+from sonic_core.engines.lite.warp import along, look_up, smoothstep
 
 DENSITY = 2  # texture pixels in a photo pixel
 BOX = (0.75, 1.15, 2.35)  # canonical: half the width, the top and the bottom of the layers
@@ -82,11 +82,12 @@ class Interior:
         levels = self.tone.tones(mouth_tone.shape_features(lips, self.unit / scale), self.light)
         at = _in_rectangle(pixels, lips, above, below)
         # A tooth keeps its colour: in a narrow opening the net's is half the lips'.
-        steadied = np.float32((self.tooth @ LUMINANCE / brightest(levels[2])) ** STEADY)
+        net_light = brightest(levels[2])
+        steadied = np.float32((self.tooth @ LUMINANCE / net_light) ** STEADY)
         dark, usual = (look_up(level * np.float32(255 * self.gain), at) for level in levels[:2])
-        tooth_light = look_up(levels[2] @ LUMINANCE * (steadied * np.float32(255 * self.gain)), at)
+        tooth_light = look_up(luminance(levels[2]) * (steadied * np.float32(255 * self.gain)), at)
         bright = tooth_light[..., None] * (self.tooth / (self.tooth @ LUMINANCE))
-        tongue_light = np.minimum(usual @ LUMINANCE, REST_LIGHT * tooth_light)
+        tongue_light = np.minimum(luminance(usual), REST_LIGHT * tooth_light)
         tongue_light += np.float32(tongue) * (TONGUE_LIGHT * tooth_light - tongue_light)
         flesh = bed[..., :1] * tongue_light[..., None] * self.red
 
@@ -97,7 +98,7 @@ class Interior:
         seen = seen * (1 - upper[..., 1:2]) + bright * upper[..., :1]
         if self.own is not None:
             own = self._layer(self.own, upper_at)
-            light = np.float32(np.clip(steadied * brightest(levels[2]) / self.own_light, *RELIT))
+            light = np.float32(np.clip(steadied * net_light / self.own_light, *RELIT))
             seen = seen * (1 - own[..., 3:]) + light * own[..., :3]
         if tongue > 0.6:  # the tip comes before the edge of the upper teeth
             seen += (flesh - seen * bed[..., 1:]) * np.float32((tongue - 0.6) / 0.4)
@@ -111,7 +112,7 @@ class Interior:
 
 def _in_rectangle(pixels: np.ndarray, lips: Lips, above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """(h, w, 2) where pixels lie in the net's rectangle, in its cells."""
-    across = (pixels @ lips.across - lips.left) / max(lips.right - lips.left, 1e-3)
+    across = (along(pixels, lips.across) - lips.left) / max(lips.right - lips.left, 1e-3)
     downwards = np.clip(above / np.maximum(above + below, 1e-3), 0, 1)
     row = (downwards - mouth_tone.INSET) / (1 - 2 * mouth_tone.INSET) * mouth_tone.ROWS - 0.5
     return np.stack([across * mouth_tone.COLUMNS - 0.5, row], -1).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sonic_core.engines.lite.warp import smoothstep
+from sonic_core.engines.lite.warp import along, smoothstep
 
 PLACES = 64  # along the mouth at which the edges' heights are known
 ROUNDED = 0.25  # of the mouth's width over which edges that end apart are brought together
@@ -18,12 +18,12 @@ class Lips:
         self.upper, self.lower = upper, lower
         self.down, self.across = down, np.array([down[1], -down[0]], np.float32)
         # Edges as heights over the line across the mouth, at common places along it.
-        along = [contour @ self.across for contour in (upper, lower)]
-        self.left, self.right = min(a[0] for a in along), max(a[-1] for a in along)
+        sideways = [contour @ self.across for contour in (upper, lower)]
+        self.left, self.right = min(a[0] for a in sideways), max(a[-1] for a in sideways)
         self.places = np.linspace(self.left, self.right, PLACES)
         heights = [
             np.interp(self.places, np.maximum.accumulate(a), contour @ down)
-            for a, contour in zip(along, (upper, lower), strict=True)
+            for a, contour in zip(sideways, (upper, lower), strict=True)
         ]
         # Both edges end in the corners. On the far side of a turned face the fields that carry them may disagree.
         middle, half = (heights[0] + heights[1]) / 2, (heights[1] - heights[0]) / 2
@@ -35,18 +35,18 @@ class Lips:
 
     def is_above(self, pixels: np.ndarray) -> np.ndarray:
         """(h, w) 1 above the line between the lips, 0 below: sharp between the corners, ever softer beyond them."""
-        along, height = pixels @ self.across, pixels @ self.down
-        middle = np.interp(along, self.places, (self.upper_height + self.lower_height) / 2)
-        beyond = np.maximum(np.maximum(self.left - along, along - self.right), 0)
+        sideways, height = along(pixels, self.across), along(pixels, self.down)
+        middle = np.interp(sideways, self.places, (self.upper_height + self.lower_height) / 2)
+        beyond = np.maximum(np.maximum(self.left - sideways, sideways - self.right), 0)
         return smoothstep(middle - height, -0.5 - beyond, 0.5 + beyond).astype(np.float32)
 
     def distances(self, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
         """Each (h, w): px below the upper lip's edge, px above the lower one's, the opening there, and a weight that
         is 1 between the corners and 0 beyond them."""
-        along, height = pixels @ self.across, pixels @ self.down
-        above = height - np.interp(along, self.places, self.upper_height)
-        below = np.interp(along, self.places, self.lower_height) - height
-        gap = np.interp(along, self.places, self.gap, left=0, right=0)
-        inside = np.minimum(along - self.left, self.right - along) / (self.right - self.left)
+        sideways, height = along(pixels, self.across), along(pixels, self.down)
+        above = height - np.interp(sideways, self.places, self.upper_height)
+        below = np.interp(sideways, self.places, self.lower_height) - height
+        gap = np.interp(sideways, self.places, self.gap, left=0, right=0)
+        inside = np.minimum(sideways - self.left, self.right - sideways) / (self.right - self.left)
         between = smoothstep(inside, 0.0, 0.15)
         return tuple(value.astype(np.float32) for value in (above, below, gap, between))

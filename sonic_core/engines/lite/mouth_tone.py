@@ -53,9 +53,9 @@ class MouthTone:
         """
         t = self.tensors
         x = np.clip((np.concatenate([shape, light]) - t["mean"]) / t["deviation"], -3, 3)
-        x = np.tanh(t["first.weight"] @ x + t["first.bias"])
-        x = np.tanh(t["second.weight"] @ x + t["second.bias"])
-        tones = 1 / (1 + np.exp(-(t["last.weight"] @ x + t["last.bias"])))
+        for layer in ("first", "second"):
+            x = np.tanh(np.einsum("oi,i->o", t[f"{layer}.weight"], x) + t[f"{layer}.bias"])
+        tones = 1 / (1 + np.exp(-(np.einsum("oi,i->o", t["last.weight"], x) + t["last.bias"])))
         return np.sort(tones.reshape(len(LEVELS), ROWS, COLUMNS, 3), 0)  # a colour's levels never cross
 
     def tooth(self, light: np.ndarray) -> np.ndarray:
@@ -64,9 +64,16 @@ class MouthTone:
         return bright[bright @ LUMINANCE >= brightest(bright)].mean(0)
 
 
+def luminance(colours: np.ndarray) -> np.ndarray:
+    """(h, w) brightness of float32 colours (h, w, 3)."""
+    return cv2.transform(colours, LUMINANCE[None])
+
+
 def brightest(tones: np.ndarray) -> float:
     """The luminance of tones (..., 3) that one place in ten exceeds."""
-    return float(np.percentile(tones @ LUMINANCE, 90))
+    found = luminance(tones.reshape(1, -1, 3))[0]
+    tenth = len(found) // 10
+    return float(-np.partition(-found, tenth)[tenth])
 
 
 def shape_features(lips: Lips, unit: float) -> np.ndarray:
