@@ -104,6 +104,19 @@ def test_every_template_runs_untouched(server: Server, tmp_path: Path, name: str
         assert sum(1 for _ in container.decode(video=0)) >= SECONDS * 25
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests/workflows/saved_0.1.0/api").glob("*.json")), ids=lambda p: p.stem
+)
+def test_a_workflow_of_an_older_version_runs(server: Server, path: Path) -> None:
+    graph = json.loads(path.read_text(encoding="utf-8"))
+    for node in graph.values():
+        small = (
+            {"trim": 1.0, "min_resolution": 128} if node["class_type"] == "SonicLoadAudio" else {"min_resolution": 128}
+        )
+        node["inputs"] |= {name: value for name, value in small.items() if name in node["inputs"]}
+    assert main_video(server.client.run(graph)).filename.endswith(".mp4")
+
+
 def test_a_list_of_photos_gives_a_list_of_videos(server: Server) -> None:
     folder = server.base / "input" / "sonic_photos"
     (folder / "twin.jpg").write_bytes((folder / "sonic_portrait.jpg").read_bytes())
