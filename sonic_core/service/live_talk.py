@@ -170,7 +170,11 @@ class LiveTalk:
             raise InputError("This service has no WebRTC; sound and picture go on over the socket.")
         if self.peer is not None:
             raise InputError("There was an offer already; a talk takes one.")
-        from sonic_core.live.peer import Peer
+        try:
+            from sonic_core.live.peer import Peer
+        except (ImportError, OSError) as error:  # aiortc is installed and does not load
+            self.host.webrtc = False
+            raise InputError("WebRTC does not load here; sound and picture go on over the socket.") from error
 
         def hear(samples: np.ndarray, rate: int) -> None:
             self.heard = time.monotonic()

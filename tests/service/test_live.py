@@ -220,13 +220,17 @@ def test_an_offer_moves_the_talk_to_webrtc_and_its_end_ends_it(url, begin):
     assert late <= 1, "nothing but the end of the file goes over the socket any more"
 
 
-def test_without_webrtc_the_socket_says_so_and_goes_on(url, begin, host):
-    host.webrtc = False
+@pytest.mark.parametrize("broken", [False, True])
+def test_without_webrtc_the_socket_says_so_and_goes_on(url, begin, host, monkeypatch, broken):
+    host.webrtc = broken
+    monkeypatch.setitem(sys.modules, "sonic_core.live.peer", None)  # importing it fails
     with socket(url, begin()) as talk:
         texts, _ = messages(talk, lambda text, data: text.get("type") == "ready")
-        assert texts[0]["webrtc"] is False
+        assert texts[0]["webrtc"] is broken
         talk.send(json.dumps({"type": "offer", "sdp": "v=0"}))
-        messages(talk, lambda text, data: "no WebRTC" in text.get("detail", ""))
+        said = "does not load" if broken else "no WebRTC"
+        messages(talk, lambda text, data: said in text.get("detail", ""))
+        assert host.webrtc is False
         talk.send(tone(0.5).tobytes())
         messages(talk, lambda text, data: text.get("type") == "speaking")
 

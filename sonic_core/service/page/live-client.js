@@ -25,8 +25,9 @@ export class LiveTalk {
       if (typeof data !== "string") return this.play(data);
       const message = JSON.parse(data);
       if (message.type === "ready") this.open(message.mime);
-      if (this.expected[message.type]) this.expected[message.type](message);
-      this.onMessage(message);
+      const expected = this.expected[message.type];
+      if (expected) expected(message);
+      if (message.type !== "error" || !expected) this.onMessage(message); // a refused offer is nobody's trouble
     });
     this.socket.addEventListener("close", ({ reason }) => {
       this.peer?.close();
@@ -48,6 +49,7 @@ export class LiveTalk {
       await state(peer, "iceGatheringState", ["complete"], 1);
       this.socket.send(JSON.stringify({ type: "offer", sdp: peer.localDescription.sdp }));
       const { sdp } = await Promise.race([this.next("answer"), this.next("error")]);
+      this.expected = {};
       await peer.setRemoteDescription({ type: "answer", sdp });
       await state(peer, "connectionState", ["connected", "failed"], CONNECT_SECONDS);
       if (peer.connectionState !== "connected") throw new Error("no way through");
