@@ -36,6 +36,7 @@ form.label.addEventListener("change", () => (labelChosen = true));
 function settings() {
   const chosen = { preset: form.preset.value, framing: form.framing.value, label: form.label.value, channel: form.channel.value };
   for (const name of NUMBERS) chosen[name] = Number(form[name].value);
+  if (form.mood.value !== "neutral") chosen.mood = form.mood.value;
   const behind = form.background.value;
   if (behind && behind !== "picture") chosen.background = behind;
   if (form.second.files.length)

@@ -1,0 +1,60 @@
+"""How much of a face stays itself while it speaks: the upper face's structural similarity, as `evaluate` has it.
+
+    python -m benchmarks.identity [--data ../shared/data] [--people 20] [--side 384]
+
+One JSON line: the mean over people nobody trained on and motions of speech (mouth, small turns, no blinks), and the
+tenth of the frames that are least like their photo. Run it in two checkouts to compare them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sonic_core.engines.lite.layout import CHANNELS, HEAD_ROTATION, MOUTH
+from sonic_core.engines.lite.renderer import Renderer
+from sonic_core.face.detect import Face, FaceDetector
+from sonic_core.face.framing import Portrait
+from sonic_core.quality.report import aligned_face, upper_face_ssim
+from training.face import data
+
+MOTIONS = 4  # a person
+
+
+def spoken(rng: np.random.Generator) -> np.ndarray:
+    """(27,) a frame of speech: the mouth anywhere, the head turned as talking people turn it."""
+    row = np.zeros(CHANNELS, np.float32)
+    row[MOUTH] = rng.normal(0, 1, 12)
+    row[MOUTH.start] = abs(row[MOUTH.start]) * 1.5
+    row[HEAD_ROTATION] = rng.normal(0, 2.7, 3)
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--side", type=int, default=384)
+    args = parser.parse_args()
+    _, held = data.split(data.load(args.data / "faces"))
+    rng, detector, found = np.random.default_rng(0), FaceDetector(), []
+    for index in np.linspace(0, len(held.images) - 1, args.people).astype(int):
+        image = cv2.resize(held.images[index], (args.side, args.side), interpolation=cv2.INTER_CUBIC)
+        landmarks = held.landmarks[index] * np.float32(args.side / held.images[index].shape[0])
+        face = Face((0, 0, 1, 1), landmarks, 1.0)
+        wanted = aligned_face(image.astype(np.float32) / 255, landmarks)
+        renderer = Renderer(Portrait(image, face))
+        for _ in range(MOTIONS):
+            frame = renderer.frame(spoken(rng))
+            seen = detector.track(frame, face).landmarks
+            found.append(upper_face_ssim(aligned_face(frame.astype(np.float32) / 255, seen), wanted))
+    figures = {"frames": len(found), "mean": float(np.mean(found)), "least_tenth": float(np.percentile(found, 10))}
+    print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
+
+
+if __name__ == "__main__":
+    main()
