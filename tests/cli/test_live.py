@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import av
-import numpy as np
 import pytest
 import soundfile
 
@@ -19,7 +18,6 @@ from bar_talk import BarTalk, BigTalk, tone
 from sonic_core.cli.live import interrupt_sets, into_file, paced_frames
 from sonic_core.cli.main import main
 from sonic_core.disclosure.label import VisibleLabel
-from sonic_core.errors import InputError
 from sonic_core.live import sources
 from sonic_core.live.pace import unpaced
 from sonic_core.live.session import LiveSession
@@ -74,39 +72,6 @@ def test_an_interrupt_ends_a_talk_from_a_pipe_and_keeps_its_file(monkeypatch, tm
         assert sum(1 for _ in container.decode(video=0)) == pytest.approx(25, abs=2)
     os.close(mouth)
     os.close(end)
-
-
-def test_a_pipe_ends_with_its_writer(monkeypatch, tmp_path):
-    soundfile.write(tmp_path / "a.wav", tone(1.0), 48000)
-    end, mouth = os.pipe()
-    os.write(mouth, (tmp_path / "a.wav").read_bytes()[:60_000])
-    os.close(mouth)
-    monkeypatch.setattr(sources.sys, "stdin", SimpleNamespace(fileno=lambda: end))
-    heard = np.concatenate([samples for samples, _ in sources.standard_input(threading.Event())])
-    os.close(end)
-    assert len(heard) == pytest.approx(30_000, abs=100) and np.abs(heard - tone(1.0)[: len(heard)]).max() < 1e-3
-
-
-ALSA = """
-pcm.!null {{ type null }}
-pcm.fake {{ type file; slave.pcm null; file /dev/null; infile {sound}; format raw }}
-"""
-
-
-@pytest.mark.skipif("alsa" not in av.formats_available, reason="this PyAV cannot record")
-def test_a_microphone_is_heard(monkeypatch, tmp_path):
-    """ALSA's own file plugin stands in for the device."""
-    sound = np.repeat((tone(1.0) * 32767).astype("<i2"), 2)  # 48 kHz, stereo
-    (tmp_path / "sound.raw").write_bytes(sound.tobytes())
-    (tmp_path / "asound.conf").write_text(ALSA.format(sound=tmp_path / "sound.raw"))
-    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "asound.conf"))
-    pieces, heard = sources.microphone("fake"), np.zeros(0, np.float32)
-    while len(heard) < 24_000:
-        heard = np.concatenate([heard, next(pieces)[0]])
-    pieces.close()
-    assert np.abs(heard[:24_000] - tone(1.0)[:24_000]).max() < 2e-3
-    with pytest.raises(InputError, match="'none' cannot be opened"):
-        sources.microphone("none")
 
 
 @pytest.mark.parametrize(
