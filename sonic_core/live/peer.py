@@ -93,15 +93,15 @@ class Peer:
         """Return the answer to an offer, both in SDP. Raises InputError for an offer that cannot be met."""
         if len(offer) > MAX_OFFER or offer.count("a=candidate") > MAX_CANDIDATES:
             raise InputError(f"The offer has {len(offer)} characters or too many candidates; send one browser's offer.")
+        pictures = self.connection.addTransceiver(self.video)
+        self.connection.addTransceiver(self.audio)
+        codecs = RTCRtpSender.getCapabilities("video").codecs
+        pictures.setCodecPreferences(sorted(codecs, key=lambda codec: codec.mimeType != "video/VP8"))
         try:
             await self.connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-            kinds = {transceiver.kind: transceiver for transceiver in self.connection.getTransceivers()}
-            if set(kinds) != {"audio", "video"}:
+            parts = [transceiver.mid for transceiver in self.connection.getTransceivers()]
+            if len(parts) != 2 or None in parts:
                 raise InputError("The offer must have one part for sound and one for pictures.")
-            self.connection.addTrack(self.video)
-            self.connection.addTrack(self.audio)
-            codecs = RTCRtpSender.getCapabilities("video").codecs
-            kinds["video"].setCodecPreferences(sorted(codecs, key=lambda codec: codec.mimeType != "video/VP8"))
             await self.connection.setLocalDescription()
         except InputError:
             raise

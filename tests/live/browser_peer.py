@@ -36,13 +36,14 @@ class Voice(AudioStreamTrack):
 
 
 class BrowserPeer:
-    def __init__(self, codec: str = "video/VP8"):
-        """`codec`: the only one that this browser takes."""
+    def __init__(self, *codecs: str):
+        """`codecs`: those for pictures that this browser takes, the dearest first."""
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.connection.addTrack(Voice())
         video = self.connection.addTransceiver("video", direction="recvonly")
         known = RTCRtpReceiver.getCapabilities("video").codecs
-        video.setCodecPreferences([found for found in known if found.mimeType == codec])
+        wanted = codecs or ("video/VP8",)
+        video.setCodecPreferences([found for codec in wanted for found in known if found.mimeType == codec])
         self.pictures, self.sounds, self.tasks = [], [], []
         self.connection.on("track", lambda track: self.tasks.append(asyncio.ensure_future(self._keep(track))))
 

@@ -74,6 +74,19 @@ def test_an_offer_that_cannot_be_met_is_one_sentence(offer):
     asyncio.run(answer())
 
 
+def test_pictures_are_vp8_where_both_are_taken():
+    async def chosen():
+        browser, peer = BrowserPeer("video/H264", "video/VP8"), peer_of()
+        answer = await peer.answer(await browser.offer())
+        await browser.connection.close()
+        await peer.close()
+        return answer
+
+    pictures = asyncio.run(chosen()).split("m=video")[1]
+    first = pictures.splitlines()[0].split()[2]
+    assert f"a=rtpmap:{first} VP8/90000" in pictures
+
+
 def test_an_offer_of_sound_alone_and_one_of_a_hundred_addresses_are_refused():
     async def answers():
         browser, peer, other = BrowserPeer(), peer_of(), peer_of()
