@@ -4,9 +4,10 @@
 
 The clips of `data/grid_other` (or other talking videos in FOLDER) are people nobody trained on. Their real lips are
 tracked frame by frame by our own landmarks; the prediction from their sound is compared with them. Prints JSON:
-correlation of the opening at lag 0 and at the best lag, offline and through a live window; what noise, music, telephone
-and 8 kHz cost; how far music, noise and silence alone open the lips (95th percentile, share of the face's height);
-processor seconds.
+correlation of the opening at lag 0 and at the best lag, offline and through a live window; what noise, music,
+telephone, 8 kHz and codecs cost; how far music, noise, silence, breath and laughter alone open the lips (95th
+percentile, share of the face's height); how the lips follow the same voice whispered, sung and shouted; processor
+seconds.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import soxr
 import torch
 from scipy import signal
 
+from benchmarks.disturbances import CODECS, DISTURBANCES, disturbed, tune
 from sonic_core.engines.lite.ears import Ears
 from sonic_core.engines.lite.engine import AUDIO_GUIDANCE
 from sonic_core.engines.lite.layout import WEIGHTS
@@ -32,6 +33,7 @@ from sonic_core.media.audio import speech_waveform
 from sonic_core.media.video import open_video
 from sonic_core.quality.exam import track_lips
 from sonic_core.settings import Settings
+from training.ears import voices
 
 RATE, FPS = 16000, 25
 REACH = 4  # frames of lag that are tried
@@ -67,30 +69,13 @@ def live(ears: Ears, sound: np.ndarray, look_ahead: float, block: int = RATE // 
     return np.concatenate([*rows, stream.flush()])
 
 
-def tune(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Plucked chords and a drum, unit RMS; not the music that the ears were trained against."""
-    out = np.zeros(samples + RATE)
-    for beat, start in enumerate(range(0, samples, RATE // 4)):
-        time_axis = np.arange(RATE) / RATE
-        for note in rng.choice([0, 3, 5, 7, 10, 12, 15], 3):
-            hertz = 220 * 2 ** (note / 12)
-            tone = signal.sawtooth(2 * np.pi * hertz * time_axis, 0.5) * np.exp(-5 * time_axis)
-            out[start : start + RATE] += tone
-        if beat % 2 == 0:
-            out[start : start + RATE] += 3 * rng.standard_normal(RATE) * np.exp(-40 * time_axis)
-    return (out[:samples] / out[:samples].std()).astype(np.float32)
-
-
-def disturbed(sound: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
-    level = sound.std()
-    if how == "noise 10 dB":
-        return sound + rng.standard_normal(len(sound)).astype(np.float32) * level * 10 ** (-10 / 20)
-    if how == "music 6 dB under":
-        return sound + tune(len(sound), rng) * level * 10 ** (-6 / 20)
-    if how == "telephone":
-        band = signal.butter(4, (300, 3400), "bandpass", fs=RATE, output="sos")
-        return signal.sosfiltfilt(band, sound).astype(np.float32)
-    return soxr.resample(soxr.resample(sound, RATE, 8000), 8000, RATE).astype(np.float32)  # 8 kHz
+def shouted(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Formants a tenth higher, 8 dB more above 1 kHz, and the peaks of an overloaded microphone cut off."""
+    del rng
+    raised = voices.move_formants(sound, 1.1)
+    above = signal.sosfilt(signal.butter(1, 1000, "highpass", fs=RATE, output="sos"), raised)
+    bright = raised + 1.5 * above
+    return np.clip(bright, -2 * bright.std(), 2 * bright.std()).astype(np.float32)
 
 
 def main() -> None:
@@ -116,12 +101,17 @@ def main() -> None:
     for seconds in (0.12, 0.2, 0.4):
         result[f"live, {seconds} s ahead"] = scores(lambda sound, ahead=seconds: live(ears, sound, ahead))
     clean = scores(offline)[0]
-    for how in ("noise 10 dB", "music 6 dB under", "telephone", "8 kHz"):
+    for how in (*DISTURBANCES, *CODECS):
         rng = np.random.default_rng(3)
         worse = scores(lambda sound, how=how, rng=rng: offline(disturbed(sound, how, rng)))[0]
         result[f"loss: {how}"] = round(clean - worse, 3)
+    for name, manner in (("whispered", voices.whispered), ("sung", voices.sung), ("shouted", shouted)):
+        rng = np.random.default_rng(5)
+        result[name] = scores(lambda sound, manner=manner, rng=rng: offline(manner(sound, rng)))
     rng = np.random.default_rng(4)
     others = {
+        "breath": 0.05 * voices.breath(20 * RATE, rng),
+        "laughter": 0.1 * voices.laughter(20 * RATE, rng),
         "music": 0.1 * tune(20 * RATE, rng),
         "noise": 0.05 * rng.standard_normal(20 * RATE).astype(np.float32),
         "silence": np.zeros(20 * RATE, np.float32),

@@ -18,15 +18,15 @@ FLOOR = 8.0  # decades under the loudest value
 
 
 def log_mel(waveform: np.ndarray | Tensor, bands: int = 80) -> Tensor:
-    """Mono float32 (samples,) at 16 kHz -> (bands, samples // 160)."""
+    """Mono float32 (samples,) or (b, samples) at 16 kHz -> (bands, samples // 160) or (b, bands, samples // 160)."""
     sound = torch.as_tensor(waveform, dtype=torch.float32)
-    if len(sound) <= FFT // 2:  # too short to be mirrored at its ends
-        sound = torch.nn.functional.pad(sound, (0, FFT // 2 + 1 - len(sound)))
-    spectrum = torch.stft(sound, FFT, HOP, window=torch.hann_window(FFT), return_complex=True)
-    power = spectrum[:, :-1].abs().square()
-    decades = (mel_filters(bands) @ power).clamp(min=1e-10).log10()
+    if sound.shape[-1] <= FFT // 2:  # too short to be mirrored at its ends
+        sound = torch.nn.functional.pad(sound, (0, FFT // 2 + 1 - sound.shape[-1]))
+    window = torch.hann_window(FFT, device=sound.device)
+    power = torch.stft(sound, FFT, HOP, window=window, return_complex=True)[..., :-1].abs().square()
+    decades = (mel_filters(bands).to(sound.device) @ power).clamp(min=1e-10).log10()
     if decades.numel():
-        decades = decades.maximum(decades.max() - FLOOR)
+        decades = decades.maximum(decades.amax((-2, -1), keepdim=True) - FLOOR)
     return (decades + 4) / 4
 
 

@@ -86,7 +86,6 @@ class WhisperEncoder(nn.Module):
             raise ModelError(f"{path} is missing: install the package again")
         return WhisperEncoder.from_state({key: value.to(dtype) for key, value in load_file(path).items()}, str(path))
 
-    @torch.inference_mode()
     def forward(self, mel: Tensor) -> Tensor:
         """(b, bands, 2 * n) -> (b, n, layers + 1, width), n up to 1500.
 

@@ -58,6 +58,7 @@ class _Event(ctypes.Structure):
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 SHORTEST_PAUSE = 0.12  # seconds
+EARLY = 0.02  # seconds by which the sound is ahead of the events: where 467 p between vowels are silent
 SYNCHRONOUS, PHONEME_EVENTS_IPA, PHONEME, UTF8 = 2, 3, 7, 1
 SPEED, PITCH, PITCH_RANGE = 1, 3, 4
 
@@ -117,7 +118,7 @@ def timed(events: list[tuple[float, str]], seconds: float) -> list[Phone]:
     for start, name in events:
         phone = "SIL" if not name.strip("_ :|") else of_ipa(name)
         if phone is not None:
-            starts.append(start)
+            starts.append(max(0.0, start - EARLY))
             names.append(phone)
     ends = [*starts[1:], seconds]
     out: list[Phone] = []

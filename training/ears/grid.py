@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import av
 import numpy as np
 
 from sonic_core.engines.lite.layout import MouthBasis
@@ -27,6 +26,8 @@ UPPER_INNER_LIP, LOWER_INNER_LIP = 13, 14
 
 def read_mono(path: Path) -> np.ndarray:
     """Any sound file as float32 (samples,) at 16 kHz."""
+    import av
+
     resampler = av.AudioResampler("fltp", "mono", RATE)
     parts = []
     with av.open(str(path)) as container:

@@ -1,8 +1,8 @@
 """What every window should make of the mouth: real coefficients, and what each phone asks for.
 
-Lips act a little before they are heard: in ten GRID clips of other speakers, seen frame by frame, lips are shut from
-15 ms before a p or b begins to 20 ms before it ends, counted at the start of a video frame. Frames are counted at their
-middle here, 20 ms later, which leaves `LEAD`.
+Lips do not act in the middle of the sound: over 1,263 p b, 38 m and 434 f v of GRID whose phones are timed, the mean
+opening is smallest 10 ms before the middle of p and b, 15 ms after that of m and 35 ms after that of f and v; in ten
+clips of other speakers, seen frame by frame, lips are shut from 15 ms before a p or b begins to 20 ms before it ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from training.ears.phones import NUMBER, PHONES
 from training.ears.windows import NOISE, SILENCE
 
 FPS, FINE = 25, 50
-LEAD = 0.015  # seconds
+LEAD = 0.015  # seconds before the middle of its phone at which a kind is wanted most
+LEADS = {"teeth": -0.03}
 SHORTEST = 0.07  # seconds: a closure covers two video frames, or it would fall between them
 ASKS = {
     "closed": "M P B PF",
@@ -68,7 +69,7 @@ def asked_at(timing: Timing, times: np.ndarray) -> np.ndarray:
     for column, kind in enumerate(KINDS):
         numbers = [NUMBER[name] for name in ASKS[kind].split()]
         for k in np.flatnonzero(np.isin(timing.phones, numbers)):
-            middle = (timing.starts[k] + timing.ends[k]) / 2 - LEAD
+            middle = (timing.starts[k] + timing.ends[k]) / 2 - LEADS.get(kind, LEAD)
             half = max(timing.ends[k] - timing.starts[k], SHORTEST) / 2
             if kind == "closed":
                 half = min(half, 0.06)  # the lips of a long m part before its sound ends

@@ -6,6 +6,7 @@ reads. A second file of a language is kept out of training and read to measure i
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ GRID_WORDS = (
     "zero one two three four five six seven eight nine",
     "again now please soon",
 )
+KANA = (
+    "ぱ ぴ ぷ ぺ ぽ ば び ぶ べ ぼ ま み む め も ふ わ う う い え お あ か き く け こ さ し す せ そ "
+    "た ち つ て と な に ぬ ね の ら り る れ ろ や ゆ よ は ひ ほ が じ ず だ ど びょ みゅ しゅ ちょ きょ"
+)
 
 
 def sentences(language: str, held_out: bool = False) -> list[str]:
@@ -30,3 +35,15 @@ def grid_sentence(rng: np.random.Generator) -> str:
     """Six words of GRID's grammar; letters in capitals."""
     words = [str(rng.choice(choice.split())) for choice in GRID_WORDS]
     return " ".join(word.upper() if len(word) == 1 else word for word in words)
+
+
+def mixed_words(language: str, rng: np.random.Generator) -> str:
+    """A few words that need not make sense: those of the sentences in any order; in Japanese, words of any kana."""
+    if language == "ja":
+        words = ["".join(rng.choice(KANA.split(), int(rng.integers(2, 5)))) for _ in range(int(rng.integers(3, 7)))]
+        return "、".join(words)
+    joined = " ".join(sentences(language))
+    if language == "cmn":
+        pairs = [part[k : k + 2] for part in re.split(r"\W+", joined) for k in range(0, len(part) - 1, 2)]
+        return "".join(rng.choice(pairs, int(rng.integers(4, 9)))) + "。"
+    return " ".join(rng.choice(re.findall(r"[\w']+", joined.lower()), int(rng.integers(5, 10)))) + "."

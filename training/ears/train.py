@@ -154,6 +154,7 @@ class Exam:
         return "; ".join(words)
 
 
+@torch.inference_mode()
 def heard(encoder: WhisperEncoder, sound: np.ndarray) -> Tensor:
     """(2 n, states, heard) of a sound cut to whole video frames."""
     return encoder(log_mel(sound[: len(sound) // 640 * 640])[None])[0]

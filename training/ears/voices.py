@@ -22,18 +22,52 @@ def resample(waveform: np.ndarray, factor: float) -> np.ndarray:
 
 def move_formants(waveform: np.ndarray, factor: float) -> np.ndarray:
     """The spectral envelope stretched by `factor`, pitch and timing kept."""
-    _, _, spectrum = signal.stft(waveform, RATE, nperseg=512, noverlap=384)
-    power = np.log(np.abs(spectrum) + 1e-6)
-    cepstrum = fft.irfft(power, axis=0)
-    cepstrum[24:-23] = 0  # the envelope varies slowly with frequency
-    envelope = fft.rfft(cepstrum, axis=0).real
+    spectrum = _spectrum(waveform)
+    envelope = _envelope(spectrum)
     bins = np.arange(len(envelope))
     at = np.minimum(bins / factor, len(bins) - 1)
     low = np.floor(at).astype(int)
     high, share = np.minimum(low + 1, len(bins) - 1), (at - low)[:, None]
     moved = envelope[low] * (1 - share) + envelope[high] * share
-    _, out = signal.istft(spectrum * np.exp(moved - envelope), RATE, nperseg=512, noverlap=384)
-    return np.pad(out, (0, max(0, len(waveform) - len(out))))[: len(waveform)].astype(np.float32)
+    return _waveform(spectrum * np.exp(moved - envelope), len(waveform))
+
+
+def whispered(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same words without a voice: noise in the place of what the vocal folds make."""
+    spectrum = _spectrum(waveform)
+    noise = _spectrum(rng.standard_normal(len(waveform), np.float32))
+    return _waveform(noise * np.exp(_envelope(spectrum) - _envelope(noise)), len(waveform))
+
+
+def sung(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same words on a tune of random notes with vibrato; what had no voice keeps none."""
+    spectrum = _spectrum(waveform)
+    time = np.arange(len(waveform)) / RATE
+    every = rng.uniform(0.2, 0.7)  # seconds of a note
+    notes = rng.uniform(100, 330) * 2 ** (rng.integers(0, 13, int(time[-1] / every) + 1) / 12)
+    hertz = notes[(time / every).astype(int)] * (1 + rng.uniform(0, 0.03) * np.sin(2 * np.pi * 5.5 * time))
+    phase = np.cumsum(hertz) / RATE
+    pulses = np.diff(np.floor(phase), prepend=0) + 0.003 * rng.standard_normal(len(time))
+    tune = _spectrum(pulses.astype(np.float32))
+    power = np.abs(spectrum) ** 2
+    voiced = power[:48].sum(0) > power[96:].sum(0)  # below 1.5 kHz against above 3 kHz
+    return _waveform(np.where(voiced, tune * np.exp(_envelope(spectrum) - _envelope(tune)), spectrum), len(waveform))
+
+
+def _spectrum(waveform: np.ndarray) -> np.ndarray:
+    return signal.stft(waveform, RATE, nperseg=512, noverlap=384)[2]
+
+
+def _waveform(spectrum: np.ndarray, samples: int) -> np.ndarray:
+    out = signal.istft(spectrum, RATE, nperseg=512, noverlap=384)[1]
+    return np.pad(out, (0, max(0, samples - len(out))))[:samples].astype(np.float32)
+
+
+def _envelope(spectrum: np.ndarray) -> np.ndarray:
+    """(257, n) logarithm of what varies slowly with frequency."""
+    cepstrum = fft.irfft(np.log(np.abs(spectrum) + 1e-6), axis=0)
+    cepstrum[24:-23] = 0
+    return fft.rfft(cepstrum, axis=0).real
 
 
 def equalise(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -114,11 +148,37 @@ def music(samples: int, rng: np.random.Generator) -> np.ndarray:
     return (out / (out.std() + 1e-6))[:samples]
 
 
+def breath(samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Air through a mouth and a nose, in and out, unit RMS at its loudest."""
+    band = signal.butter(2, [rng.uniform(200, 900), rng.uniform(2000, 6000)], "bandpass", fs=RATE, output="sos")
+    noise = signal.sosfilt(band, rng.standard_normal(samples))
+    cycle = rng.uniform(0.8, 3.0)
+    swell = np.maximum(0, np.sin(2 * np.pi * (np.arange(samples) / RATE / cycle + rng.random()))) ** 2
+    return (noise / noise.std() * swell).astype(np.float32)
+
+
+def laughter(samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Four to six puffs of a voice a second, falling, in fits; unit RMS."""
+    time = np.arange(samples) / RATE
+    hertz = rng.uniform(130, 400) * (1 + 0.15 * np.sin(2 * np.pi * time * rng.uniform(0.3, 1)))
+    source = np.diff(np.floor(np.cumsum(hertz) / RATE), prepend=0) + 0.05 * rng.standard_normal(samples)
+    for formant in (rng.uniform(500, 900), rng.uniform(1100, 1900), rng.uniform(2400, 3200)):
+        peak = signal.iirpeak(formant, 6, fs=RATE)
+        source = source * 0.3 + signal.lfilter(*peak, source) * 3
+    puffs = np.maximum(0, np.sin(2 * np.pi * time * rng.uniform(3.8, 6.2))) ** 1.5
+    fits = np.sin(2 * np.pi * (time / rng.uniform(1.5, 4) + rng.random())) > -0.3
+    out = source * puffs * fits
+    return (out / (out.std() + 1e-6)).astype(np.float32)
+
+
 def _tone(hertz: float, samples: int, harmonics: float, rng: np.random.Generator) -> np.ndarray:
     time = np.arange(samples, dtype=np.float32) / RATE
     vibrato = 1 + 0.004 * rng.random() * np.sin(2 * np.pi * 5 * time)
+    odd = 1 + int(harmonics > 0.6)  # a clarinet, or a square wave
     waves = [
-        harmonics**k * np.sin(2 * np.pi * hertz * (k + 1) * time * vibrato) for k in range(6) if hertz * (k + 1) < 7500
+        harmonics**k * np.sin(2 * np.pi * hertz * (odd * k + 1) * time * vibrato)
+        for k in range(6)
+        if hertz * (odd * k + 1) < 7500
     ]
     fade = np.exp(-time / rng.uniform(0.15, 2.0)) * np.minimum(1, np.minimum(time, time[-1] - time) / 0.01)
     return (sum(waves) * fade).astype(np.float32)
@@ -144,10 +204,10 @@ def degrade(waveform: np.ndarray, rng: np.random.Generator, murmur: np.ndarray) 
     if rng.random() < 0.25:
         waveform = room(waveform, rng)
     level = waveform.std() + 1e-5
-    if rng.random() < 0.45:
-        waveform = waveform + coloured_noise(len(waveform), rng) * level * 10 ** (-rng.uniform(6, 40) / 20)
-    if rng.random() < 0.25:
-        waveform = waveform + music(len(waveform), rng) * level * 10 ** (-rng.uniform(3, 25) / 20)
+    if rng.random() < 0.5:
+        waveform = waveform + coloured_noise(len(waveform), rng) * level * 10 ** (-rng.uniform(3, 35) / 20)
+    if rng.random() < 0.35:
+        waveform = waveform + music(len(waveform), rng) * level * 10 ** (-rng.uniform(1, 22) / 20)
     if rng.random() < 0.1:
         waveform = waveform + np.resize(murmur, len(waveform)) * (
             level / (murmur.std() + 1e-5) * rng.uniform(0.03, 0.2)

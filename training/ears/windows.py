@@ -32,19 +32,21 @@ SILENCE, NOISE = -1, -2  # in place of an utterance's number: nobody speaks
 @dataclass(frozen=True)
 class Window:
     sound: np.ndarray  # (frames * 640,)
+    clean: np.ndarray  # the same before anything disturbed it
     source: np.ndarray  # (frames,) int32 number of the utterance, or SILENCE or NOISE
     time: np.ndarray  # (frames,) float32 seconds in it
 
 
-def make_window(corpus: Corpus, rng: np.random.Generator) -> Window:
-    """Random utterances, changed and joined."""
-    length = int(rng.uniform(1.0, 6.0) * FPS)
+def make_window(corpus: Corpus, rng: np.random.Generator, length: int | None = None) -> Window:
+    """Random utterances, changed and joined; `length` frames, or 1 to 6 s of them."""
+    length = length or int(rng.uniform(1.0, 6.0) * FPS)
     if rng.random() < 0.05:
         return nobody(length, rng)
     sounds, sources, times = [], [], []
     kind = corpus.draw_kind(rng)
     formants, speed = np.exp(rng.normal(0.03, 0.10)), np.exp(rng.uniform(-0.18, 0.2))
     plain = rng.random() < 0.25
+    manner = rng.choice([None, voices.whispered, voices.sung], p=[0.88, 0.05, 0.07])
     while sum(map(len, sources)) < length + 10:
         number = corpus.draw(kind, rng)
         sound = corpus.sound(number)
@@ -52,6 +54,8 @@ def make_window(corpus: Corpus, rng: np.random.Generator) -> Window:
             sound = voices.resample(sound, speed)
             if abs(np.log(formants)) > 0.03:
                 sound = voices.move_formants(sound, float(formants))
+            if manner is not None:
+                sound = manner(sound, rng)
         frames = len(sound) // FRAME
         sounds.append(sound[: frames * FRAME])
         sources.append(np.full(frames, number))
@@ -66,24 +70,26 @@ def make_window(corpus: Corpus, rng: np.random.Generator) -> Window:
     part = slice(start, start + length)
     sound = sound[start * FRAME : (start + length) * FRAME]
     murmur = corpus.sound(corpus.draw(kind, rng))
-    sound = voices.level(sound if plain and rng.random() < 0.5 else voices.degrade(sound, rng, murmur), rng)
-    return Window(sound, source[part].astype(np.int32), time[part].astype(np.float32))
+    disturbed = voices.level(sound if plain and rng.random() < 0.5 else voices.degrade(sound, rng, murmur), rng)
+    return Window(disturbed, sound.astype(np.float32), source[part].astype(np.int32), time[part].astype(np.float32))
 
 
 def nobody(length: int, rng: np.random.Generator) -> Window:
-    """Silence, noise or music, at any level, swelling and sinking."""
+    """Silence, noise, music, breath or laughter, at any level, swelling and sinking."""
     samples = length * FRAME
-    make = (voices.music, voices.coloured_noise)[int(rng.integers(2))]
+    make = rng.choice([voices.music, voices.coloured_noise, voices.breath, voices.laughter], p=[0.35, 0.35, 0.15, 0.15])
     swell = np.interp(np.linspace(0, 5, samples), np.arange(6), rng.uniform(0.1, 1, 6))
     sound = voices.level(make(samples, rng) * swell, rng) * (rng.random() > 0.15)
-    return Window(sound.astype(np.float32), np.full(length, NOISE, np.int32), np.zeros(length, np.float32))
+    sound = sound.astype(np.float32)
+    return Window(sound, sound, np.full(length, NOISE, np.int32), np.zeros(length, np.float32))
 
 
 def make_shard(corpus: Corpus, encoder: WhisperEncoder, seed: int, path: Path) -> None:
     states, sources, times, lengths = [], [], [], []
     for k in range(SHARD):
         window = make_window(corpus, np.random.default_rng([seed, k]))
-        heard = encoder(log_mel(window.sound)[None])[0]
+        with torch.inference_mode():
+            heard = encoder(log_mel(window.sound)[None])[0]
         states.append(heard.half().numpy())
         sources.append(window.source)
         times.append(window.time)

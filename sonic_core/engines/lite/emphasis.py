@@ -1,9 +1,10 @@
 """Nods, brows and blinks where speakers put them: on stressed syllables and at the ends of phrases.
 
 The recordings that taught the head to move have no sound, only loudness a frame, so the diffusion knows when somebody
-speaks and not which syllable counts. Here stress is the loudness of a syllable over its neighbours', and a phrase ends
-where the voice stays away for a quarter of a second. About half of the stresses get a nod and a third a raised brow,
-drawn by the seed and the frame, so a clip cut into pieces moves as the whole one does. Knows nothing of the mouth.
+speaks and not which syllable counts. Here stress is the loudness of a syllable over its neighbours', and how far its
+voice rises over the speaker's usual pitch; a phrase ends where the voice stays away for a quarter of a second. About
+half of the stresses get a nod and a third a raised brow, drawn by the seed and the frame, so a clip cut into pieces
+moves as the whole one does. Knows nothing of the mouth.
 """
 
 from __future__ import annotations
@@ -12,27 +13,44 @@ import numpy as np
 
 from sonic_core.engines.lite import layout
 
-AROUND = 8  # frames to either side within which one syllable is the loudest
-STRESSED, ABOVE = 0.75, 0.12  # loudness of a stressed syllable, and how far over the quietest frame around it
+AROUND = 8  # frames to either side within which one syllable is the most prominent
+STRESSED, ABOVE = 0.75, 0.12  # prominence of a stressed syllable, and how far over the quietest frame around it
 VOICED, PAUSE = 0.45, 7  # loudness of a voice; frames without it that end a phrase
+USUAL = 50  # frames to either side whose median is the speaker's usual pitch
+RISE, HIGHEST_RISE = 0.06, 5.0  # prominence that a semitone over the usual pitch adds, and semitones that count
 NOD, BROW = 1.6, 0.28  # degrees, and units of the brow, at full stress
 NODS, BROWS, BLINKS = 0.5, 0.35, 0.5  # shares of the events that are answered
 BEFORE, AFTER = 6, 8  # frames a gesture reaches before and after its event
+LATEST_BLINK = 6  # frames after the end of a phrase
 # Down on the syllable and back, a little over on the way; brows rise earlier and stay a moment longer.
 _TIME = np.arange(-BEFORE, AFTER + 1, dtype=np.float32)
 NOD_SHAPE = np.exp(-((_TIME / 2.6) ** 2)) - 0.35 * np.exp(-(((_TIME - 5.5) / 2.2) ** 2))
 BROW_SHAPE = np.exp(-(((_TIME + 0.5) / 3.2) ** 2))
 BLINK_SHAPE = np.array([0.4, 1, 1, 0.6, 0.2], np.float32)
+LIDS = slice(layout.LIDS.start - layout.LIFE.start, layout.LIDS.stop - layout.LIFE.start)
 
 
-def events(loud: np.ndarray) -> np.ndarray:
-    """Loudness (n,), 0 silent to 1 loud -> (n, 2): stress of the syllable that peaks here, 1 where a phrase ends."""
+def accents(pitch: np.ndarray) -> np.ndarray:
+    """Pitch (n,) in hertz, 0 without a voice -> (n,) what it adds to the prominence of each frame."""
+    heights = 12 * np.log2(np.where(pitch > 0, pitch, 1))
+    out = np.zeros(len(pitch), np.float32)
+    for frame in np.flatnonzero(pitch):
+        near = slice(max(0, frame - USUAL), frame + USUAL + 1)
+        usual = np.median(heights[near][pitch[near] > 0])
+        out[frame] = RISE * min(max(heights[frame] - usual, 0.0), HIGHEST_RISE)
+    return out
+
+
+def events(loud: np.ndarray, accent: np.ndarray | None = None) -> np.ndarray:
+    """Loudness (n,), 0 silent to 1 loud, and `accents` (n,) -> (n, 2): stress of the syllable that peaks in a frame,
+    and 1 where a phrase ends."""
     n = len(loud)
     out = np.zeros((n, 2), np.float32)
-    smooth = np.convolve(np.pad(loud, 2, "edge"), np.ones(5, np.float32) / 5, "valid")
+    smooth = _smoothed(loud)
+    prominence = smooth if accent is None else smooth + _smoothed(accent)
     for frame in range(n):
-        near = smooth[max(0, frame - AROUND) : frame + AROUND + 1]
-        value = smooth[frame]
+        near = prominence[max(0, frame - AROUND) : frame + AROUND + 1]
+        value = prominence[frame]
         if value >= STRESSED and value == near.max() and value - near.min() >= ABOVE:
             out[frame, 0] = min(1.0, (value - near.min()) / 0.5)
     voiced = smooth > VOICED
@@ -43,20 +61,67 @@ def events(loud: np.ndarray) -> np.ndarray:
 
 def gestures(events: np.ndarray, first: int, seed: int) -> np.ndarray:
     """(n, 12) to add to the life channels for events (n, 2) of the frames from `first` on; lids may pass 1 together."""
-    n = len(events)
-    life = np.zeros((n + BEFORE + AFTER, layout.CHANNELS), np.float32)
+    life = np.zeros((BEFORE + len(events) + AFTER + LATEST_BLINK, layout.LIFE.stop - layout.LIFE.start), np.float32)
     for at in np.flatnonzero(events.any(1)):
-        nod, brow, blink, size = np.random.default_rng([seed, first + int(at)]).random(4)
-        stress, end = events[at]
-        span = slice(at, at + BEFORE + AFTER + 1)
-        if stress and nod < NODS:
-            life[span, layout.HEAD_ROTATION.start + 1] += NOD * stress * (0.6 + 0.8 * size) * NOD_SHAPE
-        if stress and brow < BROWS:
-            life[span, layout.BROWS.start] += BROW * stress * (0.5 + size) * BROW_SHAPE
-        if end and blink < BLINKS:
-            start = at + BEFORE + int(6 * size)
-            lids = BLINK_SHAPE[: len(life) - start, None]
-            life[start : start + len(lids), layout.LIDS] = np.maximum(
-                life[start : start + len(lids), layout.LIDS], lids
-            )
-    return life[BEFORE : BEFORE + n, layout.LIFE]
+        _add(life[at:], gesture(events[at], first + int(at), seed))
+    return life[BEFORE : BEFORE + len(events)]
+
+
+def gesture(event: np.ndarray, frame: int, seed: int) -> np.ndarray:
+    """The answer to one event (2,) of a frame: (BEFORE + 1 + AFTER + LATEST_BLINK, 12), beginning BEFORE it."""
+    nod, brow, blink, size = np.random.default_rng([seed, frame]).random(4)
+    stress, end = event
+    life = np.zeros((BEFORE + 1 + AFTER + LATEST_BLINK, layout.CHANNELS), np.float32)
+    span = slice(0, BEFORE + AFTER + 1)
+    if stress and nod < NODS:
+        life[span, layout.HEAD_ROTATION.start + 1] = NOD * stress * (0.6 + 0.8 * size) * NOD_SHAPE
+    if stress and brow < BROWS:
+        life[span, layout.BROWS.start] = BROW * stress * (0.5 + size) * BROW_SHAPE
+    if end and blink < BLINKS:
+        start = BEFORE + int(LATEST_BLINK * size)
+        life[start : start + len(BLINK_SHAPE), layout.LIDS] = BLINK_SHAPE[:, None]
+    return life[:, layout.LIFE]
+
+
+class LiveEmphasis:
+    """Gestures of a voice that is still speaking: each begins when its event is known instead of BEFORE it.
+
+    That is `late` frames after the stress for a nod, and a pause after the last word for a blink.
+    """
+
+    REMEMBERED = 2 * USUAL  # frames
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self.loud, self.pitch = np.zeros(0, np.float32), np.zeros(0, np.float32)
+        self.heard = 0  # frames in all
+        self.coming = np.zeros((BEFORE + 1 + AFTER + LATEST_BLINK, 12), np.float32)
+
+    def next(self, loud: float, pitch: float) -> np.ndarray:
+        """The newest frame that was heard -> (12,) to add to the row that is shown next."""
+        self.loud = np.append(self.loud, np.float32(loud))[-self.REMEMBERED :]
+        self.pitch = np.append(self.pitch, np.float32(pitch))[-self.REMEMBERED :]
+        self.heard += 1
+        found = events(self.loud, accents(self.pitch))
+        # A frame is the most prominent once the next two are known to be less so; a phrase has ended after PAUSE.
+        for column, wait in enumerate((2, PAUSE)):
+            if len(found) > wait and found[-1 - wait, column]:
+                event = np.zeros(2, np.float32)
+                event[column] = found[-1 - wait, column]
+                made = gesture(event, self.heard - 1 - wait, self.seed)
+                _add(self.coming, made if column == 0 else made[BEFORE:])
+        now, self.coming = self.coming[0], np.append(self.coming[1:], np.zeros((1, 12), np.float32), 0)
+        return now
+
+
+def _add(life: np.ndarray, gesture: np.ndarray) -> None:
+    """Add a gesture to the first rows of `life`; of two blinks at a time the more shut one counts."""
+    rows = life[: len(gesture)]
+    gesture = gesture[: len(rows)]
+    lids = np.maximum(rows[:, LIDS], gesture[:, LIDS])
+    rows += gesture
+    rows[:, LIDS] = lids
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    return np.convolve(np.pad(values, 2, "edge"), np.ones(5, np.float32) / 5, "valid")

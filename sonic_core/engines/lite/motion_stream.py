@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from sonic_core.engines.lite import layout
-from sonic_core.engines.lite.emphasis import events
+from sonic_core.engines.lite.emphasis import accents, events
 from sonic_core.engines.lite.motion import GUIDED, SIGMA_MAX, SIGMA_MIN, MotionModel, SpeechFeatures, loudness
 from sonic_core.engines.lite.savgol import SPAN
 from sonic_core.media.stored_sound import Speech
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample
 from sonic_core.settings import Settings
 from sonic_core.speech.log_mel import SAMPLE_RATE
+from sonic_core.speech.pitch import pitch
 from sonic_core.threads import one_thread
 
 FRAME_SAMPLES = SAMPLE_RATE // layout.FPS
@@ -95,7 +96,7 @@ class Listener:
     def __init__(self, model: MotionModel, speech: Speech, frames: int):
         self.model, self.speech, self.frames = model, speech, frames
         loud = loudness(speech, frames)
-        self.life, self.events = model.life(loud), events(loud)
+        self.life, self.events = model.life(loud), events(loud, accents(pitch(speech, frames)))
         self.known = self._listen(0)  # of the frames from `start` on
         self.start = 0
 

@@ -14,13 +14,16 @@ import numpy as np
 from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.ear_head import KINDS
 from sonic_core.engines.lite.ears import LOOK_AHEAD
+from sonic_core.engines.lite.emphasis import LiveEmphasis
 from sonic_core.engines.lite.mood import posed
-from sonic_core.engines.lite.motion import QUIET_NATS, QUIETEST_SPEECH, MotionModel, SpeechFeatures
+from sonic_core.engines.lite.motion import QUIET_NATS, QUIETEST_SPEECH, STEADY, MotionModel, SpeechFeatures
 from sonic_core.engines.lite.motion_stream import FRAME_SAMPLES, MotionStream
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.settings import Settings
+from sonic_core.speech.pitch import SPAN, pitch
 from sonic_core.threads import one_thread
 
+HEARD = (SPAN + FRAME_SAMPLES) // 2  # samples in which the newest frame's pitch is looked for
 CLOSING = 2  # frames in which an interrupted mouth closes; with the block before them, 0.2 s
 
 
@@ -37,19 +40,35 @@ class LiteTalk:
         self.life = Life(model, guidance, settings)
         self.level = Level()
         self.loud: deque[float] = deque()  # loudness of the frames whose rows are still to come
+        self.emphasis, self.gestures = LiveEmphasis(settings.seed), deque[np.ndarray]()
+        self.motion_scale = settings.motion_scale
+        self.recent = np.zeros(HEARD, np.float32)  # the last of the sound
         self.gate = CLOSING  # how far the lips may move: freely at CLOSING, not at all at 0
         self.interrupted = 0  # how many coming rows heard what was interrupted
 
     def push(self, speech: np.ndarray) -> np.ndarray:
         """Take whole frames of speech, float32 (k * 640,) at 16 kHz, and return the rows (m, 27) that became final."""
-        self.loud += [self.level.of(part) for part in speech.reshape(-1, FRAME_SAMPLES)]
+        for part in speech.reshape(-1, FRAME_SAMPLES):
+            self.loud.append(self.level.of(part))
+            self.gestures.append(self._gesture(part, self.loud[-1]))
         lips = self.ears.push(speech)
         rows = self.life.next([self.loud.popleft() for _ in lips])
         for row, lip in zip(rows, lips, strict=True):
             lip *= self._gated()
             row[layout.MOUTH] = self.scale * lip[: layout.MOUTH_CHANNELS]
             row[layout.ARTICULATION] = lip[layout.MOUTH_CHANNELS :]
+            row[layout.LIFE] += self.gestures.popleft()
+            row[layout.LIDS] = np.clip(row[layout.LIDS], 0, 1)
         return rows
+
+    def _gesture(self, part: np.ndarray, loud: float) -> np.ndarray:
+        """(12,) what emphasis adds to the row that this frame's sound completes."""
+        self.recent = np.concatenate([self.recent, part])[-HEARD:]
+        row = np.zeros(layout.CHANNELS, np.float32)
+        row[layout.LIFE] = self.emphasis.next(loud, float(pitch(self.recent, 1)[0]))
+        for channels in STEADY:
+            row[channels] *= self.motion_scale
+        return row[layout.LIFE]
 
     def interrupt(self) -> None:
         """Close the mouth over the next CLOSING rows, whatever was heard before."""

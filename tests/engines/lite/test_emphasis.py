@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonic_core.engines.lite import layout
-from sonic_core.engines.lite.emphasis import AFTER, BEFORE, events, gestures
+from sonic_core.engines.lite.emphasis import AFTER, BEFORE, LiveEmphasis, accents, events, gestures
 
 PITCH = layout.HEAD_ROTATION.start + 1 - layout.LIFE.start
 LIDS = slice(layout.LIDS.start - layout.LIFE.start, layout.LIDS.stop - layout.LIFE.start)
@@ -49,3 +49,26 @@ def test_a_cut_clip_moves_as_the_whole_one(cut, seed):
     later = gestures(found[near:], near, seed)[cut - near :]
     assert np.allclose(whole[cut:], later, atol=1e-6)
     assert np.allclose(whole[: cut - BEFORE], gestures(found[:cut], 0, seed)[: cut - BEFORE], atol=1e-6)
+
+
+def test_a_rise_of_the_voice_makes_a_syllable_stressed():
+    loud = np.where(np.arange(200) < 150, 0.7, 0).astype(np.float32)
+    pitch = np.where(loud > 0, 120, 0).astype(np.float32)
+    assert not events(loud, accents(pitch))[:140, 0].any()
+    pitch[70:75] = 160
+    assert np.flatnonzero(events(loud, accents(pitch))[:140, 0]) == pytest.approx([72], abs=1)
+
+
+def test_live_gestures_answer_the_same_events_a_little_later():
+    loud = spoken(30, 80, 120)
+    made = []
+    for seed in range(40):
+        live = LiveEmphasis(seed)
+        rows = np.stack([live.next(value, 120.0 * (value > 0)) for value in loud])
+        whole = gestures(events(loud, accents(120.0 * (loud > 0))), 0, seed)
+        assert np.allclose(np.abs(rows[:, PITCH]).max(), np.abs(whole[:, PITCH]).max())
+        made.append(rows)
+    pitch = np.stack(made)[:, :, PITCH]
+    peaks = {int(row.argmax()) for row in pitch if row.any()}
+    assert peaks and all(min(abs(peak - k - BEFORE - 2) for k in (30, 80, 120)) <= 1 for peak in peaks)
+    assert np.stack(made)[:, 150:, LIDS].max() == 1
