@@ -1,6 +1,6 @@
 """Tune the ears as a whole: encoder and head together, on speech that is disturbed anew in every step.
 
-    python -m training.ears.tune --work WORK --encoder FILE --head HEAD.pt --out FOLDER [--seconds 240] [--device cuda]
+    python -m training.ears.tune --work WORK --encoder FILE --head HEAD.pt --out FOLDER [--seconds 240]
 
 Made for a few minutes of one GPU whose other cores disturb the speech; runs on a CPU too. What `training.ears.train`
 made is the start and the teacher. The teacher hears every window clean and half a second longer than the students do,
@@ -242,8 +242,8 @@ def main() -> None:
     parser.add_argument("--head", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=240, help="of training; the last report comes after it")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--budget", type=int, default=BUDGET)
     parser.add_argument("--students", nargs="+", default=["frozen", "gentle", "free", "hubert"])
     args = parser.parse_args()
