@@ -22,20 +22,8 @@ from benchmarks import gpu_calls, gpu_clips, gpu_parts  # noqa: E402
 from benchmarks.card import Card  # noqa: E402
 
 TESTS = "tests/engines/sonic/test_on_cuda.py"
-DEFAULT = [
-    "tests",
-    "precision",
-    "calls",
-    "kernels",
-    "reference",
-    "plans",
-    "decoding",
-    "clips",
-    "operations",
-    "small",
-    "compile",
-    "switches",
-]
+DEFAULT = ("tests", "precision", "calls", "kernels", "reference", "plans", "decoding", "clips", "operations", "small")
+DEFAULT += ("compile", "switches")
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""The UNet's call recorded as a CUDA graph and replayed: one launch in place of two thousand.
+"""The UNet's call recorded as a CUDA graph and replayed: one launch in place of three thousand.
 
-Small calls wait for the processor to launch their kernels; large ones do not, and gain nothing.
+Small calls wait for the processor to launch their kernels; large ones do not, and gain nothing. On an H200 one branch
+of 512 x 512 took 137 ms where a third of three took 114; three replayed as a graph took 340 ms instead of 343.
 """
 
 import logging
@@ -31,12 +32,15 @@ class _Record:
 class GraphedNetwork:
     """Stands for a network on a CUDA device: each combination of input shapes is recorded once, then replayed.
 
+    Calls of more than `most_pixels` latent pixels, over all frames and branches, run as usual.
+
     The first call of a combination runs as usual, which lets libraries set themselves up; the second is recorded. A
     graph holds the memory of its call, and points at the weights where they are: make a new object when they move.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, most_pixels: float) -> None:
         self._network = network
+        self._most_pixels = most_pixels
         self._records: dict[Shapes, _Record | None] = {}
         self._recordable = True
 
@@ -44,6 +48,8 @@ class GraphedNetwork:
         self, latents: Tensor, timestep: Tensor, scalars: Tensor, context: Context, deep: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """See `denoiser.Network`."""
+        if latents.numel() // latents.shape[2] > self._most_pixels:
+            return self._network(latents, timestep, scalars, context, deep)
         inputs, structure = tree_flatten((latents, timestep, scalars, context, deep))
         shapes = tuple(None if value is None else tuple(value.shape) for value in inputs)
         first = shapes not in self._records

@@ -42,7 +42,8 @@ class Embedding(nn.Module):
         self.linear_2 = nn.Linear(inner, out)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear_2(F.silu(self.linear_1(x.to(self.linear_1.weight.dtype))))
+        # The bias tells the dtype of the activations; a weight may be stored in another.
+        return self.linear_2(F.silu(self.linear_1(x.to(self.linear_1.bias.dtype))))
 
 
 class TimeMixer(nn.Module):

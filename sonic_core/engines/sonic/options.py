@@ -7,8 +7,8 @@ from typing import Literal
 COMPILE_FRAMES = 375
 """Frames of the model in 30 seconds."""
 
-GRAPH_PIXELS = 32 * 32
-"""Latent pixels of a frame of 256 x 256: up to there a fast card waits for the processor to launch its kernels."""
+GRAPH_PIXELS = 64 * 64 * 25
+"""Latent pixels of one branch of a window at 512 x 512: up to there a fast card waits for the processor."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Execution:
     `devices` share the windows of a step (the first is where the engine was loaded). `compile` runs the UNet through
     `torch.compile`: slow to start, then faster; None does so on CUDA for clips of over `COMPILE_FRAMES`, where that
     pays. `graphs` replays the calls of the UNet as CUDA graphs where it is not compiled; None does so on CUDA for
-    frames of up to `GRAPH_PIXELS`. `keep_bytes` caps what is kept between steps of the audio keys and values.
+    calls of up to `GRAPH_PIXELS`. `keep_bytes` caps what is kept between steps of the audio keys and values.
     `window_batch` and `branch_batch` (windows of a step, branches of guidance at once) are None for what
     `plan_memory` finds. `decode_overlap` is how many frames neighbouring decoded chunks share and cross-fade: 0 gives
     the release's frames, flashes at the cuts included.

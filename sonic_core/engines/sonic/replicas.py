@@ -4,6 +4,7 @@ Copies are made when first needed and kept. The first replica is the engine's ow
 """
 
 import copy
+import math
 
 import torch
 
@@ -30,7 +31,7 @@ class Replicas:
         if self._on_cuda():
             triton_norm.check(self._unet.conv_in.weight.device)
         compiled = self._compiles(len(tokens.audio))
-        graphed = not compiled and self._graphs(latent_size)
+        graphed = not compiled and self._on_cuda() and self._execution.graphs is not False
         return [
             Replica(
                 unet,
@@ -47,12 +48,6 @@ class Replicas:
             return self._execution.compile
         return self._on_cuda() and triton_norm.AVAILABLE and frames > COMPILE_FRAMES
 
-    def _graphs(self, latent_size: tuple[int, int]) -> bool:
-        """Whether calls on frames of this size are replayed as CUDA graphs."""
-        small = latent_size[0] * latent_size[1] <= GRAPH_PIXELS
-        wanted = small if self._execution.graphs is None else self._execution.graphs
-        return self._on_cuda() and wanted
-
     def _on_cuda(self) -> bool:
         return self._unet.conv_in.weight.device.type == "cuda"
 
@@ -66,7 +61,7 @@ class Replicas:
 
     def _network(self, unet: SonicUNet, compiled: bool, graphed: bool) -> Network:
         if graphed:  # made anew for every clip: a graph goes wrong when the weights have moved, and holds memory
-            return GraphedNetwork(unet.forward_cached)
+            return GraphedNetwork(unet.forward_cached, math.inf if self._execution.graphs else GRAPH_PIXELS)
         if not compiled:
             return unet.forward_cached
         if unet not in self._compiled:

@@ -75,7 +75,7 @@ class VideoAutoencoder(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """(n, 4, h, w) scaled latents of neighbouring frames -> (n, 3, H, W) float32, about [-1, 1].
 
-        A decoder that overflows in half precision is put into float32 for good: black frames help nobody.
+        A decoder that overflows in half precision is converted to float32 and stays there: its frames would be black.
         """
         frames = self._decode(latents)
         if not torch.isfinite(frames).all() and self.dtype != torch.float32:
@@ -112,7 +112,7 @@ def decode_chunks(decode: DecodeChunk, latents: Tensor, chunk: int, overlap: int
     """Decode a clip in chunks that overlap in time and are cross-faded there.
 
     Args:
-        decode: decodes neighbouring frames into a tensor that nobody else keeps.
+        decode: decodes neighbouring frames into a tensor that may be changed in place.
         latents: (n, 4, h, w).
         chunk: frames decoded at once.
         overlap: frames shared by neighbouring chunks, below `chunk`.
@@ -147,16 +147,19 @@ def tiled(decode: DecodeChunk, tile: int, factor: int) -> DecodeChunk:
 
     def run(latents: Tensor) -> Tensor:
         height, width = latents.shape[-2:]
-        total = torch.zeros(len(latents), 3, height * factor, width * factor, device=latents.device)
-        weight = torch.zeros(height * factor, width * factor, device=latents.device)
+        total = weight = None
         for top in _tile_starts(height, tile, overlap):
             for left in _tile_starts(width, tile, overlap):
                 frames = decode(latents[..., top : top + tile, left : left + tile])
+                if total is None or weight is None:  # where the decoder is; the latents wait in main memory
+                    total = frames.new_zeros(len(latents), 3, height * factor, width * factor)
+                    weight = frames.new_zeros(height * factor, width * factor)
                 ramp = torch.minimum(*_ramps(frames.shape[-2:], overlap * factor, frames.device))
                 rows = slice(top * factor, top * factor + frames.shape[-2])
                 columns = slice(left * factor, left * factor + frames.shape[-1])
                 total[..., rows, columns] += frames * ramp
                 weight[rows, columns] += ramp
+        assert total is not None
         return total / weight
 
     return run

@@ -8,6 +8,7 @@ from torch import nn
 
 from sonic_core.engines import sonic
 from sonic_core.engines.sonic.eight_bit import ChannelScaled, Float8Linear, store_in_eight_bits
+from sonic_core.engines.sonic.layers import Embedding
 from sonic_core.engines.sonic.memory import network_bytes
 from sonic_core.engines.sonic.unet import SonicUNet
 from sonic_core.errors import ModelError
@@ -59,6 +60,18 @@ def test_an_fp8_layer_multiplies_in_8_bits():
     assert narrow.weight.dtype == torch.float8_e4m3fn
     assert narrow(x).shape == (2, 5, 48)
     assert 1e-3 < error(narrow(x).float(), layer(x).float()) < 0.06
+
+
+@torch.inference_mode()
+def test_an_embedding_in_fp8_computes_in_the_dtype_of_its_bias():
+    """As a card showed: the dtype of its weight is no longer that of its input. A whole call is too slow here."""
+    torch.manual_seed(0)
+    network = nn.ModuleList([Embedding(32, 64, 32)]).half().requires_grad_(False)
+    angles = torch.randn(5, 32)
+    wanted = network[0](angles).float()
+    store_in_eight_bits(network, "fp8", smallest=0)
+    assert all(isinstance(layer, Float8Linear) for layer in network[0].children())
+    assert 1e-4 < error(network[0](angles).float(), wanted) < 0.1
 
 
 def test_fp8_is_refused_where_there_is_no_such_product(model_folder):

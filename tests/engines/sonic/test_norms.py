@@ -1,9 +1,11 @@
 """Group norm in channels-last memory: torch's numbers, and no tensor of the UNet in another layout."""
 
+import ast
 import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from sonic_core.engines.sonic import norms
+from sonic_core.engines.sonic import norms, triton_norm
 from sonic_core.engines.sonic.layers import TemporalConv
 from sonic_core.engines.sonic.norms import Norm, composed_group_norm
 from sonic_core.engines.sonic.unet import SonicUNet
@@ -112,3 +114,44 @@ def test_the_triton_kernels_give_torchs_numbers_in_the_interpreter():
         check=False,
     )
     assert done.stdout.strip() == "same", done.stderr
+
+
+def test_the_kernels_have_no_annotations_but_constexpr():
+    """Triton refuses others, as a card showed; its interpreter takes them."""
+    tree = ast.parse(Path(triton_norm.__file__).read_text())
+    kernels = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.decorator_list]
+    assert [kernel.name for kernel in kernels] == ["_sums", "_affine", "_apply"]
+    for kernel in kernels:
+        assert kernel.returns is None
+        written = {ast.unparse(arg.annotation) for arg in kernel.args.args if arg.annotation is not None}
+        assert written == {"tl.constexpr"}
+
+
+COMPILED = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from sonic_core.engines.sonic import triton_norm as kernels
+
+SIZES = {"CHUNK": 1024, "PIXELS": 64, "CHANNELS": 64, "SILU": True, "WIDTH": 16}
+POINTERS = {"rows": "*fp16", "out": "*fp16", "weight": "*fp16", "bias": "*fp16", "partial": "*fp32", "affine": "*fp32"}
+for kernel in (kernels._sums, kernels._affine, kernels._apply):
+    constants = {name: SIZES[name] for name in kernel.arg_names if name in SIZES}
+    kinds = {name: POINTERS.get(name, "i32") for name in kernel.arg_names} | {name: "constexpr" for name in constants}
+    if "eps" in kinds:
+        kinds["eps"] = "fp32"
+    triton.compile(ASTSource(fn=kernel, signature=kinds, constexprs=constants), target=GPUTarget("cuda", 80, 32))
+print("compiled")
+"""
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="no Triton here; its kernels were not compiled")
+def test_triton_compiles_the_kernels_without_a_card():
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "compiled", done.stderr

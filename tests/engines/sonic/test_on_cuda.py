@@ -1,6 +1,7 @@
 """What only a CUDA card can show: its kernels give the numbers of the CPU, graphs and 8 bits included."""
 
 import copy
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_every_norm_and_convolution_is_given_channels_last(unet):
 
 def test_a_replayed_graph_gives_what_the_call_gives(unet):
     network = on_card(unet, torch.float16)
-    graphed = GraphedNetwork(network.forward_cached)
+    graphed = GraphedNetwork(network.forward_cached, math.inf)
     expected = through(network, torch.float16)
     for _ in range(3):  # as usual, recorded, replayed
         torch.testing.assert_close(through(network, torch.float16, graphed), expected, atol=1e-3, rtol=1e-3)

@@ -152,7 +152,7 @@ def test_feed_forward_in_slices_is_the_same(monkeypatch):
 def test_slices_of_a_large_tensor_are_few_and_of_a_small_one_none():
     small, large = (torch.empty(size, 64, device="meta") for size in (1000, 10**7))
     assert attention.slice_rows(small) > len(small)
-    assert -(-len(large) // attention.slice_rows(large)) == 6
+    assert -(-len(large) // attention.slice_rows(large)) == 3
     assert attention.slice_rows(torch.empty(1, 1280)) == attention.CPU_ROWS
 
 

@@ -57,6 +57,18 @@ def test_tiles_give_back_a_picture_that_decodes_pixel_by_pixel(height, width, ti
     torch.testing.assert_close(tiled(decode, tile, 2)(latents), whole)
 
 
+def test_tiles_are_put_together_where_the_decoder_is():
+    """As a card showed: the latents wait in main memory. Here the meta device stands for the card."""
+    latents = torch.ones(2, 4, 9, 6)
+
+    def decode(tile):
+        return torch.empty(len(tile), 3, 2 * tile.shape[-2], 2 * tile.shape[-1], device="meta")
+
+    frames = tiled(decode, 4, 2)(latents)
+    assert frames.is_meta
+    assert frames.shape == (2, 3, 18, 12)
+
+
 def test_a_tiled_decoder_is_near_the_whole_one(engine):
     latents = torch.randn(2, 4, 12, 12, generator=torch.Generator().manual_seed(0))
     whole = engine.net.vae.decode(latents)
