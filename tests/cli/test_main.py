@@ -40,6 +40,7 @@ def run(paths, *options) -> int:
         (["--label", "en", "--label-seconds", "1"], "label_seconds is 1"),
         (["--certificate", "chain.pem"], "go together"),
         (["--model", "/no/such/folder"], "not a folder"),
+        (["--eight-bit", "int8"], "--eight-bit is for the Sonic model"),
     ],
     ids=lambda value: str(value)[:30],
 )
