@@ -27,9 +27,9 @@ STAGING = ".download"
 
 
 def download(file: ModelFile, folder: Path, source: Source = "huggingface", on_bytes: OnStep | None = None) -> bool:
-    """Fetch `file` into the model folder; what an earlier try left is used.
+    """Fetch `file` into the model folder, resuming where an earlier attempt stopped.
 
-    `on_bytes` hears of the bytes that have come, and cancels by raising; without it a bar stands on stderr.
+    `on_bytes` is told how many bytes have come and cancels by raising; without it a progress bar is shown on stderr.
 
     Returns:
         Whether the content was checked against a sha256.

@@ -1,6 +1,6 @@
 """The layout of a Hugging Face cache: `models--OWNER--NAME/snapshots/COMMIT/...`, with `refs/main` naming a commit.
 
-Only looked at, by the names of its folders; what is inside a repository is not known here.
+This module reads folder names only; it knows nothing of what a repository holds.
 """
 
 from pathlib import Path

@@ -50,7 +50,7 @@ def preferred(path: Path) -> Path | None:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read all tensors of a file, under the names of the network itself.
 
-    What frameworks add is taken off: a dictionary around the tensors, a prefix before all names, entries that are no
+    What frameworks add is removed: a dictionary around the tensors, a prefix before all names, entries that are not
     tensors. A damaged safetensors twin is passed over when the `.pth` is still beside it.
 
     Raises:
@@ -96,12 +96,12 @@ def _tensors_in(loaded: object, path: Path) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping) or not tensors:
         raise ModelError(f"{path} is not a state dict of tensors; take the file of the release")
     if len(tensors) < len(loaded):
-        logger.info("%s: %d entries that are no tensors are left out", path, len(loaded) - len(tensors))
+        logger.info("%s: %d entries that are not tensors are left out", path, len(loaded) - len(tensors))
     return tensors
 
 
 def _own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state without the prefixes of wrappers, which all names have or none."""
+    """The state without the prefixes of wrappers; a prefix counts only when every name has it."""
     while (prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in state)), None)) and state:
         state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
@@ -148,7 +148,7 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
         )
     if unknown:
         logger.warning(
-            "%s: %d tensors that the network has not are left out, %r the first", what, len(unknown), unknown[0]
+            "%s: %d tensors unknown to the network are left out, the first is %r", what, len(unknown), unknown[0]
         )
     own = {name: state[name] for name in expected}
     check_values(own, what)
@@ -157,7 +157,7 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
 
 
 def check_values(state: Mapping[str, Tensor], what: str) -> None:
-    """Refuse values that no training leaves behind and a broken copy does.
+    """Refuse values that training never leaves and a broken copy does.
 
     Raises:
         ModelError: a tensor is not finite, or a weight holds nothing but zeros for a stretch of `ZERO_STRETCH` values.

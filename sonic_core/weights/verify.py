@@ -1,4 +1,4 @@
-"""Reading a model file to its end: is it the one that was published, and are its values such as training leaves?
+"""Reading a model file to its end: is it the published one, and do its values look like those of a trained model?
 
 Three checks, each where it is possible: the sha256 that the catalog knows or that the download recorded, the checksum
 of every part of a `.pth` (a zip archive), and the values of all tensors.

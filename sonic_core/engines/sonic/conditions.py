@@ -1,4 +1,4 @@
-"""Everything the model is given that is computed once a clip: from a framed portrait and speech to tensors.
+"""Everything the model is conditioned on, computed once a clip: from a framed portrait and speech to tensors.
 
 Each network computes where its weights are; what comes out is float32 on the CPU.
 """

@@ -56,8 +56,8 @@ class SonicEngine:
     ) -> None:
         """`approximations` are used when `settings.fast` is on. Without a folder no latents are kept on disk.
 
-        `moves_networks`: when memory is short the engine itself keeps only those networks on the device that the stage
-        at hand needs; a host that moves them by its own rules leaves it off.
+        `moves_networks`: when memory is short, the engine keeps only the networks of the current stage on the device.
+        A host that moves networks itself leaves it off.
         """
         self.net = networks
         self.config = config

@@ -96,8 +96,8 @@ def encoding_bytes(width: int, pixels: int) -> int:
 def plan(costs: Costs, work: Work, available: int) -> MemoryPlan:
     """Choose the cut that fits and changes least.
 
-    What gives way first costs least: the networks that a stage does not need leave the device, then the branches of
-    guidance are computed one after another; decoding goes to smaller chunks and tiles.
+    The cheapest savings come first: networks that a stage does not need leave the device, then the branches of guidance
+    are computed one after another; decoding uses smaller chunks, then tiles.
 
     Args:
         costs: of the parts.

@@ -1,8 +1,8 @@
 """Group norm, with or without SiLU after it, that leaves feature maps in channels-last memory.
 
 On CUDA torch's group norm copies a channels-last tensor and returns a contiguous one, so that what follows runs in the
-other layout; a UNet call has 105 of them. There the norm is done here: in three Triton kernels where there is Triton,
-and of torch's own operations otherwise. Everywhere else torch keeps the layout, and does it.
+other layout; a UNet call has 105 of them. There the norm is computed here: in three Triton kernels where there is
+Triton, and of torch's own operations otherwise. Everywhere else torch keeps the layout and computes the norm.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """Which networks stand on the device during a stage, when the engine itself is in charge of that.
 
-A host such as ComfyUI moves networks by its own rules; then nothing is moved here. On a CPU there is nowhere to go.
+A host such as ComfyUI moves networks itself; then this module moves nothing. On a CPU there is nothing to move.
 """
 
 from collections.abc import Sequence

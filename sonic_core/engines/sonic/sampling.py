@@ -1,6 +1,6 @@
 """One sampling run: from unit noise to latents, with the user's knobs turned into the sampler's.
 
-`high_quality` is the release exactly; `fast` brings the approximations it is given.
+`high_quality` is exactly the release; `fast` applies the approximations of the run.
 """
 
 from dataclasses import dataclass
