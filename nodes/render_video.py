@@ -13,6 +13,7 @@ from sonic_core.media.video import QUALITIES, save_video
 from . import host
 from .node import TALKING, SonicNode, checked, schema
 from .sockets import SonicClip, SonicLatents, as_clip, clip_input
+from .widgets import ADVANCED
 
 FORMATS = ("mp4", "mov", "webm")
 WITH_ALPHA = ("webm", "mov")
@@ -47,6 +48,7 @@ class SonicRenderVideo(SonicNode):
                     "ai_record",
                     default=True,
                     optional=True,  # workflows of 0.1.0 do not have it
+                    **ADVANCED,
                     tooltip="Write a record into the file that says it was made by AI (AIGC, GB 45438-2025). "
                     "Off: only a record that Sonic: AI Label put on is kept.",
                 ),
