@@ -9,12 +9,12 @@ from typing import Any
 from comfy_api.latest import io
 
 from sonic_core.errors import InputError, SonicError
+from sonic_core.media.file_type import PICTURE_SUFFIXES
 from sonic_core.media.image import load_image
 
 from . import host
 from .node import SonicNode, schema
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"}
 MOST_PHOTOS = 500
 
 
@@ -83,4 +83,4 @@ def photos_in(folder: str) -> list[Path]:
     """The photos of a folder in ComfyUI's input folder, by name."""
     place = host.input_folder(folder)
     files = [Path(entry.path) for entry in os.scandir(place) if entry.is_file()]
-    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+    return sorted(file for file in files if file.suffix.lower() in PICTURE_SUFFIXES)

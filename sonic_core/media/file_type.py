@@ -36,6 +36,29 @@ STARTS = (
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"8BPS", "a Photoshop picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (b"II*\0\x10\0\0\0CR", "a camera's raw picture"),
+    (b"FUJIFILMCCD-RAW", "a camera's raw picture"),
+    (b"II*\0", "a camera's raw picture or a damaged TIFF"),
+    (b"MM\0*", "a camera's raw picture or a damaged TIFF"),
+    (b"\0\0\1\0", "an icon"),
+    (b"gimp xcf", "a GIMP picture"),
+    (b"v/1\x01", "an OpenEXR picture"),
+    (b"#?RADIANCE", "a Radiance HDR picture"),
+    (b"DDS ", "a texture (DDS)"),
+    (b"BLENDER", "a Blender scene"),
+    (b"{\\rtf", "a text document (RTF)"),
+    (b"SQLite format 3", "a database"),
+    (b"L\0\0\0\x01\x14\x02\0", "a Windows shortcut and not the file it points to"),
+    (b"\0\5\x16\7", "a side file of macOS (its name begins with ._) and not the file itself"),
+    (b"version https://git-lfs", "a pointer of Git LFS and not the file itself; fetch it with git lfs pull"),
+    (b"data:", "a file in base64 text; decode it first"),
+    (b"#!AMR", "a damaged AMR"),
+    (b"ID3", "a damaged MP3"),
+    (b"fLaC", "a damaged FLAC"),
+    (b"OggS", "a damaged Ogg"),
+    (b"\x1aE\xdf\xa3", "a damaged Matroska or WebM"),
     (b"MThd", "a MIDI file, which holds notes and no sound"),
     (b"#EXTM3U", "a playlist"),
     (b"ffconcat", "a playlist"),
@@ -60,6 +83,8 @@ def describe_content(path: Path) -> str:
     if head[4:8] == b"ftyp":
         if is_heif(head):
             return "a HEIC picture"
+        if head[8:12] == b"crx ":
+            return "a camera's raw picture"
         return "an MP4 or MOV that was not finished or is damaged"
     text = head.lstrip().lower()
     if text.startswith((b"<svg", b"<?xml")) and b"<svg" in text:

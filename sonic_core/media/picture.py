@@ -159,7 +159,8 @@ def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
         chain.append(("crop", f"{width}:{height}:{view.crop.left}:{view.crop.top}:exact=1"))
     width, height = view.square
     method = "bilinear" if view.square == view.stored else "lanczos"
-    in_range, kind = ("full" if is_full_range(frame) else "limited"), ("gbrp16le" if mapped else "rgb24")
+    in_range = "full" if is_full_range(frame) else "limited"
+    kind = "gbrp16le" if mapped else "rgba" if has_alpha(frame) else "rgb24"
     colours = "" if frame.format.is_rgb else f":in_color_matrix={matrix_of(frame)}:in_range={in_range}"
     chain += [
         ("scale", f"{width}:{height}:flags={method}+{ACCURATE}:out_range=full{colours}"),
@@ -184,6 +185,18 @@ def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
     return graph
 
 
+def has_alpha(frame: Any) -> bool:
+    return any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
+
+
+def over_white(picture: np.ndarray) -> np.ndarray:
+    """uint8 RGB or RGBA (height, width, 3 or 4) as RGB, on white where it is transparent."""
+    if picture.shape[2] == 3:
+        return picture
+    alpha = picture[..., 3:].astype(np.uint16)
+    return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
 def colour_name(frame: Any) -> str:
     """What the colours of a frame are, in a few letters."""
     transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
@@ -206,7 +219,7 @@ def _pulled(graph: Graph) -> Iterator[tuple[float | None, np.ndarray]]:
             frame = graph.pull()
         except (av.BlockingIOError, av.EOFError):
             return
-        yield frame.time, frame.to_ndarray()
+        yield frame.time, over_white(frame.to_ndarray())
 
 
 def _drained(graph: Graph) -> Iterator[tuple[float | None, np.ndarray]]:

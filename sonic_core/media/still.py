@@ -88,7 +88,10 @@ def _opened(path: Path, name: str) -> Iterator[Image.Image]:
     except (UnidentifiedImageError, InputError):
         raise
     except Image.DecompressionBombError as error:
-        raise InputError(f"{name} is too large: {error}; scale it down first") from error
+        raise InputError(
+            f"{name} has more than {2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000} megapixels; "
+            f"the limit is {MAX_PIXELS // 1_000_000}, so scale it down first"
+        ) from error
     except DAMAGED as error:
         raise InputError(f"{name} is a damaged picture ({error}); export or download it again") from error
 

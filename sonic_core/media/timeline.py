@@ -5,14 +5,20 @@ Headers are not believed: browsers write none, and interrupted recordings wrong 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
+logger = logging.getLogger(__name__)
+
 MAX_FPS = 120
+LOWEST_FPS = 10
 MAX_PIXEL_RATE = 1920 * 1088 * MAX_FPS  # pixels a second to which an irregular video is resampled at most
 USUAL_FPS = tuple(
     Fraction(rate)
@@ -50,7 +56,7 @@ class TooLongError(Exception):
 
 
 # Formats whose recordings are joined by putting one file behind the other: time stamps then jump where the next begins.
-JOINABLE = ("mpegts", "mpeg")
+JOINABLE = ("mpegts", "mpeg", "ogg")
 BACK, FORTH = 0.5, 10.0  # seconds of a jump that is a join and neither reordering nor a pause
 
 
@@ -59,6 +65,7 @@ def joined(container: Any, packets: Iterable[Any], shifts: list[float], find: bo
 
     `shifts`: by how many seconds each recording is moved, the first by 0; with `find`, those found are added to it.
     """
+    packets = _until_damage(container, packets, say=find)
     if container.format.name not in JOINABLE:
         yield from packets
         return
@@ -85,6 +92,19 @@ def joined(container: Any, packets: Iterable[Any], shifts: list[float], find: bo
                 packet.pts += round(shift / base)
         end = max(end, shown + shift + float((packet.duration or 0) * base))
         yield packet
+
+
+def _until_damage(container: Any, packets: Iterable[Any], say: bool) -> Iterator[Any]:
+    """The packets up to where FFmpeg cannot go on. Raises av.FFmpegError when that is at the start."""
+    count = 0
+    try:
+        for count, packet in enumerate(packets, 1):  # noqa: B007
+            yield packet
+    except av.FFmpegError as error:
+        if not count:
+            raise
+        if say:
+            logger.warning("%s cannot be read to its end: %s", Path(container.name).name, error.strerror)
 
 
 def spans(container: Any, streams: list[Any], limit: float, shifts: list[float]) -> dict[int, Span]:
@@ -151,7 +171,7 @@ def constant_rate(times: np.ndarray, said: list[Fraction | None], pixels: int) -
         for rate in (*near, *given, *USUAL_FPS, mean):
             for phase in (float(times[0]), _phase(times, rate)):
                 if _fits(times, rate, phase, tolerance):
-                    return Rate(rate, phase, tolerance == EXACT)
+                    return Rate(_without_empty_ticks(times, rate, phase, tolerance), phase, tolerance == EXACT)
     highest = MAX_PIXEL_RATE / max(pixels, 1)
     possible = [rate for rate in USUAL_FPS if rate <= highest]
     return Rate((possible or [Fraction(30)])[-1], float(times[0]), False)
@@ -170,6 +190,13 @@ def _fits(times: np.ndarray, rate: Fraction, phase: float, tolerance: float) -> 
     off = np.abs(ticks - nearest) / float(rate) > tolerance
     allowed = STRAY * len(times) + (len(times) > 10)
     return off.sum() <= allowed and (np.diff(nearest) <= 0).sum() <= allowed
+
+
+def _without_empty_ticks(times: np.ndarray, rate: Fraction, phase: float, tolerance: float) -> Fraction:
+    """The rate, or a fraction of it (not below LOWEST_FPS) where the frames are on every second or third tick."""
+    step = round(float(np.median(np.diff(times))) * float(rate))
+    less = rate / max(step, 1)
+    return less if less >= LOWEST_FPS and _fits(times, less, phase, tolerance) else rate
 
 
 @dataclass(frozen=True)

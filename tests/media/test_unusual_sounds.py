@@ -1,0 +1,192 @@
+"""Sounds as phones, telephones, browsers, studios and archives write them: each is read at its length, in its place."""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from making import clicks, clicks_heard, encoded_sound
+
+from sonic_core.errors import InputError
+from sonic_core.media.audio import load_audio
+from sonic_core.media.probe import probe
+
+AT = (0.3, 1.1)  # seconds at which it clicks
+SECONDS = 1.5
+# An encoder's priming that the container does not tell, and that no reader can know.
+UNTOLD = 0.05
+
+
+def write(path: Path, codec: str, format: str | None = None, rate: int = 48_000, **options: str) -> Path:
+    """A sound of SECONDS that clicks at AT."""
+    with av.open(str(path), "w", format=format, options=options) as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream.bit_rate = 96_000
+        for packet in encoded_sound(stream, clicks(AT, 0, SECONDS, rate), 0.0, rate, None):
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "late"),
+    [
+        *(
+            (f"{codec}.wav", codec, 48_000, 0)
+            for codec in ("pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_u8")
+        ),
+        *((f"telephone {codec}.wav", codec, 8000, 0) for codec in ("pcm_alaw", "pcm_mulaw")),
+        *((f"{rate}.wav", "pcm_s16le", rate, 0) for rate in (8000, 11_025, 22_050, 32_000, 44_100, 96_000, 192_000)),
+        ("dictaphone.wav", "adpcm_ima_wav", 22_050, 0),
+        ("old.wav", "adpcm_ms", 44_100, 0),
+        ("intercom.wav", "g726", 8000, 0),
+        ("studio.w64", "pcm_s24le", 48_000, 0),
+        ("mac.aiff", "pcm_s16be", 44_100, 0),
+        ("logic.caf", "alac", 48_000, 0),
+        ("sun.au", "pcm_s16be", 44_100, 0),
+        ("blaster.voc", "pcm_u8", 20_000, 0),
+        ("lossless.tta", "tta", 44_100, 0),
+        ("lossless.wv", "wavpack", 44_100, 0),
+        ("lossless.oga", "flac", 48_000, 0),
+        ("itunes.m4a", "alac", 44_100, 0),
+        ("audiobook.m4b", "aac", 44_100, 0),
+        ("whatsapp.opus", "libopus", 48_000, 0),
+        ("telegram.oga", "libopus", 48_000, 0),
+        ("recorder.weba", "libopus", 48_000, 0),
+        ("matroska.mka", "libopus", 48_000, 0),
+        ("android.3gp", "aac", 44_100, 0),
+        ("voice.amr", "libopencore_amrnb", 8000, UNTOLD),
+        ("radio.mp2", "mp2", 48_000, UNTOLD),
+        ("stream.aac", "aac", 48_000, UNTOLD),
+        ("film.ac3", "ac3", 48_000, UNTOLD),
+        ("film.eac3", "eac3", 48_000, UNTOLD),
+        ("windows.wma", "wmav2", 44_100, UNTOLD),
+        ("music.mp3", "libmp3lame", 44_100, 0),
+    ],
+)
+def test_sounds_of_many_makers(tmp_path: Path, name: str, codec: str, rate: int, late: float) -> None:
+    formats = {".m4b": "ipod", ".m4a": "ipod", ".weba": "webm", ".opus": "ogg", ".oga": "ogg", ".mka": "matroska"}
+    path = write(tmp_path / name, codec, formats.get(Path(name).suffix), rate)
+    info, audio = probe(path), load_audio(path)
+    assert info.kind == "audio"
+    assert audio.rate == min(rate, 48_000)
+    assert abs(audio.seconds - SECONDS) < 0.1 and abs(info.seconds - audio.seconds) < 0.06
+    heard = clicks_heard(audio)
+    assert len(heard) == len(AT)
+    assert all(abs(a - b) <= late + 0.004 for a, b in zip(heard, AT, strict=True)), heard
+
+
+def test_wav_files_beyond_four_gigabytes_have_another_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", "pcm_s16le", rf64="always")
+    assert path.read_bytes()[:4] == b"RF64"
+    assert load_audio(path).seconds == pytest.approx(SECONDS)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.opus"])
+def test_recordings_joined_in_one_file_are_heard_one_after_the_other(tmp_path: Path, name: str) -> None:
+    codec, format = {"a.mp3": ("libmp3lame", "mp3"), "a.opus": ("libopus", "ogg")}[name]
+    one = write(tmp_path / f"one {name}", codec, format).read_bytes()
+    (tmp_path / name).write_bytes(one + one)
+    audio = load_audio(tmp_path / name)
+    assert abs(audio.seconds - 2 * SECONDS) < 0.1
+    assert np.allclose(clicks_heard(audio), [*AT, *(SECONDS + at for at in AT)], atol=0.06)
+    assert abs(probe(tmp_path / name).seconds - audio.seconds) < 0.06
+
+
+def test_what_follows_in_another_form_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A recorder's Ogg whose second part has another rate: FFmpeg cannot go on, the first part is what there is."""
+    first = write(tmp_path / "1", "flac", "ogg", 48_000).read_bytes()
+    second = write(tmp_path / "2", "flac", "ogg", 44_100).read_bytes()
+    (tmp_path / "a.ogg").write_bytes(first + second)
+    audio = load_audio(tmp_path / "a.ogg")
+    assert abs(audio.seconds - SECONDS) < 0.1 or abs(audio.seconds - 2 * SECONDS) < 0.1
+    assert abs(audio.seconds - 2 * SECONDS) < 0.1 or "'a.ogg' cannot be read to its end" in caplog.text
+    assert np.allclose(clicks_heard(audio)[:2], AT, atol=0.01)
+
+
+def with_cover(path: Path, codec: str, format: str, title: str = "") -> Path:
+    """A sound with a cover picture of a million pixels."""
+    picture = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (1000, 1000, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(picture, "JPEG", quality=90)
+    with av.open(str(path), "w", format=format) as container:
+        container.metadata["title"] = title
+        sound = container.add_stream(codec, rate=48_000, layout="mono")
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width = cover.height = 1000
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        packets = encoded_sound(sound, clicks(AT, 0, SECONDS, 48_000), 0.0, 48_000, None)
+        container.start_encoding()
+        packet = av.Packet(picture.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.time_base = cover, 0, 0, Fraction(1, 90_000)
+        container.mux(packet)
+        for packet in packets:
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(("codec", "format"), [("libmp3lame", "mp3"), ("aac", "mp4"), ("flac", "flac")])
+def test_a_cover_picture_makes_no_video(tmp_path: Path, codec: str, format: str) -> None:
+    path = with_cover(tmp_path / "标题", codec, format, "标题 — große Oper")
+    assert path.stat().st_size > 200_000
+    info = probe(path)
+    assert info.kind == "audio" and info.picture is None
+    assert np.allclose(clicks_heard(load_audio(path)), AT, atol=0.06)
+
+
+def test_damaged_starts_and_ends(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).bytes(5001)
+    wav = write(tmp_path / "a.wav", "pcm_s16le").read_bytes()
+    mp3 = write(tmp_path / "a.mp3", "libmp3lame").read_bytes()
+    for name, content, seconds in (
+        ("cut.wav", wav[: len(wav) // 2], SECONDS / 2),
+        ("behind.wav", wav + noise, SECONDS),
+        ("cut.mp3", mp3[: len(mp3) // 2], SECONDS / 2),
+        ("before.mp3", noise + mp3, SECONDS),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert abs(load_audio(tmp_path / name).seconds - seconds) < 0.15, name
+        assert abs(clicks_heard(load_audio(tmp_path / name))[0] - AT[0]) < UNTOLD, name
+
+
+def test_a_voice_on_one_side_alone_is_heard(tmp_path: Path) -> None:
+    wave = clicks(AT, 0, SECONDS, 48_000)
+    with av.open(str(tmp_path / "a.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=48_000, layout="stereo")
+        block = np.ascontiguousarray(np.concatenate([wave, 0 * wave]))
+        frame = av.AudioFrame.from_ndarray(block, "fltp", "stereo")
+        frame.rate = 48_000
+        for piece in av.AudioResampler("s16", "stereo", 48_000).resample(frame):
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    audio = load_audio(tmp_path / "a.wav")
+    assert audio.samples.shape[0] == 2 and np.abs(audio.mono()).max() > 0.35
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (bytes(5000), "it is nothing but zeros"),
+        (b'{"error": "not found"}', "it is a text"),
+        (b"<!DOCTYPE html><html>404</html>", "it is a web page"),
+        (b"ID3\x04\0\0\0\0\0\x10" + bytes(40), "it is a damaged MP3"),
+        (b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(80), "it is a side file of macOS"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a pointer of Git LFS"),
+        (b"MThd" + struct.pack(">IHHH", 6, 0, 1, 96), "it is a MIDI file"),
+    ],
+)
+def test_what_is_no_sound_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "a.mp3").write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        load_audio(tmp_path / "a.mp3")
