@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sonic_core.cli.generate import CHANNELS as ON_THE_COMMAND_LINE
 from sonic_core.clip import Audio
 from sonic_core.media.audio import load_audio, speech_waveform
 from sonic_core.media.channels import SHARES, USUAL, downmix_matrix, downmixed
-from sonic_core.media.level import CHANNELS
 
 VOICE = (0.9 * np.sin(np.arange(24_000) / 9)).astype(np.float32)
 
@@ -70,7 +68,3 @@ def test_opposite_phase_is_said_and_speaks(tmp_path, caplog):
     assert "opposite phase" in caplog.text and "left" in caplog.text
     assert np.abs(speech_waveform(sound, 16_000)).max() > 0.8
     assert isinstance(sound, Audio)
-
-
-def test_the_command_line_has_the_channels_of_the_library():
-    assert ON_THE_COMMAND_LINE == CHANNELS

@@ -143,3 +143,69 @@ def test_what_other_files_are(tmp_path):
     ):
         (tmp_path / "a").write_bytes(data)
         assert words in describe_content(tmp_path / "a")
+
+
+CHECKERS = np.kron(np.random.default_rng(0).integers(60, 200, (6, 8, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("format", "mode", "options"),
+    [
+        ("JPEG", "CMYK", {"quality": 100, "subsampling": 0}),
+        ("TIFF", "CMYK", {}),
+        ("TIFF", "YCbCr", {"compression": "jpeg", "quality": 100}),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+        ("JPEG", "RGB", {"progressive": True, "quality": 100, "subsampling": 0}),
+        ("PNG", "RGBA", {}),
+        ("JPEG2000", "RGB", {}),
+        ("TGA", "RGB", {}),
+    ],
+)
+def test_photos_of_other_makes_keep_their_colours(tmp_path, format, mode, options):
+    Image.fromarray(CHECKERS).convert(mode).save(tmp_path / "a", format, **options)
+    assert np.abs(load_image(tmp_path / "a").astype(int) - CHECKERS).max() <= 4
+
+
+def test_lab_palettes_and_what_lies_behind_a_photo(tmp_path):
+    photo = Image.fromarray(CHECKERS)
+    lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    ImageCms.applyTransform(photo, lab).save(tmp_path / "a.tiff")
+    assert np.abs(load_image(tmp_path / "a.tiff").astype(int) - CHECKERS).max() <= 6
+    flat = Image.new("P", (64, 64), 1)
+    flat.putpalette([0, 0, 0, *SKIN, 0, 0, 200])
+    flat.paste(2, (32, 0, 64, 64))
+    for name in ("a.png", "a.gif"):
+        flat.save(tmp_path / name, transparency=2)
+        found = load_image(tmp_path / name)
+        assert tuple(found[8, 8]) == SKIN and (found[8, 50] == 255).all()
+    photo.save(tmp_path / "a.jpg", quality=95)
+    before = load_image(tmp_path / "a.jpg")
+    with open(tmp_path / "a.jpg", "ab") as file:  # a phone's moving photo has its film there
+        file.write(b"\0\0\0\x18ftypmp42" + bytes(5000))
+    assert (load_image(tmp_path / "a.jpg") == before).all()
+
+
+def test_a_tiny_file_of_a_huge_picture_is_refused_at_once(tmp_path):
+    head = struct.pack("<IiiHHIIiiII", 40, 50_000, 50_000, 1, 24, 0, 0, 0, 0, 0, 0)
+    (tmp_path / "a.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 100, 0, 0, 54) + head + bytes(40))
+    with pytest.raises(InputError, match=r"has more than .* megapixels; the limit is 80, so scale it down first"):
+        load_image(tmp_path / "a.bmp")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\x0a" + bytes(200), "a JPEG XL picture"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(200), "a JPEG XL picture"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(500), "a camera's raw picture"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1" + bytes(500), "a camera's raw picture"),
+        (b"\0\0\1\0\1\0" + bytes(100), "an icon"),
+        (b"8BPS\0\1" + bytes(100), "a Photoshop picture"),
+        (b"L\0\0\0\x01\x14\x02\0" + bytes(100), "a Windows shortcut"),
+        (b"data:image/jpeg;base64,/9j/4AAQ", "a file in base64 text"),
+    ],
+)
+def test_what_is_no_photo_is_named(tmp_path, content, words):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(InputError, match=f"it is {words}.*; give a still picture"):
+        load_image(tmp_path / "a.jpg")
