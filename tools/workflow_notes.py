@@ -28,6 +28,18 @@ GROUPS_ZH = {
     "4  Result": "4  结果",
 }
 
+TITLES_ZH = {
+    "Text to say": "要说的文字",
+    "Sample voice": "示例语音",
+    "Photo from storage": "存储中的照片",
+    "Voice from storage": "存储中的语音",
+    "Link": "链接",
+    "Voice on the left": "左边的声音",
+    "Voice on the right, after it": "右边的声音（随后）",
+    "Photo on the left": "左边的照片",
+    "Photo on the right": "右边的照片",
+}
+
 
 def note(name: str, language: str = "en") -> str:
     """The note `name`, with the steps and the list of model files where it asks for them."""
@@ -37,9 +49,9 @@ def note(name: str, language: str = "en") -> str:
 
 
 def chinese() -> dict[str, dict[str, str]]:
-    """English to Chinese: titles of groups, and whole notes."""
+    """English to Chinese: titles of groups, titles that a workflow gives its nodes, and whole notes."""
     names = [path.name.removesuffix(".en.md") for path in sorted(NOTES.glob("*.en.md")) if path.name != "steps.en.md"]
-    return {"groups": GROUPS_ZH, "notes": {note(name): note(name, "zh") for name in names}}
+    return {"groups": GROUPS_ZH, "titles": TITLES_ZH, "notes": {note(name): note(name, "zh") for name in names}}
 
 
 def model_table() -> str:

@@ -103,6 +103,7 @@ def test_notes_and_groups_have_chinese_words(name: str) -> None:
     assert {group["title"] for group in workflow["groups"]} <= words["groups"].keys()
     texts = {node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote"}
     assert texts and texts <= words["notes"].keys()
+    assert {node["title"] for node in workflow["nodes"] if "title" in node} <= words["titles"].keys()
     assert all("{" not in text for text in texts)
 
 

@@ -4,6 +4,7 @@ import { app } from "../../../scripts/app.js";
 
 const BUNDLED = "lite";
 const RELEASED_ONLY = ["precision", "compile"];
+const ROW = 28; // height of a widget in Nodes 2.0
 const ABSENT = "(not installed)";
 const FETCH = "SonicDownloadModel";
 const BUTTON = { en: "Download its files...", zh: "下载文件……" };
@@ -11,6 +12,14 @@ const BUTTON = { en: "Download its files...", zh: "下载文件……" };
 function hide(widget, hidden) {
   widget.hidden = hidden;
   widget.options.hidden = hidden;
+}
+
+const shown = (node) => (node.widgets ?? []).filter((widget) => !widget.hidden).length;
+
+// What is below stays in sight: a node that gets more rows grows upwards.
+function grow(node, rows) {
+  node.pos = [node.pos[0], node.pos[1] - rows * ROW];
+  node.setSize([node.size[0], node.size[1] + rows * ROW]);
 }
 
 function show(node, model) {
@@ -48,7 +57,9 @@ app.registerExtension({
     addButton(node);
     const chosen = widget.callback;
     widget.callback = function (value, ...rest) {
+      const before = shown(node);
       show(node, value);
+      if (shown(node) !== before) grow(node, shown(node) - before);
       return chosen?.call(this, value, ...rest);
     };
     const configured = node.onConfigure;
