@@ -20,6 +20,7 @@ from sonic_core.media.codecs import X264, Encoding, Plan, plan_for, playable_siz
 from sonic_core.media.container import local_name
 from sonic_core.media.files import written_whole
 from sonic_core.media.palette import paletted
+from sonic_core.media.picture_record import write_metadata
 from sonic_core.media.prefetch import ahead
 from sonic_core.media.subtitles import Cue, SubtitleTrack
 from sonic_core.progress import OnStep
@@ -66,6 +67,7 @@ def save_video(
             ) as container:
                 container.metadata.update(clip.metadata)
                 encode(container, clip, plan.options, on_frame, plan, subtitles)
+            write_metadata(temporary, plan.container.muxer, clip.metadata)
         except av.FFmpegError as error:
             raise OutputError(
                 f"cannot write {str(target)!r}: {error.strerror}; free space or choose another"

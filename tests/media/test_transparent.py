@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import unescape
 
 import av
 import numpy as np
@@ -62,6 +63,17 @@ def test_alpha_and_colours_come_back(clip: Clip, tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize("name", ["a.webm", "a.mov"])
 def test_the_record_stays(clip: Clip, tmp_path: Path, name: str) -> None:
     assert inspect(save_video(clip, tmp_path / name))["aigc"]["Label"] == "1"
+
+
+def test_the_record_stays_in_animated_pictures(clip: Clip, tmp_path: Path) -> None:
+    record = clip.metadata["AIGC"]
+    with Image.open(save_video(clip, tmp_path / "a.png")) as picture:
+        picture.load()
+        assert picture.text["AIGC"] == record  # type: ignore[attr-defined]
+    with Image.open(save_video(clip, tmp_path / "a.webp")) as picture:
+        packet = picture.info["xmp"].decode()
+        assert unescape(packet.split("sonic:AIGC=")[1], {"&quot;": '"'}).lstrip("\"'").startswith(record)
+        assert picture.n_frames == 3  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
