@@ -64,6 +64,7 @@ class SonicPreData(SonicNode):
                 # Optional, since the workflows of 0.1.0 lack them.
                 setting("lip_sync_offset", optional=True),
                 setting("fps", optional=True),
+                choice("covered_mouth", optional=True),
             ],
             outputs=[
                 PreDataSocket.Output(
@@ -113,8 +114,8 @@ class SonicPreData(SonicNode):
         return io.NodeOutput(made, pictures)
 
     @classmethod
-    def validate_inputs(cls, framing: str | None = None) -> bool | str:
-        return checked(cls, framing=framing)
+    def validate_inputs(cls, framing: str | None = None, covered_mouth: str | None = None) -> bool | str:
+        return checked(cls, framing=framing, covered_mouth=covered_mouth)
 
 
 def photos_of(image: torch.Tensor) -> list[torch.Tensor]:

@@ -14,6 +14,8 @@ ADVICE = {
     "nothing in the box": f"{BY_HAND}, so that it fits one face closely",
     "was asked for but the image has": "set face_index to one of them",
     "was asked for but the clip has": "set start to one of them",
+    "the mouth of this face is hidden": "use a photo that shows it, set face_index to another face, or set "
+    "covered_mouth to keep, which moves head and eyes only",
     "duration is ": "set duration to 0 to take the audio's, or to less than the audio's with trim on",
     "no face was found in the video": "connect a video in which a face is seen from the front",
     "a voice is for person": "set person to one of them, or to -1",

@@ -14,6 +14,7 @@ from sonic_core.errors import SettingsError
 Framing = Literal["whole", "face", "photo"]
 Voices = Literal["one", "channels"]
 Channel = Literal["as it is", "mix", "left", "right"]
+CoveredMouth = Literal["refuse", "keep"]
 Mood = Literal["neutral", "happy", "serious", "sad", "surprised"]
 
 
@@ -53,6 +54,12 @@ class Settings:
     face_index: int = number(0, 0, 63, 1, "which face, counted from the largest")
     face_box: tuple[float, float, float, float] | None = field(
         default=None, metadata={"text": "the face by hand: x1 y1 x2 y2 in pixels of the photo"}
+    )
+    covered_mouth: CoveredMouth = choice(
+        "refuse",
+        ("refuse", "keep"),
+        "a mouth behind a mask, a hand, a cup or a microphone. refuse: say so and stop; keep: leave it as it is, and "
+        "move head and eyes only (lite)",
     )
     voices: Voices = choice(
         "one",

@@ -33,7 +33,7 @@ OWN_TEXT = "own text"  # the language of SonicLabel that stands for another text
 OWN_COLOUR = "own colour"  # the background of SonicCutOut that stands for its colour
 BACKGROUND = "added_picture"  # the node that loads a job's background
 OWN_SIZE = "own size"  # the canvas of SonicCanvas that stands for its width and height
-NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps"), "SonicDialogue": ("faces",)}
+NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps", "covered_mouth"), "SonicDialogue": ("faces",)}
 
 
 def main_video(made: list[OutputFile]) -> OutputFile:

@@ -65,7 +65,7 @@ class LiteEngine:
     ) -> LiteConditions:
         """Listen to the whole speech, block by block as `stream` does."""
         seconds = len(speech) / SPEECH_RATE
-        self._renderer(portrait)  # says now what is wrong with the photo, not after sampling
+        self._renderer(portrait, settings)  # says now what is wrong with the photo, not after sampling
         frames = frame_count(seconds, FPS)
         listener, heard = Listener(self.motion, speech, frames), None
         for first in range(0, frames, BLOCK):
@@ -86,7 +86,7 @@ class LiteEngine:
             preview = None
             if on_step is not no_step:
                 widest = piece[np.abs(piece[:, MOUTH].numpy()).sum(1).argmax()].numpy()
-                frame = self._renderer(conditions.portrait).frame(posed(widest, settings))
+                frame = self._renderer(conditions.portrait, settings).frame(posed(widest, settings))
                 preview = frame[..., :3].astype(np.float32) / 255
             on_step(sum(map(len, rows)), heard.frames, preview)
         return Latents(self.name, torch.cat(rows), conditions.portrait, conditions.seconds)
@@ -96,7 +96,7 @@ class LiteEngine:
         fps = Fraction(settings.fps).limit_denominator(1001)
         rows = at_rate(latents.values.numpy(), frame_count(latents.seconds, fps), fps)
         height, width = latents.portrait.image.shape[:2]
-        renderer = self._renderer(latents.portrait)
+        renderer = self._renderer(latents.portrait, settings)
 
         def make() -> Iterator[np.ndarray]:
             return renderer.chunks(posed(rows, settings))
@@ -109,7 +109,7 @@ class LiteEngine:
         seconds = len(speech) / SPEECH_RATE
         count, frames = frame_count(seconds, fps), frame_count(seconds, FPS)
         height, width = portrait.image.shape[:2]
-        renderer = self._renderer(portrait)
+        renderer = self._renderer(portrait, settings)
 
         def make() -> Iterator[np.ndarray]:
             motion = MotionStream(self.motion, settings, guidance_of(settings), KNOWN)
@@ -129,12 +129,12 @@ class LiteEngine:
 
     def talk(self, portrait: Portrait, settings: Settings) -> LiteTalk:
         """The portrait as a face that talks live; it has a renderer of its own."""
-        return LiteTalk(self.motion, renderer_of(portrait), guidance_of(settings), settings)
+        return LiteTalk(self.motion, renderer_of(portrait, settings), guidance_of(settings), settings)
 
-    def _renderer(self, portrait: Portrait) -> Renderer:
+    def _renderer(self, portrait: Portrait, settings: Settings) -> Renderer:
         """The renderer of the portrait in hand: previews and frames share one."""
         if self._rendered is None or self._rendered[0] is not portrait:
-            self._rendered = portrait, renderer_of(portrait)
+            self._rendered = portrait, renderer_of(portrait, settings)
         return self._rendered[1]
 
     def networks(self, stage: Stage) -> list[torch.nn.Module]:
@@ -152,13 +152,13 @@ class LiteEngine:
         return MemoryPlan(peak, decode_chunk=CHUNK, window_batch=1)
 
 
-def renderer_of(portrait: Portrait) -> Renderer:
-    """A renderer for the portrait. Raises InputError for a face whose mouth cannot be seen."""
+def renderer_of(portrait: Portrait, settings: Settings) -> Renderer:
+    """A renderer for the portrait. Raises InputError for a face whose mouth cannot be seen, unless that is to be."""
     renderer = Renderer(portrait)
-    if renderer.covers.mouth:
+    if renderer.covers.mouth and settings.covered_mouth == "refuse":
         raise InputError(
-            "the mouth of this face is hidden, by a mask, a hand, a cup or a microphone; "
-            "use a photo that shows it, or another face by face_index"
+            "the mouth of this face is hidden, by a mask, a hand, a cup or a microphone; use a photo that shows it, "
+            "another face by face_index, or covered_mouth keep, which moves head and eyes only"
         )
     return renderer
 

@@ -105,7 +105,8 @@ class Renderer:
         # The part of the photo that can move, without its mouth, and where its pixels lie in there.
         right, bottom = min(self.grid.x + self.grid.width, width), min(self.grid.y + self.grid.height, height)
         self.view = np.s_[self.grid.y : bottom, self.grid.x : right]
-        skin = self._without_mouth(points)[self.view]
+        self.covers = find_covers(self.photo, landmarks)
+        skin = (self.photo if self.covers.mouth else self._without_mouth(points))[self.view]
         self.skin = Texture(skin, (self.grid.x, self.grid.y), round(BEYOND * self.face_height))
         self.alpha = None if cutout is None else cutout.alpha
         if self.alpha is not None:  # it moves with the skin
@@ -114,7 +115,6 @@ class Renderer:
         self.still = self.skin.own(self.pixels)
         self.on_head = self.head.grid.place_of(self.points)
         self.face_part = self._part_of_grid()
-        self.covers = find_covers(self.photo, landmarks)
         # Behind dark glasses nobody sees lids close.
         self.eyes = (
             []
@@ -138,7 +138,8 @@ class Renderer:
         for eye, shut in zip(self.eyes, np.clip(row[LIDS], 0, 1), strict=False):
             if shut > 0.01 or np.abs(row[GAZE]).max() > 0.01:
                 self._draw_eye(eye, view, moved, shut, np.clip(row[GAZE], -1.2, 1.2))
-        self._draw_mouth(view, moved, row)
+        if not self.covers.mouth:
+            self._draw_mouth(view, moved, row)
         if self.alpha is None:
             return frame
         alpha = self.alpha.copy()
@@ -158,6 +159,8 @@ class Renderer:
         turn = head.displacement(row[HEAD_ROTATION], row[HEAD_TRANSLATION])
         back = look_up(head.grid.invert(turn), self.on_head)
         upper, lower, jaw = face.fields(row)
+        if self.covers.mouth:  # what hides the mouth goes with the head
+            upper, lower, jaw = (np.zeros_like(values) for values in (upper, lower, jaw))
         lips = Lips(
             self._carried(face.upper_contour, upper, turn),
             self._carried(face.lower_contour, lower, turn),

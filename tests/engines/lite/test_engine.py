@@ -54,14 +54,32 @@ def test_listening_tells_how_far_it_is_block_by_block(pipe, photo, speech):
     assert len(conditions.heard.mouth) == len(conditions.heard.life) == 450
 
 
-def test_a_mouth_behind_a_mask_is_refused_on_every_road(pipe, photo, speech):
+@pytest.fixture(scope="module")
+def masked(photo):
+    """The photo with a mask over mouth and chin."""
     jaw = (117, 50, 195, 280, 346, 323, 361, 397, 379, 400, 152, 176, 150, 172, 132, 93)
     landmarks = np.load(Path(__file__).parents[2] / "fixtures" / "portrait_landmarks.npy")
     outline = landmarks[list(jaw), :2].astype(np.int32)
-    masked = cv2.fillPoly(photo.copy(), [outline], (165, 195, 215))
+    return cv2.fillPoly(photo.copy(), [outline], (165, 195, 215))
+
+
+def test_a_mouth_behind_a_mask_is_refused_on_every_road(pipe, masked, speech):
     for road in (lambda: pipe(masked, speech), lambda: pipe.stream(masked, speech), lambda: pipe.talk(masked)):
         with pytest.raises(InputError, match="mouth of this face is hidden"):
             road()
+
+
+def test_a_mask_that_is_kept_goes_with_the_head_and_no_lips_are_drawn_on_it(pipe, masked, speech):
+    still, turned = (
+        next(pipe(masked, speech, "fast", covered_mouth="keep", motion_scale=0, head_yaw=yaw).frames())
+        for yaw in (0.0, 8.0)
+    )
+    landmarks = np.load(Path(__file__).parents[2] / "fixtures" / "portrait_landmarks.npy")[:, :2]
+    x, y = (landmarks[[13, 14]].mean(0) * still.shape[0] / masked.shape[0]).astype(int)
+    for frame in (still, turned):
+        mouth = frame[y - 12 : y + 12, x - 16 : x + 16]
+        assert np.abs(mouth - np.float32([165, 195, 215]) / 255).max() < 0.02
+    assert np.abs(turned - still).max() > 0.2
 
 
 def test_the_background_does_not_move(pipe, photo, speech):
