@@ -1,4 +1,4 @@
-"""All that the nodes ask of ComfyUI itself: folders, devices, progress, cancelling. Nothing is looked up at import."""
+"""Everything the nodes ask of ComfyUI: folders, devices, progress, cancelling. Nothing is looked up at import."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def register_model_folder() -> None:
 
 
 def model_names() -> list[str]:
-    """The bundled model, `models/sonic` itself, said to be missing where it is, and every folder in it with a UNet."""
+    """The bundled model; `models/sonic`, marked where it is not installed; each of its folders with a UNet."""
     files = [Path(name) for name in folder_paths.get_filename_list(MODEL_FOLDER)]
     folders = {file.parent.as_posix() for file in files if file.stem == "unet"}
     released = MODEL_FOLDER if "." in folders else MODEL_FOLDER + ABSENT

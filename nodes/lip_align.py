@@ -1,4 +1,4 @@
-"""Lips and sound brought together."""
+"""Corrects the time between lips and sound."""
 
 from __future__ import annotations
 

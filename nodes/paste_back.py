@@ -1,4 +1,4 @@
-"""The animated square put back into the photo."""
+"""Puts the animated square back into the photo."""
 
 from __future__ import annotations
 

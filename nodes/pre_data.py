@@ -1,4 +1,4 @@
-"""Photo and sound made ready: face found, photo framed, speech features computed once."""
+"""Prepares photo and sound: finds the face, frames the photo, computes the speech features once."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def photos_of(image: torch.Tensor) -> list[torch.Tensor]:
 
 
 def follow_one_another(image: torch.Tensor) -> bool:
-    """Whether most neighbours in a batch hardly differ, as frames of a video do and photos of people do not."""
+    """Whether most neighbours in (n, h, w, c) hardly differ: those of a video do not, photos of people do."""
     small = image[:, :: max(image.shape[1] // 64, 1), :: max(image.shape[2] // 64, 1)].float()
     return bool((small[1:] - small[:-1]).abs().mean((1, 2, 3)).median() < ALIKE)
 

@@ -1,4 +1,4 @@
-"""Pulls the frames through once and writes them to a file, which core Save Video copies without encoding again."""
+"""Makes each frame once and writes it to a file, which core Save Video copies without encoding it again."""
 
 from __future__ import annotations
 

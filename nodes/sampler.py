@@ -1,4 +1,4 @@
-"""The diffusion itself: from prepared inputs to latents, with previews."""
+"""Samples: from prepared inputs to latents, with previews."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jitter, flicker and noise out of a clip."""
+"""Removes jitter, flicker and noise from a clip."""
 
 from __future__ import annotations
 

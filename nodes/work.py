@@ -35,7 +35,7 @@ class Left(Exception):
 
 
 class Watch:
-    """How far some work is, told by the work and read by the thread that waits for it."""
+    """The progress of some work: the work reports it, and the thread that waits reads it."""
 
     def __init__(self) -> None:
         self.left = threading.Event()
@@ -50,7 +50,7 @@ class Watch:
         self._show(done, total, preview)
 
     def line(self) -> str:
-        """What stands on the node meanwhile: steps and time left, or the time gone where no end is known."""
+        """The line shown on the node: steps done and time left, or the elapsed time where the end is unknown."""
         gone = time.monotonic() - self.began
         if not self.total or not self.done:
             return clock(gone)
@@ -97,7 +97,7 @@ def cancellable(work: Callable[[OnStep], T], *, alone: bool = True) -> T:
 
 
 def started(work: Callable[[], T]) -> Future[T]:
-    """Work begun in a thread of its own, which does not keep ComfyUI from ending."""
+    """Start work in a daemon thread, which does not keep ComfyUI from exiting; the future gets its result."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -111,7 +111,7 @@ def started(work: Callable[[], T]) -> Future[T]:
 
 
 def stop_when_left(network: torch.nn.Module) -> None:
-    """Have every layer of a network look whether its work was cancelled: a step of a large one takes many seconds."""
+    """Make every layer of a network check for a cancel: one step of a large network takes many seconds."""
     if hasattr(network, "_orig_mod"):  # compiled: a hook would cut the graph into pieces
         return
     for layer in network.modules():

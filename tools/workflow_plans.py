@@ -1,4 +1,4 @@
-"""The bundled workflows as they are meant: nodes, where they stand, what is connected, and the notes beside them.
+"""What the bundled workflows consist of: their nodes, the places of these, the connections, and the notes.
 
 Each stands in columns that fit a window of 1680 x 1000 at full size: photo and voice, face, motion, finish, video.
 Heights are those that the newest front end (Nodes 2.0) gives a node, which are the larger ones.
