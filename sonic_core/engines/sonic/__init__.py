@@ -55,6 +55,8 @@ def load(
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.float16)
     if eight_bit == "fp8":
         check_fp8(device)
+    if rest_device is not None:  # a host may move weights behind a recorded graph's back
+        execution.setdefault("graphs", False)
     rest = torch.device(rest_device) if rest_device is not None else device
     networks, config = read_networks(Path(folder), Path(svd) if svd is not None else None, rest, dtype, svd_parts)
     if eight_bit is not None:

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from sonic_core.engines import sonic
 from sonic_core.engines.sonic.graphs import GraphedNetwork
 from sonic_core.engines.sonic.unet import Context
 
@@ -44,3 +45,9 @@ def test_a_large_call_is_not_recorded(monkeypatch):
     for count in (1, 2, 3, 1, 2, 3):
         called(graphed, count)
     assert recorded == [1, 2]
+
+
+def test_a_host_that_moves_the_weights_gets_no_graphs(model_folder):
+    own, hosted = (sonic.load(model_folder, "cpu", latents_folder=None, rest_device=rest) for rest in (None, "cpu"))
+    assert own.execution.graphs is None
+    assert hosted.execution.graphs is False
