@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 
-# Titles in another encoding than UTF-8 must not make a file unreadable. PyAV 19 bears them and took the switch away.
+# Titles in another encoding than UTF-8 must not make a file unreadable. PyAV 19 reads them anyway and has no switch.
 METADATA = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 # Playlists (hls, dash, concat), image sequences and scripts are left out: they name other files to open.

@@ -1,6 +1,6 @@
 """How loud sound is, and which of its channels speaks: gain, loudness by ITU-R BS.1770-4, choice of channel.
 
-Works on `Audio` in memory; reading and writing files is done elsewhere.
+Works on `Audio` in memory; files are read by `media.audio` and written by `media.encoding`.
 """
 
 from __future__ import annotations

@@ -96,7 +96,10 @@ def view_of(frame: Any, aspect: Fraction | None, crop: Cropping) -> View:
 
 
 def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
-    """The size with square pixels: the side that is too short is enlarged, to the nearest even number."""
+    """The size with square pixels: the side that is too short is enlarged to the nearest even number of pixels.
+
+    Aspects beyond 1:8 and 8:1 are mistakes in the file and taken as square.
+    """
     if not aspect or aspect == 1 or not Fraction(1, 8) <= aspect <= 8:
         return width, height
     if aspect > 1:
@@ -143,6 +146,7 @@ def matrix_of(frame: Any) -> str:
 
 
 def is_full_range(frame: Any) -> bool:
+    """Whether black is 0 and white 255, as in JPEG, and not 16 and 235."""
     return int(frame.color_range) == FULL_RANGE or frame.format.name.startswith("yuvj")
 
 
@@ -186,6 +190,7 @@ def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
 
 
 def has_alpha(frame: Any) -> bool:
+    """Whether parts of a frame may be transparent; a palette (GIF) may hold a transparent colour."""
     return any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
 
 

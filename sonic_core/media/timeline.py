@@ -153,7 +153,7 @@ class Rate:
 def constant_rate(times: np.ndarray, said: list[Fraction | None], pixels: int) -> Rate:
     """The frame rate at which frames shown at `times` (n,) can be put in a row.
 
-    A rate that the file says is taken when the frames bear it out. Frames of varying rate get the lowest usual rate
+    A rate that the file says is taken when the frames agree with it. Frames of varying rate get the lowest usual rate
     that moves none of them by more than CLOSE; where there is none, the highest that `pixels` a frame allow.
     """
     given = [rate.limit_denominator(1001) for rate in said if rate is not None and 0 < rate <= 240]

@@ -27,7 +27,7 @@ RATE = 100  # Hz at which the two tracks are compared
 FARTHEST = 0.6  # seconds of offset that are looked for
 SLOW = 0.8  # seconds; slower changes (posture, loudness of a sentence) are taken out of both tracks
 SHORTEST = 1.0  # seconds of usable track
-TRUSTED = 0.98  # confidence from which on the offset is corrected; `benchmarks/aligning.py` says what it lets through
+TRUSTED = 0.995  # confidence from which on the offset is corrected; `benchmarks/aligning.py` says what it lets through
 CAUTION = 0.05  # by how much more lip shapes are taken to vary than they do, so that mixing them fits no accidents
 STILL_SPEECH, STILL_LIPS = 0.0025, 0.002  # standard deviation (face heights) of openings with no speech in them
 QUIET = 10 ** (-50 / 20)  # RMS of sound that is silence
@@ -162,7 +162,7 @@ def agreement(seen: np.ndarray, expected: np.ndarray) -> tuple[float, np.ndarray
 
 
 def vertex(three: np.ndarray) -> float:
-    """Where the parabola through values at -1, 0, 1 has its top, when the middle one is the highest."""
+    """Where the parabola through the values at -1, 0 and 1 peaks, in [-0.5, 0.5]; the middle value is the highest."""
     bend = three[0] - 2 * three[1] + three[2]
     return 0.0 if bend >= 0 else float(0.5 * (three[0] - three[2]) / bend)
 
@@ -183,7 +183,7 @@ def significance(peak: float, seen: np.ndarray, expected: np.ndarray, mixed: int
 
 
 def autocorrelation(track: np.ndarray) -> np.ndarray:
-    """(n,) of a track without mean, by FFT; 1 at lag 0."""
+    """(n,) autocorrelation of a track (n,) after its mean is taken off, by FFT; 1 at lag 0."""
     centred = track - track.mean()
     spectrum = np.abs(np.fft.rfft(centred, 2 * len(centred))) ** 2
     raw = np.fft.irfft(spectrum)[: len(centred)]

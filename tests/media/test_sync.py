@@ -162,7 +162,7 @@ def test_align_moves_what_it_measured_and_nothing_else(tmp_path, monkeypatch, na
     path = tmp_path / name
     start = 0.0 if name == "a.webm" else 0.3  # FFmpeg's own WebM moves Opus by its 6.5 ms of priming
     flashing_video(path, FLASHES, sound_start=start, video_codec=codecs[0], sound_codec=codecs[1])
-    found = lip_sync.Alignment(0.12, 0.99, 0.9, 1.0)
+    found = lip_sync.Alignment(0.12, 0.999, 0.9, 1.0)
     monkeypatch.setattr(lip_sync, "measure", lambda clip: found)
     assert main(["align", str(path), "--output", str(tmp_path / "out.mp4"), "--move", move]) == 0
     clip = open_video(tmp_path / "out.mp4")
