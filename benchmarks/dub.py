@@ -1,6 +1,7 @@
 """Figures of dubbing: real people's videos, other people's speech.
 
-    python -m benchmarks.dub --shared ../shared --tracker PYTHON
+    python -m benchmarks.dub --shared ../shared --tracker PYTHON [--only lips silence two speed moving]
+                             [--moving CLIP ...]
 
 Every GRID clip of `grid_other` is dubbed onto the videos of the other three speakers. The dubbed videos are tracked by
 `tools/lip_fidelity.py` (PYTHON is an environment with mediapipe) and compared with the real lips of the speech; lite
@@ -11,7 +12,9 @@ leak                  correlation of the dubbed with the original lips, above th
 silence               95th percentile of the opening with a silent voice, in face heights (outside tracker)
 outside               most by which a pixel outside the drawn box differs before encoding
 jitter, jitter_before px of a 300 px face by which lip landmarks leave their smooth path, dubbed silent and before
-milliseconds          processor time a frame at 360 x 288 and at 1080 lines: watching, drawing and encoding
+two_people            silence, of whoever is silent while the person beside them speaks, worst of four pairs
+milliseconds          processor time a frame at 288, 512 and 1080 lines: watching, drawing and encoding
+moving                silence, jitter and jitter_before of each --moving clip, of people who move their heads
 """
 
 from __future__ import annotations
@@ -131,6 +134,47 @@ def silence(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> di
     return {name: round(float(np.max(values)), 4) for name, values in found.items()}
 
 
+def two_people(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> float:
+    """95th percentile of the opening of whoever is silent beside somebody who speaks."""
+    videos = sorted((shared / "data" / "grid_other").glob("*.mpg"))
+    worst = 0.0
+    for left, right in zip(videos, [*videos[1:], videos[0]], strict=True):
+        both = beside(open_video(left), open_video(right))
+        cast, voice = look_at(both, pipe.detector), load_audio(left)
+        assert len(cast.people) == 2
+        quiet = Audio(np.zeros_like(voice.samples), voice.rate)
+        made = dub(both, {0: voice, 1: quiet}, pipe.engine, cast, Settings()).clip
+        path = pipe.save_video(cropped(made, both.width // 2), folder / "right.mp4")
+        worst = max(worst, tracked(tracker, shared, path)["opening"][2])
+    return worst
+
+
+def beside(left: Clip, right: Clip) -> Clip:
+    """Two clips of one size as one picture, as long as the shorter one."""
+    count = min(left.frame_count, right.frame_count)
+
+    def make() -> Iterator[np.ndarray]:
+        for a, b, _ in zip(left.frames(), right.frames(), range(count), strict=False):
+            yield np.concatenate([a, b], 1)[None]
+
+    return Clip(left.width + right.width, left.height, count, left.fps, make)
+
+
+def cropped(clip: Clip, left: int) -> Clip:
+    """The picture from a column on."""
+    return clip.replaced(width=clip.width - left, make=lambda: (chunk[:, :, left:] for chunk in clip.chunks()))
+
+
+def moving(pipe: SonicPipeline, shared: Path, tracker: str, video: Path, folder: Path) -> dict[str, float]:
+    """The figures of `silence` that heads in motion could spoil, of one video."""
+    original = open_video(video, with_audio=False)
+    quiet = Audio(np.zeros((1, round(original.seconds * 16000)), np.float32), 16000)
+    made = dub(original, quiet, pipe.engine, look_at(original, pipe.detector), Settings())
+    path = pipe.save_video(made.clip, folder / "moving.mp4")
+    found = {"silence": tracked(tracker, shared, path)["opening"][2], "jitter": jitter(made.clip)}
+    return {name: round(value, 4) for name, value in (found | {"jitter_before": jitter(original)}).items()}
+
+
 def cost(pipe: SonicPipeline, video: Path, lines: int, folder: Path) -> float:
     """Milliseconds of processor time a frame, everything but loading and the speech."""
     original = enlarged(open_video(video), lines)
@@ -156,14 +200,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--tracker", required=True, help="a Python with mediapipe and av")
+    parser.add_argument("--only", nargs="+", default=["lips", "silence", "two", "speed", "moving"])
+    parser.add_argument("--moving", type=Path, nargs="+", default=[], help="clips of people who move their heads")
     args = parser.parse_args()
     pipe = SonicPipeline.from_pretrained("lite", device="cpu")
     video = args.shared / "data" / "grid_other" / "sbwe5n.mpg"
+    figures: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        figures = lips(pipe, args.shared, args.tracker, folder)
-        figures |= silence(pipe, args.shared, args.tracker, folder)
-        figures["milliseconds"] = [round(cost(pipe, video, lines, folder), 1) for lines in (288, 1080)]
+        if "lips" in args.only:
+            figures |= lips(pipe, args.shared, args.tracker, folder)
+        if "silence" in args.only:
+            figures |= silence(pipe, args.shared, args.tracker, folder)
+        if "two" in args.only:
+            figures["two_people"] = round(two_people(pipe, args.shared, args.tracker, folder), 4)
+        if "speed" in args.only:
+            figures["milliseconds"] = [round(cost(pipe, video, lines, folder), 1) for lines in (288, 512, 1080)]
+        if "moving" in args.only:
+            figures["moving"] = [moving(pipe, args.shared, args.tracker, path, folder) for path in args.moving]
     sys.stdout.write(json.dumps(figures) + "\n")
 
 

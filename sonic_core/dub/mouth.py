@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from sonic_core.dub.faces import FaceState
+from sonic_core.dub.lip_edges import lip_begins
 from sonic_core.dub.people import HeadView
 from sonic_core.dub.texture import grain, like_the_picture, softness
 from sonic_core.engines.lite.expression import BOW, TEETH_SHOW, dense_contour
@@ -76,7 +77,7 @@ class MouthPainter:
         face_height = self.height * fit.scale
         moved = self.ratio * self.basis.displacement(np.clip(row[None, MOUTH], -8, 8))[0]
         goal = self._goal(fit, points, moved, row)
-        source = self._source(fit, points)
+        source = self._source(part, fit, points)
         grid = Grid.over((0, 0, part.shape[1], part.shape[0]), max(2, round(face_height / DETAIL)))
         window = _window(grid.points(), fit)
         upper, lower = (
@@ -127,13 +128,17 @@ class MouthPainter:
         gap = float(((points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down).max())
         return CREASE * float(smoothstep(np.array(gap / (self.height * fit.scale)), 0.008, 0.03))
 
-    def _source(self, fit: FaceFit, points: np.ndarray) -> np.ndarray:
-        """(478, 2) px where the landmarks are, the lips' inner edges a little inside the lips where teeth are near."""
+    def _source(self, part: np.ndarray, fit: FaceFit, points: np.ndarray) -> np.ndarray:
+        """(478, 2) px where the landmarks are, the lips' inner edges inside the lips where teeth are near."""
         source = points.copy()
         gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down
         margin = np.minimum(np.maximum(gap, 0) / 2, TEETH_MARGIN * self.height * fit.scale)
-        source[UPPER_INNER] -= margin[:, None] * fit.down
-        source[LOWER_INNER] += margin[:, None] * fit.down
+        for lip, away in ((UPPER_LIP, -fit.down), (LOWER_LIP, fit.down)):
+            thickness = np.maximum((points[lip[0]] - points[lip[3]]) @ away, 0)
+            begins = lip_begins(part, points[lip[3]], points[lip[0]])
+            source[lip[3]] += np.maximum(margin, begins * thickness)[:, None] * away
+            for ring, share in ((2, 0.67), (1, 0.33)):  # what lies between the edges moves along
+                source[lip[ring]] += (share * begins * thickness)[:, None] * away
         return source
 
     def _inside(self, pixels: np.ndarray, fit: FaceFit, moved: np.ndarray, lips: Lips, row: np.ndarray) -> np.ndarray:

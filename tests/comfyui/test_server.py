@@ -14,9 +14,10 @@ import av
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from sonic_core.comfyui.client import ComfyUIError
-from sonic_core.comfyui.graph import main_video
+from sonic_core.comfyui.graph import dialogue_graph, main_video
 
 from .conftest import PACK, ROOT, Server
 
@@ -115,6 +116,29 @@ def test_a_workflow_of_an_older_version_runs(server: Server, path: Path) -> None
         )
         node["inputs"] |= {name: value for name, value in small.items() if name in node["inputs"]}
     assert main_video(server.client.run(graph)).filename.endswith(".mp4")
+
+
+def test_a_dialogue_of_three_with_chosen_faces(server: Server) -> None:
+    """A third voice goes into the input that grows, where the core has such inputs."""
+    photo = Image.open(ROOT / "web" / "samples" / "sonic_portrait.jpg").convert("RGB").resize((256, 256))
+    three = Image.new("RGB", (768, 256), "white")
+    for place, size in enumerate((200, 256, 228)):
+        three.paste(photo.resize((size, size)), (256 * place, 0))
+    three.save(server.base / "input" / "three.png")
+    graph = dialogue_graph()
+    inputs = next(node["inputs"] for node in graph.values() if node["class_type"] == "SonicDialogue")
+    for node in graph.values():
+        if node["class_type"] == "LoadImage":
+            node["inputs"]["image"] = "three.png"
+        if node["class_type"] == "SonicLoadAudio":
+            node["inputs"] |= {"trim": 0.6, "channel": "as it is"}
+    known = httpx.get(f"{server.url}/object_info/SonicDialogue").json()["SonicDialogue"]["input"]
+    name = "more.audio_3" if "more" in known.get("optional", {}) else "audio_3"
+    inputs |= {"min_resolution": 128, "faces": "2 0 1", name: inputs["audio_left"]}
+    record = server.run(graph)
+    assert record["status"]["status_str"] == "success", record["status"]
+    wrong = server.run(graph | {"6": {**graph["6"], "inputs": {**graph["6"]["inputs"], "faces": "0 1"}}})
+    assert "for 3 voices; give a face for each" in json.dumps(wrong["status"])
 
 
 def test_a_list_of_photos_gives_a_list_of_videos(server: Server) -> None:

@@ -1,0 +1,38 @@
+"""A lip painted in a few colours, with a row of teeth where the tracker says the lip begins."""
+
+import numpy as np
+import pytest
+
+from sonic_core.dub.lip_edges import lip_begins
+
+LIP, TOOTH, INSIDE = (180, 90, 90), (205, 185, 165), (40, 22, 20)
+# From the edge upwards: 11 columns of a lip 24 px high, its inner edge at the bottom.
+INNER = np.stack([np.linspace(20, 120, 11), np.full(11, 60)], 1).astype(np.float32)
+OUTER = INNER - np.float32([0, 24])
+
+
+def picture(wrong: int, colour=TOOTH) -> np.ndarray:
+    """The lip, its first `wrong` px of another colour."""
+    made = np.full((100, 140, 3), LIP, np.float32)
+    made[60 - wrong :] = colour
+    return made
+
+
+@pytest.mark.parametrize("colour", [TOOTH, INSIDE])
+@pytest.mark.parametrize("wrong", [12, 16])
+def test_the_lip_begins_behind_teeth_and_gap(wrong, colour):
+    found = lip_begins(picture(wrong, colour), INNER, OUTER)
+    assert found == pytest.approx(wrong / 24, abs=0.1)
+
+
+def test_a_tracker_that_is_right_is_believed():
+    assert not lip_begins(picture(0), INNER, OUTER).any()
+    assert lip_begins(picture(4), INNER, OUTER).max() < 0.05
+    grey = picture(12).mean(-1, keepdims=True).repeat(3, -1)
+    assert not lip_begins(grey, INNER, OUTER).any()
+
+
+def test_a_gloss_on_the_lip_is_no_edge():
+    glossy = picture(0)
+    glossy[44:48] = TOOTH
+    assert not lip_begins(glossy, INNER, OUTER).any()
