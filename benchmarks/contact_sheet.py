@@ -15,10 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sonic_core.engines.base import Portrait
 from sonic_core.engines.lite.layout import BROWS, CHANNELS, GAZE, HEAD_ROTATION, LIDS, MOUTH, PRESS, TEETH, TONGUE
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.face.detect import FaceDetector
+from sonic_core.face.framing import Portrait
 
 SAMPLE = Path(__file__).parent.parent / "web" / "samples" / "sonic_portrait.jpg"
 KINDS = {
@@ -33,15 +33,16 @@ KINDS = {
     "turned": "faker_ai_512_00816",
     "drawing": "faker_ai_512_00837",
 }
-# Median mouths of GRID's speaker in the middle of these sounds, found by its word timings.
+# Mouths of free speech in the middle of an m, f, th, oo, ah and ee (see `benchmarks/lite_phones.py`).
 SOUNDS = {
-    "rest": [0] * 12,
-    "p b m": [0.69, 0.96, 1.17, -0.32, -0.52, -1.32, 0.79, -0.01, 0.5, 0.16, 0.61, -0.47],
-    "f v": [0.53, -1.17, 1.19, -1.55, -1.18, -2.01, -1.03, 0.48, 0.19, 0.67, 1.66, 0.03],
-    "o u": [1.47, -0.6, -0.32, -1.79, 0.4, -0.88, -0.4, 1.37, -0.45, 0.46, 1.6, -0.61],
-    "a": [2.69, -1.09, -0.66, -0.03, 0.54, -0.73, 0.28, 0.52, 0.58, 1.13, 0.59, -0.42],
-    "i": [1.12, -1.21, -0.23, -1.44, 0.18, -1.42, 0.41, 1.27, -1.35, 0.22, 1.05, -0.63],
+    "p b m": [-0.09, 0.19, 0.2, -1.27, 0.01, -0.54, -1.73, -0.05, -1.01, 0.09, 0.69, -0.88],
+    "f v": [0.15, -1.42, 0.23, -0.28, -0.51, -0.04, -1.15, -0.61, 0.3, -0.25, 1.72, -0.08],
+    "th l": [1.45, 0.67, -0.14, -1.97, -1.2, -0.81, 0.46, -0.43, 0.59, 1.51, 0.36, -1.19],
+    "u": [1.51, 0.62, 0.55, -3.23, 1.02, -1.57, 0.29, 0.58, -0.41, 0.96, 0.73, -0.63],
+    "a": [2.33, 0.82, -0.17, -1.18, -0.18, -0.43, 0.64, 0.84, 0.1, 1.1, -0.03, 0.18],
+    "i": [1.61, -1.41, -1.0, 1.42, -1.55, -0.39, 2.17, 2.14, 3.0, 2.92, 2.53, 0.58],
 }
+CLOSE_UP = (176, 128)  # px of a mouth's picture in the frame, shown as they are
 LABEL = 26  # px of the strip with the sounds' names
 
 
@@ -75,13 +76,13 @@ def drawn(photo: np.ndarray) -> np.ndarray:
 
 
 def motion_of(mouth: list[float], index: int) -> np.ndarray:
-    """(24,) a sound's mouth with a little life that differs by column, so that head, eyes and brows are seen too."""
+    """(27,) a sound's mouth with a little life that differs by column, so that head, eyes and brows are seen too."""
     row = np.zeros(CHANNELS, np.float32)
     row[MOUTH] = mouth
     row[HEAD_ROTATION] = np.array([[0, 0, 0], [5, 0, 2], [-5, 2, -3], [0, 5, 4], [8, -3, 0], [-8, 0, 5]])[index]
     row[LIDS] = [0, 1, 0, 0.5, 0, 0][index]
     row[GAZE.start] = [0, 0, 0.8, 0, -0.8, 0][index]
-    row[[PRESS, TEETH, TONGUE]] = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]][index]
+    row[[PRESS, TEETH, TONGUE]] = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0], [0, 0, 0]][index]
     row[BROWS.start] = [0, 0, 0, 0, 0.7, 0][index]
     return row
 
@@ -94,12 +95,9 @@ def sheet(data: Path, side: int, mouths: bool) -> np.ndarray:
         renderer = Renderer(Portrait(image, face))
         frames = [renderer.frame(motion_of(mouth, i)) for i, mouth in enumerate(SOUNDS.values())]
         if mouths:
-            x, y = face.landmarks[[61, 291, 13, 14], :2].mean(0)
-            across = round(0.30 * (face.box[2] - face.box[0]) + 0.1 * side)
-            centre = np.clip([x, y], [across, 0.7 * across], [side - across, side - 0.7 * across]).astype(int)
-            frames = [f[centre[1] - int(0.7 * across) : centre[1] + int(0.7 * across),
-                        centre[0] - across : centre[0] + across] for f in frames]  # fmt: skip
-            frames = [cv2.resize(f, (320, 224), interpolation=cv2.INTER_AREA) if mouths else f for f in frames]
+            middle = face.landmarks[[61, 291, 13, 14], :2].mean(0) - np.array(CLOSE_UP) / 2
+            x, y = np.clip(middle, 0, side - np.array(CLOSE_UP)).astype(int)
+            frames = [frame[y : y + CLOSE_UP[1], x : x + CLOSE_UP[0]] for frame in frames]
         rows.append(np.concatenate(frames, 1))
     width = rows[0].shape[1]
     strip = np.full((LABEL, width, 3), 255, np.uint8)
@@ -115,7 +113,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--mouths", action="store_true")
     args = parser.parse_args()
-    options = [cv2.IMWRITE_JPEG_QUALITY, 82] if args.out.suffix == ".jpg" else []
+    options = [cv2.IMWRITE_JPEG_QUALITY, 55] if args.out.suffix == ".jpg" else []
     cv2.imwrite(str(args.out), sheet(args.data, args.side, args.mouths)[..., ::-1], options)
 
 

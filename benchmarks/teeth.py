@@ -26,7 +26,7 @@ from sonic_core.engines.lite.landmarks import (
     RIGHT_UPPER_LID,
     UPPER_INNER,
 )
-from sonic_core.engines.lite.layout import LIFE
+from sonic_core.engines.lite.layout import ARTICULATION, LIFE
 from sonic_core.engines.lite.lip_edges import LipEdges
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.face.detect import Face
@@ -57,7 +57,7 @@ def ratios(image: np.ndarray, landmarks: np.ndarray) -> dict[str, float]:
     mouths = {}
     for sound in SAID:
         row = motion_of(SOUNDS[sound], 0)
-        row[LIFE] = 0
+        row[LIFE], row[ARTICULATION] = 0, 0
         lips = renderer.moved(row).lips
         mouths[sound] = energy(renderer.frame(row), [np.concatenate([lips.upper, lips.lower[::-1]])])
     points = LipEdges.load().refine(image, landmarks[:, :2])

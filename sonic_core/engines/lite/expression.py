@@ -105,7 +105,8 @@ class Expression:
 
     def _plain_fields(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shape = self.grid.rows, self.grid.columns, 2
-        return tuple(np.einsum("m,mk->k", weights, modes).reshape(shape) for modes in (self.upper, self.lower))
+        upper, lower = (np.einsum("m,mk->k", weights, modes).reshape(shape) for modes in (self.upper, self.lower))
+        return upper, lower
 
 
 def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> Expression:

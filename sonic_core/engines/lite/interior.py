@@ -140,7 +140,7 @@ def make_interior(fit: FaceFit, rest: np.ndarray, photo: np.ndarray, points: np.
     gum = np.clip((UPPER_EDGE - 0.13 - depth) * sharp / 4, 0, 1) * (np.abs(angle) < 1.3)
     layers = [np.concatenate([upper, gum[..., None].astype(np.float32)], -1), lower, _layer(*_tongue(angle, depth))]
     blur = matching_blur(upper, eye_sharpness(photo, points), DENSITY)
-    layers = [cv2.GaussianBlur(layer, (0, 0), blur) if blur > 0 else layer for layer in layers]
+    upper, lower, tongue = (cv2.GaussianBlur(layer, (0, 0), blur) if blur > 0 else layer for layer in layers)
 
     outlook, net = mouth_tone.light_features(photo, points, fit), MouthTone.load()
     gain, own, own_light, tooth = 1.0, None, 1.0, net.tooth(outlook)
@@ -152,9 +152,21 @@ def make_interior(fit: FaceFit, rest: np.ndarray, photo: np.ndarray, points: np.
         own = _own_mouth(photo, points, place, fit)
         own_light = float(tooth @ LUMINANCE) ** STEADY * brightest(tones[2]) ** (1 - STEADY)
     return Interior(
-        low[0], low[1], *layers, own, own_light, tooth, _red(photo, points), fit.down, fit.scale, net, outlook,
-        gain,
-    )  # fmt: skip
+        x=float(low[0]),
+        y=float(low[1]),
+        upper=upper,
+        lower=lower,
+        tongue=tongue,
+        own=own,
+        own_light=own_light,
+        tooth=tooth,
+        red=_red(photo, points),
+        down=fit.down,
+        unit=fit.scale,
+        tone=net,
+        light=outlook,
+        gain=gain,
+    )
 
 
 def _tongue(angle: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
