@@ -25,7 +25,7 @@ COLOURS = {
 
 
 def plot_exam(path: str | os.PathLike[str], track: LipTrack, phones: list[Phone], title: str) -> None:
-    """Write a PNG."""
+    """Write a PNG of the tracked opening over the aligned phones; a long clip is squeezed into MOST pixels."""
     seconds = max(float(track.times[-1]), phones[-1].end if phones else 0.1, 0.1)
     width = min(MOST, round(seconds * SECOND) + 2 * MARGIN)
     image = Image.new("RGB", (width * SCALE, HEIGHT * SCALE), "white")
