@@ -1,7 +1,7 @@
 """One picture, several faces, a voice each.
 
 Every face is animated on its own in the whole picture, as if the others were part of the background; the videos are
-then put together head by head. Who has nothing to say listens: shut lips, glances at the speaker, nods.
+then blended head by head. Whoever is silent listens: shut lips, glances at the speaker, nods.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def dialogue(
 
 
 def check(settings: Settings, voices: int) -> None:
-    """Refuse what a dialogue cannot be made of. Raises SettingsError or InputError."""
+    """Raise SettingsError or InputError for settings or a number of voices that a dialogue cannot be made with."""
     if not 2 <= voices <= MOST_FACES:
         raise InputError(f"a dialogue was asked for with {voices} voices; give 2 to {MOST_FACES}")
     if settings.faces is not None and len(settings.faces) != voices:
@@ -96,7 +96,7 @@ def _listening(latents: Sequence[Latents], voices: Sequence[Audio], settings: Se
     made = []
     for index, part in enumerate(latents):
         others = np.delete(speaks, index, axis=0)
-        # They look at whoever speaks; while several do, at the middle of them.
+        # Listeners look at the speaker, or between the speakers while several speak.
         beside = np.delete(np.sign(np.array(places) - places[index]), index)
         direction = float((beside * others.sum(1)).sum() / max(others.sum(), 1))
         rows: Any = listen(

@@ -14,7 +14,7 @@ SHARPNESS = 6.0  # how quickly the picture changes over from one person to the n
 
 
 def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """uint8 (h, w, 3): two photos as high as the lower one."""
+    """uint8 (h, w, 3): two photos beside each other, the taller one scaled down to the height of the other."""
     height = min(left.shape[0], right.shape[0])
     parts = [
         resize(photo, (max(1, round(photo.shape[1] * height / photo.shape[0])), height)) for photo in (left, right)
@@ -23,9 +23,9 @@ def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def shares(faces: Sequence[Face], width: int, height: int) -> np.ndarray:
-    """(faces, height, width) float32: how much of a pixel each person's video gives, 1 in all.
+    """(faces, height, width) float32: the weight of each person's video in a pixel; weights sum to 1.
 
-    Each video moves one head and nothing else, so it only matters that every head and its hair come from its own.
+    Each video moves one head and nothing else, so it is enough that every head and its hair come from their own video.
     """
     y, x = np.mgrid[:height, :width].astype(np.float32)
     distances = []

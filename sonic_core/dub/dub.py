@@ -73,7 +73,7 @@ class Dub:
 
 
 def look_at(clip: Clip, detector: FaceDetector, on_step: OnStep = no_step) -> Cast:
-    """Who is in a video. Raises NoFaceError when nobody is."""
+    """Find everybody in a video and track them through it. Raises NoFaceError when there is no face."""
     cast = watch(clip, detector, FaceEncoder(), on_step)
     if not cast.people:
         raise NoFaceError(
@@ -154,7 +154,7 @@ def own_sound(clip: Clip) -> Audio:
 def _given_to_speakers(
     voice: Audio, clip: Clip, cast: Cast, engine: LipEngine
 ) -> tuple[dict[int, Audio], list[tuple[float, float]]]:
-    """The voice of each person who speaks in the video, and the stretches that nobody gets."""
+    """The voice divided among those who speak in the video, and the stretches that were given to nobody."""
     found = who_speaks(cast, own_sound(clip), engine, clip.fps)
     ends = {who: spans[-1][1] for who, spans in found.spans.items()}
     last = max(ends, key=lambda who: ends[who])

@@ -24,9 +24,9 @@ BACK_AND_FORTH = 2.0  # seconds at most of the last shot
 def lengthened(
     make: Callable[[], Iterable[tuple[np.ndarray, T]]], count: int, wanted: int, mode: Longer, stretch: int
 ) -> Iterator[tuple[np.ndarray, T]]:
-    """`wanted` pairs of (frame, what belongs to it) out of the `count` that `make()` gives.
+    """The first `wanted` pairs of (frame, what belongs to it), continued by `mode` beyond the `count` of `make()`.
 
-    `stretch`: how many frames at the end go back and forth; they lie on disk meanwhile, at 8 bits.
+    `stretch`: how many frames at the end are played back and forth; they are kept on disk at 8 bits.
     """
     if wanted <= count:
         yield from islice(make(), wanted)

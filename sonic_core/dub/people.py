@@ -1,7 +1,7 @@
 """One look through a video: who is where in every frame.
 
-Faces are found at the start of every shot and now and then within it, followed from frame to frame in between, and
-known again after a cut by their identity embedding. Landmarks go to files on disk, so an hour costs no memory. People
+Faces are detected at the start of every shot and now and then within it, tracked from frame to frame in between, and
+recognised after a cut by their identity embedding. Landmarks go to files on disk, so an hour costs no memory. People
 are numbered by when they first appear, then from left to right.
 """
 
@@ -58,7 +58,7 @@ class Person:
         self._file = path.open("wb", buffering=1 << 16)
 
     def add(self, frame: int, landmarks: np.ndarray, is_covered: bool = False, sharpness: float = 1.0) -> None:
-        """Note landmarks float32 (478, 3) px of a frame, whether something hides the mouth there, how sharp it is."""
+        """Add a frame: landmarks float32 (478, 3) px, whether something hides the mouth, and the face's sharpness."""
         size = face_height(landmarks)
         self.area += size * size
         self.frames.append(frame)
@@ -67,7 +67,7 @@ class Person:
         self._file.write(np.ascontiguousarray(landmarks, np.float32).tobytes())
 
     def look(self, frame: np.ndarray, landmarks: np.ndarray) -> None:
-        """Keep the head out of a frame (h, w, 3) float32 when no earlier frame was worth as much."""
+        """Keep the head of this frame, float32 (h, w, 3), if it shows the person better than the one kept so far."""
         if self.view is not None and _worth(landmarks) < BETTER * _worth(self.view.landmarks):
             return
         size = face_height(landmarks)
@@ -79,7 +79,7 @@ class Person:
         self.view = HeadView(picture, moved)
 
     def close(self) -> None:
-        """Nothing more will be added; what was can be read."""
+        """Finish writing, so that `read` sees everything."""
         self._file.close()
 
     def read(self, start: int, count: int) -> np.ndarray:
@@ -126,7 +126,7 @@ class _Watcher:
         self.missing = False  # somebody was followed in this shot and is not found any more
 
     def see(self, index: int, since_cut: int, frame: np.ndarray, picture: np.ndarray, scale: float) -> None:
-        """Take note of a frame, and of `picture`, its uint8 copy at `scale`, `since_cut` frames into a shot."""
+        """Look at one frame; `picture` is its uint8 copy at `scale`, `since_cut` its number within the shot."""
         if since_cut == 0:
             self.followed, self.missing = [], False
         still_there = [one for one in self.followed if self._follow(one, picture)]
@@ -175,7 +175,7 @@ class _Watcher:
 
 
 def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: OnStep | None = None) -> Cast:
-    """Find everybody in a video. `on_frame(done, total)` is called after each frame; raising from it cancels."""
+    """Find everybody in a video, in one pass. `on_frame(done, total)` is called after each frame; raising cancels."""
     folder = tempfile.TemporaryDirectory(prefix="sonic-dub-")
     watcher, cuts = _Watcher(Path(folder.name), detector, encoder), CutDetector()
     shots: list[int] = []
@@ -193,7 +193,7 @@ def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: On
 
 
 def _worth(landmarks: np.ndarray) -> float:
-    """How good a view of a person is: large, and with an open mouth, which shows their own teeth."""
+    """How well a view shows a person: the larger the better, and best with an open mouth, which shows the teeth."""
     size = face_height(landmarks)
     return size * (1 + OPEN_WORTH * min(lip_gap(landmarks) / max(size * OPEN, 1.0), 1.0))
 
