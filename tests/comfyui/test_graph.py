@@ -109,7 +109,7 @@ def test_a_file_in_another_format_is_refused(tmp_path: Path, content: str) -> No
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="fast, high_quality, oss, record, text or the path"):
+    with pytest.raises(InputError, match="fast, high_quality, oss, record, text, transparent or the path"):
         load_graph("slow")
 
 
