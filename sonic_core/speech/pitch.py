@@ -5,6 +5,8 @@ Source: Boersma 1993, "Accurate short-term analysis of the fundamental frequency
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from sonic_core.speech.log_mel import SAMPLE_RATE
@@ -16,13 +18,19 @@ NEAR_BEST = 0.9  # a shorter period whose peak is nearly as high is the true one
 BLOCK = 1000  # frames at a time
 
 
-def pitch(speech: np.ndarray, frames: int, fps: int = 25) -> np.ndarray:
+class Sliceable(Protocol):
+    """Samples in memory, or a sound that is read where it is sliced."""
+
+    def __getitem__(self, span: slice, /) -> np.ndarray: ...
+
+
+def pitch(speech: Sliceable, frames: int, fps: int = 25) -> np.ndarray:
     """Mono float32 (samples,) at 16 kHz -> (frames,) hertz, 0 where there is no voice."""
     blocks = [_pitch(speech, first, min(first + BLOCK, frames), fps) for first in range(0, frames, BLOCK)]
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
-def _pitch(speech: np.ndarray, first: int, last: int, fps: int) -> np.ndarray:
+def _pitch(speech: Sliceable, first: int, last: int, fps: int) -> np.ndarray:
     hop = SAMPLE_RATE // fps
     start = first * hop + hop // 2 - SPAN // 2
     stop = (last - 1) * hop + hop // 2 + SPAN // 2
