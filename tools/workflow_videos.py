@@ -74,7 +74,7 @@ def dialogue() -> Workflow:
         "left": replace(PICK_PHOTO, at=(SECOND, 0), size=(WORK, 314), title="Photo on the left"),
         "right": replace(PICK_PHOTO, at=(SECOND, 314 + ROW), size=(WORK, 314), title="Photo on the right"),
         "model": replace(LOAD_MODEL, at=(third, 0), size=(WORK, 110)),
-        "talk": Node("SonicDialogue", (third, 125 + ROW), (WORK, 335), {"preset": "fast"}, links),
+        "talk": Node("SonicDialogue", (third, 125 + ROW), (WORK, 405), {"preset": "fast"}, links),
         **result(fourth, "dialogue", "talk"),
     }
     groups = [
@@ -83,7 +83,7 @@ def dialogue() -> Workflow:
         ("3  Dialogue", COLOURS["make"], ["model", "talk"]),
         ("4  Result", COLOURS["save"], ["render", "save"]),
     ]
-    return Workflow("Two people speak", nodes, groups, [((third, 560), (WORK, BOTTOM - 560), note("dialogue"))])
+    return Workflow("Two people speak", nodes, groups, [((third, 635), (WORK, BOTTOM - 635), note("dialogue"))])
 
 
 def any_video() -> Workflow:
