@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from scipy import signal
 
-from benchmarks.disturbances import CODECS, DISTURBANCES, disturbed, tune
 from sonic_core.engines.lite.ears import Ears
 from sonic_core.engines.lite.engine import AUDIO_GUIDANCE
 from sonic_core.engines.lite.layout import WEIGHTS
@@ -34,6 +33,7 @@ from sonic_core.media.video import open_video
 from sonic_core.quality.exam import track_lips
 from sonic_core.settings import Settings
 from training.ears import voices
+from training.ears.disturbances import CODECS, DISTURBANCES, disturbed, tune
 
 RATE, FPS = 16000, 25
 REACH = 4  # frames of lag that are tried

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sonic_core.face.crop import Box
 from sonic_core.matting.foreground import foreground
 from sonic_core.matting.matte import matte
 
@@ -24,7 +23,7 @@ class Cutout:
         """Both together: uint8 (h, w, 4)."""
         return np.dstack([self.colours, self.alpha])
 
-    def part(self, box: Box, size: tuple[int, int]) -> Cutout:
+    def part(self, box: tuple[int, int, int, int], size: tuple[int, int]) -> Cutout:
         """The part in a box (x1, y1, x2, y2), at `size` (width, height)."""
         x1, y1, x2, y2 = box
         method = cv2.INTER_AREA if size[0] < x2 - x1 else cv2.INTER_CUBIC

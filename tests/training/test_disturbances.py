@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.disturbances import CODECS, DISTURBANCES, aligned, disturbed
+from training.ears.disturbances import CODECS, DISTURBANCES, aligned, disturbed
 
 
 def bursts() -> np.ndarray:

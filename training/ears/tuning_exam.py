@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.disturbances import DISTURBANCES, disturbed
 from sonic_core.engines.lite.articulation import Articulation
 from sonic_core.engines.lite.layout import MouthBasis
+from training.ears.disturbances import DISTURBANCES, disturbed
 from training.ears.store import load
 from training.ears.train import lagged
 from training.ears.windows import FRAME
