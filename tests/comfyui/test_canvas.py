@@ -68,7 +68,7 @@ def test_every_node_can_be_made(canvas: Any) -> None:
         "Object.values(LiteGraph.registered_node_types).filter((n) => n.nodeData?.python_module?.includes('sonic'))"
         ".map((n) => [n.nodeData.name, LiteGraph.createNode(n.nodeData.name)?.inputs !== undefined])"
     )
-    assert len(found) == 22 and all(made for _, made in found), json.dumps(found)
+    assert len(found) == 23 and all(made for _, made in found), json.dumps(found)
 
 
 def test_the_preview_plays(canvas: Any) -> None:

@@ -105,9 +105,9 @@ def test_progress_moves_and_shows_a_picture(
 ) -> None:
     import comfy.utils
 
-    seen = []
+    predata, seen = prepare()[0], []
     monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda *step, node_id=None: seen.append(step))
-    nodes["SonicSampler"].execute(model=model, predata=prepare()[0], **SAMPLE | {"inference_steps": 3})
+    nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE | {"inference_steps": 3})
     assert [step[:2] for step in seen] == [(1, 3), (2, 3), (3, 3)]
     kind, picture, _ = seen[0][2]
     assert (kind, picture.size) == ("JPEG", (8, 8))
@@ -191,7 +191,7 @@ def test_too_little_memory_is_said_before_sampling(
 
 
 def test_images_of_a_part_with_their_sound(nodes: dict[str, Any], clip: Any) -> None:
-    images, audio, fps = nodes["SonicClipToImages"].execute(clip=clip, start=5, count=10).args
+    images, audio, fps, _ = nodes["SonicClipToImages"].execute(clip=clip, start=5, count=10).args
     assert images.shape == (10, 96, 64, 3)
     assert float(images[0].max()) == pytest.approx(5 / 25)
     assert audio["waveform"].shape[-1] == 16000 * 10 // 25
@@ -299,7 +299,7 @@ def test_every_video_carries_the_record_unless_it_is_left_out(nodes: dict[str, A
 
 
 def test_latents_are_rendered_as_their_clip(nodes: dict[str, Any], sample: Callable[..., Any], comfy: Any) -> None:
-    images, audio, fps = nodes["SonicClipToImages"].execute(clip=sample(), start=0, count=0).args
+    images, audio, fps, _ = nodes["SonicClipToImages"].execute(clip=sample(), start=0, count=0).args
     assert (images.shape, fps) == ((25, 96, 64, 3), 25.0)
     assert audio["waveform"].shape[-1] == 16000
 
