@@ -13,7 +13,7 @@ from sonic_core.media.video import QUALITIES, save_video
 from . import host
 from .node import TALKING, SonicNode, checked, schema
 from .sockets import SonicClip, SonicLatents, as_clip, clip_input
-from .widgets import ADVANCED
+from .widgets import advanced
 
 FORMATS = ("mp4", "mov", "webm")
 WITH_ALPHA = ("webm", "mov")
@@ -44,13 +44,14 @@ class SonicRenderVideo(SonicNode):
                     tooltip="The kind of file. mp4 plays everywhere. A transparent clip needs webm (VP9, for web "
                     "pages) or mov (ProRes 4444, for editing programs).",
                 ),
-                io.Boolean.Input(
-                    "ai_record",
-                    default=True,
-                    optional=True,  # workflows of 0.1.0 do not have it
-                    **ADVANCED,
-                    tooltip="Write a record into the file that says it was made by AI (AIGC, GB 45438-2025). "
-                    "Off: only a record that Sonic: AI Label put on is kept.",
+                advanced(
+                    io.Boolean.Input(
+                        "ai_record",
+                        default=True,
+                        optional=True,  # workflows of 0.1.0 do not have it
+                        tooltip="Write a record into the file that says it was made by AI (AIGC, GB 45438-2025). "
+                        "Off: only a record that Sonic: AI Label put on is kept.",
+                    )
                 ),
                 io.String.Input(
                     "save_as",

@@ -13,7 +13,7 @@ from sonic_core.settings import preset as settings_of_preset
 from .model import SonicModel
 from .node import TALKING, SonicNode, checked, schema
 from .sockets import LatentsSocket, ModelSocket, PreData, PreDataSocket, SonicLatents
-from .widgets import ADVANCED, LARGEST_SEED, choice, setting
+from .widgets import LARGEST_SEED, advanced, choice, setting
 
 
 class SonicSampler(SonicNode):
@@ -33,11 +33,11 @@ class SonicSampler(SonicNode):
                     default="high_quality",
                     tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
                 ),
-                setting("inference_steps", "0: as the preset says", default=0, min=0, **ADVANCED),
+                advanced(setting("inference_steps", "0: as the preset says", default=0, min=0)),
                 setting("dynamic_scale", slider=True),
                 setting("motion_scale", slider=True),
-                setting("audio_guidance", "0: the model's own", default=0.0, **ADVANCED),
-                setting("image_guidance", "0: the model's own", default=0.0, **ADVANCED),
+                advanced(setting("audio_guidance", "0: the model's own", default=0.0)),
+                advanced(setting("image_guidance", "0: the model's own", default=0.0)),
                 setting("seed", max=LARGEST_SEED, control_after_generate=True),
                 # Optional, since the workflows of 0.1.0 lack them.
                 choice("mood", optional=True),

@@ -10,8 +10,6 @@ from sonic_core.settings import Settings
 
 LARGEST_SEED = 2**53 - 1  # the front end's numbers are doubles
 SLIDER = io.NumberDisplay.slider
-# Shown when asked for ("Show advanced"). An argument of later cores; the front end of 0.3.64 knows the word already.
-ADVANCED = {"extra_dict": {"advanced": True}}
 
 
 def setting(name: str, tooltip: str = "", *, slider: bool = False, **changes: Any) -> io.Input:
@@ -28,6 +26,13 @@ def setting(name: str, tooltip: str = "", *, slider: bool = False, **changes: An
     if isinstance(field.default, int):
         return io.Int.Input(name, tooltip=text, display_mode=display, **values)
     return io.Float.Input(name, tooltip=text, display_mode=display, **values)
+
+
+def advanced(widget: io.Input) -> io.Input:
+    """The widget behind "Show advanced". Not an argument of its constructor: 0.3.64 has none, but its front end knows
+    the word."""
+    widget.extra_dict = {**widget.extra_dict, "advanced": True}
+    return widget
 
 
 def choice(name: str, **changes: Any) -> io.Input:
