@@ -83,7 +83,7 @@ def test_every_road_says_the_same(
     batch = Batch.__new__(Batch)
     batch.ledger, batch.stores, batch.source, batch.user = ledger, stores, tmp_path / "b.csv", "u"
     batch.__dict__["_consent"] = consent.id
-    answers["batch"] = said(batch._submit, Row(image, audio, "o.mp4", {}))
+    answers["batch"] = said(batch._submit, Row(image, (audio,), "o.mp4", {}))
 
     form = {"consent": json.dumps(CONSENT)}
     files = {"image": (image.name, image.read_bytes()), "audio": (audio.name, audio.read_bytes())}
