@@ -1,9 +1,12 @@
 """Steps are skipped where the estimate stands still, computed where it moves, and never when the limit is 0."""
 
+import math
+
 import pytest
 import torch
 
 from sonic_core.sampling import Guidance, StepSkipper, Windows, karras_sigmas, sample
+from sonic_core.sampling.skipping import _scaled
 
 FRAMES = 6
 WINDOWS = Windows(3, 0, 1)
@@ -68,3 +71,8 @@ def test_a_higher_limit_skips_more_and_errs_more(low, high):
     assert few < some <= calls
     errors = [(result - exact).norm() for result in (careful, careless)]
     assert errors[0] <= errors[1]
+
+
+def test_latents_are_compared_at_unit_variance():
+    """Data of variance 1 with noise of standard deviation 2 has a standard deviation of sqrt(5)."""
+    assert float(_scaled(torch.full((1,), math.sqrt(5.0)), 2.0)) == pytest.approx(1.0)
