@@ -22,7 +22,13 @@ FLOORS = (
     ("sonic_core.storage", "sonic_core.ledger", "sonic_core.weights", "sonic_core.media", "sonic_core.sampling"),
     ("sonic_core.request", "sonic_core.finishing"),
     ("sonic_core.settings", "sonic_core.clip"),
-    ("sonic_core.errors", "sonic_core.progress", "sonic_core.optional_imports", "sonic_core.threads"),
+    (
+        "sonic_core.errors",
+        "sonic_core.progress",
+        "sonic_core.optional_imports",
+        "sonic_core.threads",
+        "sonic_core.loop_limit",
+    ),
 )
 LEVEL = {name: len(FLOORS) - index for index, floor in enumerate(FLOORS) for name in floor}
 ENTRANCES = {"sonic_core", "sonic_core.__main__"}  # hand names on, hold nothing

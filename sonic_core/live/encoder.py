@@ -54,35 +54,50 @@ class Label:
         return marked
 
 
+class Pictures:
+    """What one receiver of a talk is shown: moments counted from its first picture, sides even, the label drawn."""
+
+    def __init__(self, size: tuple[int, int], label: VisibleLabel | None):
+        self.size = even(size)
+        self._label = Label(label, self.size) if label is not None else None
+        self.first: int | None = None  # index of the receiver's second 0
+
+    def of(self, shown: LiveFrame) -> tuple[int, np.ndarray | None] | None:
+        """Return the moment's index and picture, None for one that was left out. None before the first picture."""
+        if self.first is None:
+            if shown.picture is None:
+                return None
+            self.first = shown.moment.index
+        index = shown.moment.index - self.first
+        if shown.picture is None:
+            return index, None
+        picture = shown.picture[: self.size[1], : self.size[0]]
+        return index, picture if self._label is None else self._label.on(picture, index)
+
+
 class LiveEncoder:
     """Writes the moments of one talk into an open container. The first picture written is a key frame."""
 
     def __init__(self, container: Any, size: tuple[int, int], label: VisibleLabel | None = None, job_id: str = ""):
-        self.container, self.size = container, even(size)
-        self.label = Label(label, self.size) if label is not None else None
+        self.container, self.pictures = container, Pictures(size, label)
         container.metadata[RECORD_KEY] = record(job_id)
         self.video = container.add_stream("libx264", rate=FPS, options=X264)
-        self.video.width, self.video.height, self.video.pix_fmt = *self.size, "yuv420p"
+        self.video.width, self.video.height, self.video.pix_fmt = *self.pictures.size, "yuv420p"
         context = self.video.codec_context
         context.time_base = Fraction(1, FPS)
         context.color_primaries = context.color_trc = context.colorspace = BT709
         context.color_range = LIMITED_RANGE
         self.audio = container.add_stream("aac", rate=RATE, layout="mono")
         self.audio.bit_rate = 96_000
-        self.first: int | None = None  # index of the moment at second 0 of this container
         self._next_key = 0  # counted in time, not in pictures, which may be left out
 
     def write(self, shown: LiveFrame) -> None:
         """Encode a moment and write it. Raises av.FFmpegError when the receiver is gone."""
-        if self.first is None:
-            if shown.picture is None:
-                return
-            self.first = shown.moment.index
-        index = shown.moment.index - self.first
-        if shown.picture is not None:
-            picture = shown.picture[: self.size[1], : self.size[0]]
-            if self.label is not None:
-                picture = self.label.on(picture, index)
+        found = self.pictures.of(shown)
+        if found is None:
+            return
+        index, picture = found
+        if picture is not None:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))
             frame = frame.reformat(
                 format="yuv420p", dst_colorspace=BT709, src_color_range=FULL_RANGE, dst_color_range=LIMITED_RANGE
@@ -98,6 +113,6 @@ class LiveEncoder:
 
     def finish(self) -> None:
         """Write what the encoders still hold."""
-        if self.first is not None:
+        if self.pictures.first is not None:
             self.container.mux(self.video.encode(None))
             self.container.mux(self.audio.encode(None))

@@ -27,7 +27,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from sonic_core.disclosure.label import VisibleLabel
 from sonic_core.errors import InputError
-from sonic_core.live.encoder import Label, even
+from sonic_core.live.encoder import Pictures
 from sonic_core.live.pace import LiveFrame
 from sonic_core.live.sound import FPS, RATE
 
@@ -77,7 +77,7 @@ class Peer:
         `ice_servers` are STUN and TURN servers as a browser's RTCPeerConnection takes them. There are none by default,
         so no outside server is asked.
         """
-        self.size, self.label = even(size), Label(label, even(size)) if label is not None else None
+        self.pictures = Pictures(size, label)
         self.on_sound, self.on_connected, self.on_lost = on_sound, on_connected, on_lost
         self.loop = asyncio.get_running_loop()
         servers = [RTCIceServer(**server) for server in ice_servers]
@@ -85,7 +85,6 @@ class Peer:
         self.connection.on("connectionstatechange", self._changed)
         self.connection.on("track", self._hear)
         self.video, self.audio = OutgoingTrack("video"), OutgoingTrack("audio")
-        self.first: int | None = None  # index of the moment at second 0 of this connection
         self.connected = False
         self._listening: asyncio.Task[None] | None = None
 
@@ -112,18 +111,14 @@ class Peer:
 
     def write(self, shown: LiveFrame) -> None:
         """Send a moment. May be called from any thread and never waits."""
-        if self.first is None:
-            if shown.picture is None:
-                return
-            self.first = shown.moment.index
-        index = shown.moment.index - self.first
+        found = self.pictures.of(shown)
+        if found is None:
+            return
+        index, picture = found
         frames: list[tuple[OutgoingTrack, Any]] = [
             (self.audio, frame) for frame in sound_frames(shown.moment.sound, index)
         ]
-        if shown.picture is not None:
-            picture = shown.picture[: self.size[1], : self.size[0]]
-            if self.label is not None:
-                picture = self.label.on(picture, index)
+        if picture is not None:
             frames.append((self.video, video_frame(picture, index)))
         with suppress(RuntimeError):  # the loop, and with it the talk, has ended
             self.loop.call_soon_threadsafe(self._put, frames)

@@ -4,19 +4,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
-from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Depends, Request
 
 from sonic_core.errors import InputError
 from sonic_core.fleet.submission import facts_of
+from sonic_core.loop_limit import LoopLimit
 from sonic_core.service.context import Service
 from sonic_core.service.openapi import FACES_BODY
 from sonic_core.service.upload import Form, receive
 
 FORM = Form(("image",), (), ())
-# Two photos are looked at together; whoever else asks waits.
-_AT_ONCE = 2
-_looking: RunVar[anyio.CapacityLimiter] = RunVar("sonic-faces")
+LOOKING = LoopLimit("sonic-faces", 2)  # photos looked at together; whoever else asks waits
 
 
 def router(service: Service) -> APIRouter:
@@ -33,7 +31,7 @@ def router(service: Service) -> APIRouter:
             async with receive(request, FORM) as received:
                 if "image" not in received.files:
                     raise InputError("There is no photo: send a form with the file `image`.")
-                return await anyio.to_thread.run_sync(found_in, received.files["image"], limiter=_limiter())
+                return await anyio.to_thread.run_sync(found_in, received.files["image"], limiter=LOOKING.of_loop())
 
     return routes
 
@@ -49,12 +47,3 @@ def found_in(path: Path) -> dict[str, Any]:
     boxes = [face.box for face in shared_detector().detect(photo)]
     shares = [[round(side / (width, height)[k % 2], 4) for k, side in enumerate(box)] for box in boxes]
     return {"width": width, "height": height, "faces": [{"number": n, "box": box} for n, box in enumerate(shares)]}
-
-
-def _limiter() -> anyio.CapacityLimiter:
-    try:
-        return _looking.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(_AT_ONCE)
-        _looking.set(limiter)
-        return limiter

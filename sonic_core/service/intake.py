@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from anyio.lowlevel import RunVar
 from fastapi import Request
 from PIL import Image, ImageOps
 from sqlalchemy import Connection
@@ -41,11 +40,12 @@ from sonic_core.ledger.consents import Consent, make_consent
 from sonic_core.ledger.database import autocommit
 from sonic_core.ledger.jobs import Job, new_job_id
 from sonic_core.ledger.reservations import Reservation, ReservedError, release_by_id, renew, reserve, take_place
+from sonic_core.loop_limit import LoopLimit
 from sonic_core.service.answers import MismatchError
 from sonic_core.service.context import Service
 from sonic_core.service.models import JobBody, NewConsent, Source, given_settings, read
 from sonic_core.service.upload import Form, RequestContents, receive
-from sonic_core.storage.https import download, lookups
+from sonic_core.storage.https import LOOKUPS, download
 from sonic_core.storage.keys import input_key, thumbnail_key
 from sonic_core.storage.stores import Stores
 
@@ -62,8 +62,7 @@ _RENEW_SECONDS = 15.0
 _SAME_KEY_SECONDS = 10.0  # how long a repeated request waits for the first one to end
 FETCH_SECONDS = 60.0
 _LOOKUP_SECONDS = 10.0
-_STORING_AT_ONCE = 8
-_storing: RunVar[anyio.CapacityLimiter] = RunVar("sonic-storing")
+STORING = LoopLimit("sonic-storing", 8)
 T = TypeVar("T")
 
 
@@ -254,7 +253,7 @@ def _thumbnail(path: Path) -> bytes | None:
 async def _look_up(webhook: str) -> None:
     try:
         with anyio.fail_after(_LOOKUP_SECONDS):
-            await anyio.to_thread.run_sync(check_webhook, webhook, abandon_on_cancel=True, limiter=lookups())
+            await anyio.to_thread.run_sync(check_webhook, webhook, abandon_on_cancel=True, limiter=LOOKUPS.of_loop())
     except TimeoutError:
         raise InputError("The host of the webhook is not known: its name server does not answer.") from None
 
@@ -302,9 +301,4 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
 
 async def storing_thread(work: Callable[..., T], *arguments: Any) -> T:
     """Runs on one of a few threads for storing: a slow store must not tie up those that answer everything else."""
-    try:
-        limiter = _storing.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(_STORING_AT_ONCE)
-        _storing.set(limiter)
-    return await anyio.to_thread.run_sync(partial(work, *arguments), limiter=limiter)
+    return await anyio.to_thread.run_sync(partial(work, *arguments), limiter=STORING.of_loop())

@@ -21,9 +21,9 @@ import anyio
 import anyio.to_thread
 import certifi
 import httpx
-from anyio.lowlevel import RunVar
 
 from sonic_core.errors import InputError
+from sonic_core.loop_limit import LoopLimit
 from sonic_core.progress import OnStep
 from sonic_core.storage.store import temporary_file
 
@@ -33,8 +33,7 @@ _MAX_REDIRECTS = 5
 _SECONDS = 60.0
 _SILENT_SECONDS = 15.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_MAX_LOOKUPS = 64  # a name server that never answers must not tie up every thread
-_limiter: RunVar[anyio.CapacityLimiter] = RunVar("sonic-lookups")
+LOOKUPS = LoopLimit("sonic-lookups", 64)  # a name server that never answers must not tie up every thread
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ async def pinned(
     The lookup, the connection and the block share `seconds`; then TimeoutError. Raises InputError for a refused URL.
     """
     with anyio.fail_after(seconds):
-        target = await anyio.to_thread.run_sync(resolve, url, abandon_on_cancel=True, limiter=lookups())
+        target = await anyio.to_thread.run_sync(resolve, url, abandon_on_cancel=True, limiter=LOOKUPS.of_loop())
         at = target.url.copy_with(host=target.address, port=target.port)
         headers = {"Host": target.url.netloc.decode(), **dict(request.pop("headers", {}))}  # type: ignore[call-overload]
         # trust_env=False: a proxy from the environment would resolve the name again, by itself.
@@ -167,13 +166,3 @@ async def _save(answer: httpx.Response, target: Path, max_bytes: int, on_step: O
 def _trust() -> ssl.SSLContext:
     """The trusted certificates. Read once: reading takes as long as the rest of a request."""
     return ssl.create_default_context(cafile=certifi.where())
-
-
-def lookups() -> anyio.CapacityLimiter:
-    """The event loop's limit on simultaneous lookups, separate from the threads that answer requests."""
-    try:
-        return _limiter.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(_MAX_LOOKUPS)
-        _limiter.set(limiter)
-        return limiter

@@ -14,6 +14,18 @@ sys.path[:0] = [str(_TESTS / "roads"), str(_TESTS / "fleet"), str(_TESTS / "stor
 
 from fleet_fixtures import *  # noqa: E402, F403
 
+from sonic_core.pipeline import SonicPipeline  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def pipe():
+    return SonicPipeline.from_pretrained("lite")
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(pipe, monkeypatch):
+    monkeypatch.setattr(SonicPipeline, "from_pretrained", lambda *args, **options: pipe)
+
 
 @pytest.fixture(scope="session")
 def nodes():

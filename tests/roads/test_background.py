@@ -5,14 +5,8 @@ import pytest
 from PIL import Image
 
 from sonic_core.clip import Audio
-from sonic_core.pipeline import SonicPipeline
 
 SECONDS = 0.4
-
-
-@pytest.fixture(scope="module")
-def pipe() -> SonicPipeline:
-    return SonicPipeline.from_pretrained("lite")
 
 
 @pytest.fixture(scope="module")

@@ -36,16 +36,6 @@ CONSENT = {"agreed": True, "subject": "s", "purpose": "a test"}
 
 
 @pytest.fixture(scope="module")
-def pipe():
-    return SonicPipeline.from_pretrained("lite")
-
-
-@pytest.fixture(autouse=True)
-def loaded_once(pipe, monkeypatch):
-    monkeypatch.setattr(SonicPipeline, "from_pretrained", lambda *args, **options: pipe)
-
-
-@pytest.fixture(scope="module")
 def inputs(tmp_path_factory, portrait_path, speech_path):
     """A photo of two, of whom the one on the left is the smaller, and two sounds: a voice, and silence and a voice."""
     folder = tmp_path_factory.mktemp("inputs")

@@ -50,14 +50,8 @@ FRAMES = 15  # of 0.72 s at 20 a second
 CONSENT = {"agreed": True, "subject": "s", "purpose": "a test"}
 
 
-@pytest.fixture(scope="module")
-def pipe():
-    return SonicPipeline.from_pretrained("lite")
-
-
 @pytest.fixture(autouse=True)
-def loaded_once(pipe, monkeypatch):
-    monkeypatch.setattr(SonicPipeline, "from_pretrained", lambda *args, **options: pipe)
+def polled_quickly(monkeypatch):
     monkeypatch.setattr(comfyui_client, "POLL_SECONDS", 0.02)
 
 
