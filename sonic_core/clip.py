@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -81,14 +82,21 @@ class Audio:
     @property
     def opposed(self) -> bool:
         """Whether two channels cancel each other out when they are added, as those in opposite phase do."""
-        if self.channels != 2:
-            return False
-        both = sum(float(np.square(block.mean(0), dtype=np.float64).sum()) for block in self.blocks())
-        return both < OPPOSED * float(self._powers().max())
+        return self.channel_alone is not None
 
-    def louder_channel(self) -> int:
-        """The number of the channel with the most power."""
-        return int(self._powers().argmax())
+    @cached_property
+    def channel_alone(self) -> int | None:
+        """The louder one of two channels that cancel each other out, None where their mean can be taken.
+
+        Found once: it reads the whole sound.
+        """
+        if self.channels != 2:
+            return None
+        both, powers = 0.0, np.zeros(2)
+        for block in self.blocks():
+            both += float(np.square(block.mean(0), dtype=np.float64).sum())
+            powers += np.square(block, dtype=np.float64).sum(1)
+        return int(powers.argmax()) if both < OPPOSED * float(powers.max()) else None
 
     def mono(self) -> np.ndarray:
         """(samples,) the mean of the channels; the louder one of two that would cancel each other out."""
@@ -97,14 +105,9 @@ class Audio:
 
     def mono_blocks(self) -> Iterator[np.ndarray]:
         """What `mono` gives in parts (n,) of a few seconds."""
-        louder = self.louder_channel() if self.opposed else None
+        alone = self.channel_alone
         for block in self.blocks():
-            yield block.mean(0) if louder is None else block[louder]
-
-    def _powers(self) -> np.ndarray:
-        """(channels,) the sum of the squared samples."""
-        squares = (np.square(block, dtype=np.float64).sum(1) for block in self.blocks())
-        return sum(squares, np.zeros(self.channels))
+            yield block.mean(0) if alone is None else block[alone]
 
 
 class LazyAudio(Audio):

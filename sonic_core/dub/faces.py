@@ -61,11 +61,11 @@ def runs(person: Person, cast: Cast) -> list[Run]:
 
 def states(person: Person, cast: Cast, basis: MouthBasis) -> Iterator[tuple[int, FaceState]]:
     """(frame, state) for every frame the person is seen in, in order."""
+    covered, blurred = np.asarray(person.covered, bool), _blurred(person)
     for run in runs(person, cast):
         comes, goes = _fades(run, cast)
-        covered = np.asarray(person.covered, bool)
         troubles = (("the mouth is covered", _frames_from(covered, person, run)),
-                    ("the face is blurred", _frames_from(_blurred(person), person, run)))  # fmt: skip
+                    ("the face is blurred", _frames_from(blurred, person, run)))  # fmt: skip
         for frame, landmarks in _smoothed(person, run):
             fit = fit_rigid(landmarks, basis)
             strength, reason = _usable(landmarks, fit)

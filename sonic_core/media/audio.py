@@ -22,7 +22,7 @@ from sonic_core.media.container import open_media
 from sonic_core.media.level import pick_channel
 from sonic_core.media.probe import MAX_SOUND_SECONDS, MIN_SECONDS, WANTED, MediaInfo, probe
 from sonic_core.media.sound import MAX_RATE, decode_sound
-from sonic_core.media.stored_sound import Speech, StoredSpeech, resampled, stored
+from sonic_core.media.stored_sound import Speech, StoredSpeech, mixed_down, resampled
 from sonic_core.media.timeline import TooLongError
 from sonic_core.settings import Settings
 
@@ -52,8 +52,7 @@ def speech_waveform(audio: Audio, rate: int) -> Speech:
     """(samples,) float32 mono at `rate` Hz; of long sound a file that is read slice by slice."""
     if not isinstance(audio, LazyAudio):
         return soxr.resample(audio.mono(), audio.rate, rate).astype(np.float32)
-    mono = stored((block[None] for block in audio.mono_blocks()), 1, audio.rate)
-    speech = resampled(mono, rate)
+    speech = resampled(mixed_down(audio), rate)
     return StoredSpeech(speech) if isinstance(speech, LazyAudio) else speech.samples[0]
 
 
@@ -162,8 +161,8 @@ def _checked(audio: Audio, name: str) -> Audio:
     _check_seconds(audio.seconds, name)
     if not all(np.isfinite(block).all() for block in audio.blocks()):
         raise InputError(f"{name} has samples that are not finite (NaN or infinity); export it again")
-    if audio.opposed:
-        side = ("left", "right")[audio.louder_channel()]
+    if audio.channel_alone is not None:
+        side = ("left", "right")[audio.channel_alone]
         logger.warning("%s: its two channels are in opposite phase; the %s one alone is taken for speech", name, side)
     return audio
 

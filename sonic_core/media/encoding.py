@@ -27,7 +27,6 @@ from sonic_core.progress import OnStep
 
 logger = logging.getLogger(__name__)
 
-FORMATS = ("mp4", "mov")  # those that every player takes
 QUALITIES = {"small": 28, "medium": 23, "high": 18, "best": 12}  # names for x264's constant quality
 BT709 = 1  # colour primaries, transfer and matrix alike
 AAC_RATES = (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -37,7 +36,7 @@ ACCURATE = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
 
-__all__ = ["ACCURATE", "FORMATS", "QUALITIES", "X264", "SoundEncoder", "encode", "save_video"]
+__all__ = ["ACCURATE", "QUALITIES", "X264", "SoundEncoder", "encode", "save_video"]
 
 
 def save_video(

@@ -9,7 +9,7 @@ import numpy as np
 
 from sonic_core.clip import Audio
 from sonic_core.errors import SettingsError
-from sonic_core.media.stored_sound import stored
+from sonic_core.media.stored_sound import mixed_down, stored
 from sonic_core.settings import Settings
 
 CHANNELS = Settings.__dataclass_fields__["channel"].metadata["options"]
@@ -26,7 +26,7 @@ def pick_channel(audio: Audio, channel: str) -> Audio:
     if channel == "as it is":
         return audio
     if channel == "mix":
-        return stored((block[None] for block in audio.mono_blocks()), 1, audio.rate)
+        return mixed_down(audio)
     index = 0 if channel == "left" else min(1, audio.channels - 1)
     return stored((block[index : index + 1] for block in audio.blocks()), 1, audio.rate)
 

@@ -62,6 +62,11 @@ def stored(blocks: Iterable[np.ndarray], channels: int, rate: int) -> Audio:
     return store.audio(rate)
 
 
+def mixed_down(audio: Audio) -> Audio:
+    """The sound with one channel; see `Audio.mono`."""
+    return stored((block[None] for block in audio.mono_blocks()), 1, audio.rate)
+
+
 def resampled(audio: Audio, rate: int) -> Audio:
     """The sound at another rate."""
     if audio.rate == rate:

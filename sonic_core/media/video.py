@@ -14,12 +14,12 @@ from sonic_core.clip import Audio, Clip
 from sonic_core.errors import InputError
 from sonic_core.media.audio import sound_of
 from sonic_core.media.container import open_media
-from sonic_core.media.encoding import FORMATS, QUALITIES, save_video
+from sonic_core.media.encoding import QUALITIES, save_video
 from sonic_core.media.picture import seen
 from sonic_core.media.probe import MAX_VIDEO_SECONDS, MediaInfo, probe
 from sonic_core.media.timeline import joined
 
-__all__ = ["FORMATS", "QUALITIES", "open_video", "save_video"]
+__all__ = ["QUALITIES", "open_video", "save_video"]
 
 logger = logging.getLogger(__name__)
 

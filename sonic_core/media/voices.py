@@ -14,7 +14,7 @@ import numpy as np
 
 from sonic_core.clip import Audio, LazyAudio
 from sonic_core.errors import InputError
-from sonic_core.media.stored_sound import resampled, stored
+from sonic_core.media.stored_sound import mixed_down, resampled
 
 FADE = 0.03  # seconds at both ends of a turn
 QUIET, LOUD_SHARE = 10 ** (-50 / 20), 0.08  # RMS that is silence; the share of the loud moments' RMS that is speech
@@ -120,7 +120,7 @@ def _made(fetch: Callable[[int, int], np.ndarray], shape: tuple[int, int], rate:
 def side_by_side(sounds: Sequence[Audio]) -> Audio:
     """A channel for each sound, in mono at the highest rate among them: what `by_channel` takes apart."""
     rate = max(sound.rate for sound in sounds)
-    parts = [resampled(stored((block[None] for block in sound.mono_blocks()), 1, sound.rate), rate) for sound in sounds]
+    parts = [resampled(mixed_down(sound), rate) for sound in sounds]
 
     def fetch(start: int, stop: int) -> np.ndarray:
         return np.concatenate([part.around(start, stop) for part in parts])

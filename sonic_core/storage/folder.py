@@ -8,7 +8,6 @@ file URLs. Knows no users and no jobs.
 
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -33,7 +32,6 @@ from sonic_core.storage.store import (
     write_verified,
 )
 
-logger = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 _ABANDONED_SECONDS = 3 * 24 * 3600  # a part older than this belongs to an upload that was killed; OSS has the same rule
 _STARTING_SECONDS = 60.0  # from creating a part to locking it; after this, a part that nobody locks is deleted

@@ -7,14 +7,13 @@ request with its token. Knows one bucket and its links; no jobs.
 
 import base64
 import hashlib
-import logging
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import oss2
@@ -38,16 +37,9 @@ from sonic_core.storage.store import (
     write_verified,
 )
 
-logger = logging.getLogger(__name__)
-logging.getLogger("oss2").setLevel(logging.WARNING)  # DEBUG prints the token, INFO whole error bodies
-
 MULTIPART_THRESHOLD = 16 << 20  # bytes
 PART_SIZE = 8 << 20
 _BLOCK = 256 << 10
-_TIMEOUT = 60  # seconds to connect, and between two reads
-_RETRY_CODES = {"RequestTimeout", "InternalError", "ServiceUnavailable", "InvalidDigest"}
-
-T = TypeVar("T")
 
 
 def open_oss_store(profile: Profile) -> "OssStore":

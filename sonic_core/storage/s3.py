@@ -7,11 +7,10 @@ Knows one bucket; no jobs.
 
 import base64
 import hashlib
-import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import boto3
@@ -33,12 +32,9 @@ from sonic_core.storage.store import (
     write_verified,
 )
 
-logger = logging.getLogger(__name__)
-
 _BLOCK = 1 << 20
 _THRESHOLD = 16 << 20
 _PART = 8 << 20
-T = TypeVar("T")
 
 
 class S3Store(S3Bucket):

@@ -24,8 +24,7 @@ from sonic_core.engines.lite.ear_head import EarHead, EarHeadConfig, Layer
 from sonic_core.engines.lite.layout import MOUTH_CHANNELS
 from sonic_core.speech.whisper_encoder import WhisperEncoder
 from training.ears.corpus import Corpus
-from training.ears.labels import Labels
-from training.ears.train import BLIND, WEIGHT, Exam, Windows, lagged, mouth_scales
+from training.ears.train import BLIND, WEIGHT, Exam, Windows, lagged
 from training.ears.tune import load_head
 
 SAMPLING_STEPS = 12
@@ -93,7 +92,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     corpus = Corpus.load(args.work)
-    windows = Windows([args.work / name for name in args.windows], Labels(args.work, corpus, mouth_scales(corpus)))
+    windows = Windows.load(args.work, args.windows, corpus)
     exam = Exam(args.work, WhisperEncoder.from_file(args.encoder))
     scale = torch.from_numpy(np.concatenate([u.mouth for u in corpus.kinds["s1"] if u.mouth is not None]).std(0))
     head = DiffusedHead(scale, dropout=0.2)

@@ -13,15 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from sonic_core.engines.lite.ear_head import EarHead, EarHeadConfig
+from sonic_core.engines.lite.ear_head import EarHead
+from sonic_core.engines.lite.ears import load_head
 from training.ears.corpus import Corpus
-from training.ears.labels import Labels
-from training.ears.phones import PHONES
-from training.ears.train import BLIND, Windows, mouth_scales, save_head
+from training.ears.train import BLIND, Windows, save_head
 
 ROWS, RATE = 4096, 3e-3
 
@@ -69,9 +67,8 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     corpus = Corpus.load(args.work)
-    windows = Windows([args.work / name for name in args.windows], Labels(args.work, corpus, mouth_scales(corpus)))
-    head = EarHead(EarHeadConfig(phones=len(PHONES))).eval()
-    head.load_state_dict({key: value.float() for key, value in load_file(args.head).items()})
+    windows = Windows.load(args.work, args.windows, corpus)
+    head = load_head(args.head)
     rows, wanted = read_below(head, windows, args.batches)
     print(f"{len(rows)} frames, loss {fit(head.articulation, rows, wanted, args.steps):.4f}", flush=True)
     save_head(head, args.out)

@@ -69,6 +69,11 @@ class Windows:
                 mouth, asked, phones = labels.of(stored["source"][rows], stored["time"][rows])
                 self.items.append((states[2 * (end - length) : 2 * end], mouth, asked, phones))
 
+    @staticmethod
+    def load(work: Path, names: list[str], corpus: Corpus) -> Windows:
+        """The windows in some folders of the work folder, with the labels of the corpus."""
+        return Windows([work / name for name in names], Labels(work, corpus, mouth_scales(corpus)))
+
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features (b, 2 n, states, heard), mouth, asked, phones; short ones padded with nothing known."""
         chosen = [crop(self.items[k], rng) for k in rng.integers(len(self.items), size=size)]
@@ -184,7 +189,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     corpus = Corpus.load(args.work)
-    windows = Windows([args.work / name for name in args.windows], Labels(args.work, corpus, mouth_scales(corpus)))
+    windows = Windows.load(args.work, args.windows, corpus)
     exam = Exam(args.work, WhisperEncoder.from_file(args.encoder))
     head = EarHead(EarHeadConfig(phones=len(PHONES), width=args.width), args.dropout)
     average = copy.deepcopy(head).eval()

@@ -16,9 +16,9 @@ import torch
 
 from sonic_core.clip import Clip, frame_count
 from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, Stage
-from sonic_core.engines.lite.layout import ARTICULATION, CHANNELS, FPS, MOUTH, WEIGHTS
+from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.mood import posed
-from sonic_core.engines.lite.motion import MotionModel, SpeechFeatures
+from sonic_core.engines.lite.motion import MotionModel, SpeechFeatures, joined
 from sonic_core.engines.lite.motion_stream import BLOCK, KNOWN, Listener, MotionStream, WholeSpeech, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.engines.lite.talk import LiteTalk
@@ -67,13 +67,12 @@ class LiteEngine:
         seconds = len(speech) / SPEECH_RATE
         self._renderer(portrait, settings)  # says now what is wrong with the photo, not after sampling
         frames = frame_count(seconds, FPS)
-        listener, heard = Listener(self.motion, speech, frames), None
+        listener, blocks = Listener(self.motion, speech, frames), []
         for first in range(0, frames, BLOCK):
-            block = listener.heard(first, min(first + BLOCK, frames))
-            heard = block if heard is None else heard + block
-            on_step(len(heard.mouth), frames, None)
-        assert heard is not None  # a speech has one frame at least
-        return LiteConditions(portrait, heard, seconds)
+            last = min(first + BLOCK, frames)
+            blocks.append(listener.heard(first, last))
+            on_step(last, frames, None)
+        return LiteConditions(portrait, joined(blocks), seconds)
 
     def sample(self, conditions: LiteConditions, settings: Settings, on_step: OnStep = no_step) -> Latents:
         """Motion latents (n, 27) at 25 fps, in the pieces that `stream` draws: both give the same frames.
@@ -122,10 +121,7 @@ class LiteEngine:
     def lips(self, speech: Speech, settings: Settings) -> np.ndarray:
         """(n, 27) motion at 25 fps in which only the mouth moves, without a photo and without diffusion."""
         mouth, wanted = self.motion.ears.predict(speech, frame_count(len(speech) / SPEECH_RATE, FPS))
-        rows = np.zeros((len(mouth), CHANNELS), np.float32)
-        lips = self.motion.ears.articulation.apply(settings.dynamic_scale * mouth, wanted)
-        rows[:, MOUTH], rows[:, ARTICULATION] = lips[:, MOUTH], lips[:, -3:]
-        return rows
+        return self.motion.lip_rows(mouth, wanted, settings.dynamic_scale)
 
     def talk(self, portrait: Portrait, settings: Settings) -> LiteTalk:
         """The portrait as a face that talks live; it has a renderer of its own."""

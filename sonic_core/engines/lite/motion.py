@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,11 @@ class SpeechFeatures:
             self.mouth[span], self.wanted[span], self.life[span], self.events[span], self.first + first
         )
 
-    def __add__(self, later: SpeechFeatures) -> SpeechFeatures:
-        """These frames and those that follow them."""
-        joined = (np.concatenate([getattr(self, k), getattr(later, k)]) for k in ("mouth", "wanted", "events"))
-        mouth, wanted, events = joined
-        return SpeechFeatures(mouth, wanted, torch.cat([self.life, later.life]), events, self.first)
+
+def joined(parts: Sequence[SpeechFeatures]) -> SpeechFeatures:
+    """Parts that follow one another as one; there is one at least."""
+    mouth, wanted, events = (np.concatenate([getattr(p, k) for p in parts]) for k in ("mouth", "wanted", "events"))
+    return SpeechFeatures(mouth, wanted, torch.cat([p.life for p in parts]), events, parts[0].first)
 
 
 class MotionModel:
@@ -80,14 +81,18 @@ class MotionModel:
         """Loudness (n,) -> (n, width), the context of head, eyes and brows."""
         return self.net.context(torch.from_numpy(loud).to(self.net.mean)[None, :, None])[0]
 
+    def lip_rows(self, mouth: np.ndarray, wanted: np.ndarray, dynamic_scale: float) -> np.ndarray:
+        """What the ears say of a mouth -> (n, 27) motion in which only the lips move."""
+        rows = np.zeros((len(mouth), layout.CHANNELS), np.float32)
+        lips = self.ears.articulation.apply(dynamic_scale * mouth, wanted)
+        rows[:, layout.MOUTH], rows[:, layout.ARTICULATION] = lips[:, layout.MOUTH], lips[:, -3:]
+        return rows
+
     def finished(
-        self, heard: SpeechFeatures, latents: Tensor, seed: int, dynamic_scale: float = 1.0, motion_scale: float = 1.0
+        self, heard: SpeechFeatures, latents: Tensor, seed: int, dynamic_scale: float, motion_scale: float
     ) -> Tensor:
-        """Normalised life latents (n, 12), denoised or on the way there -> motion (n, 27) in the units of `layout`."""
-        frames = len(heard.mouth)
-        motion = torch.empty(frames, layout.CHANNELS)
-        lips = torch.from_numpy(self.ears.articulation.apply(dynamic_scale * heard.mouth, heard.wanted))
-        motion[:, layout.MOUTH], motion[:, layout.ARTICULATION] = lips[:, layout.MOUTH], lips[:, -3:]
+        """Normalised, denoised life latents (n, 12) -> motion (n, 27) in the units of `layout`."""
+        motion = torch.from_numpy(self.lip_rows(heard.mouth, heard.wanted, dynamic_scale))
         motion[:, layout.LIFE] = (latents * self.net.deviation + self.net.mean).float().cpu()
         for part in STEADY:
             motion[:, part] = torch.from_numpy(steadied(motion[:, part].numpy()))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sonic_core.engines.lite import layout
 from sonic_core.engines.lite.emphasis import accents, events
-from sonic_core.engines.lite.motion import GUIDED, SIGMA_MAX, SIGMA_MIN, MotionModel, SpeechFeatures, loudness
+from sonic_core.engines.lite.motion import GUIDED, SIGMA_MAX, SIGMA_MIN, MotionModel, SpeechFeatures, joined, loudness
 from sonic_core.engines.lite.savgol import SPAN
 from sonic_core.media.stored_sound import Speech
 from sonic_core.sampling import SOLVERS, Guidance, Windows, karras_sigmas, sample
@@ -103,7 +103,7 @@ class Listener:
     def heard(self, first: int, last: int) -> SpeechFeatures:
         """What the frames from `first` to before `last` hear; the calls go forwards."""
         while (end := self.start + len(self.known.mouth)) < last:
-            self.known = self.known.part(first - self.start, None) + self._listen(end)
+            self.known = joined([self.known.part(first - self.start, None), self._listen(end)])
             self.start = first
         return self.known.part(first - self.start, last - self.start)
 
