@@ -12,7 +12,7 @@ from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
 from sonic_core.finish.alpha import cut_out_video, with_alpha
 from sonic_core.finish.background import behind, on_background
-from sonic_core.finishing import COLOURS, TRANSPARENT
+from sonic_core.finishing import COLOURS, TRANSPARENT, check_no_path
 from sonic_core.media.image import load_image
 
 from .node import SonicNode, checked, schema
@@ -60,10 +60,13 @@ class SonicCutOut(SonicNode):
     ) -> io.NodeOutput:
         if background == PICTURE and picture is None:
             raise SettingsError("background is 'picture' and none is connected; connect one, or choose a colour")
-        made = cut_out(clip)
         if background == PICTURE and picture is not None:
+            made = cut_out(clip)
             return io.NodeOutput(made.then(behind(made.clip, load_image(picture[:1]))))
-        return io.NodeOutput(made.then(on_background(made.clip, colour if background == OWN else background)))
+        chosen = colour if background == OWN else background
+        check_no_path(chosen)
+        made = cut_out(clip)
+        return io.NodeOutput(made.then(on_background(made.clip, chosen)))
 
     @classmethod
     def validate_inputs(cls, background: str | None = None) -> bool | str:

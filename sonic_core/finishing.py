@@ -118,6 +118,17 @@ def parse_background(text: str) -> tuple[int, int, int] | Path | None:
     return Path(text)
 
 
+def check_no_path(text: str, or_else: str = "") -> None:
+    """Raise SettingsError unless a background is a colour or none: a path would name a file of this machine.
+
+    `or_else` ends the sentence with what else would do.
+    """
+    if isinstance(parse_background(text), Path):
+        raise SettingsError(
+            f"background is {text[:40]!r}; give {', '.join(COLOURS)}, #rrggbb or {TRANSPARENT}{or_else}"
+        )
+
+
 def is_transparent(background: str | None) -> bool:
     """Whether a background is none at all, which only some kinds of file can hold."""
     return background is not None and parse_background(background) is None

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from sonic_core.pipeline import SonicPipeline
 
     clip = open_video(args.video, with_audio=bed > 0 or args.who == "auto")
-    sounds = read_voices(args) if output is not None else None
+    sounds = read_voices(args, settings.channel) if output is not None else None
     pipe = SonicPipeline.from_pretrained("lite", device="cpu")
     with Bar("looking") as bar:
         cast = look_at(clip, pipe.detector, bar.update)
@@ -120,14 +120,16 @@ def check_what_to_do(args: argparse.Namespace) -> None:
         raise SettingsError("--speaker names the speakers of --turns; give --turns as well")
 
 
-def read_voices(args: argparse.Namespace) -> Audio | dict[int, Audio]:
-    """The sounds that the options name: one for one person, or one for each by number."""
+def read_voices(args: argparse.Namespace, channel: str) -> Audio | dict[int, Audio]:
+    """The sounds that the options name, of the channel that speaks: one for one person, or one for each by number."""
     from sonic_core.media.audio import load_audio
+    from sonic_core.media.level import pick_channel
     from sonic_core.media.voices import by_turns, read_turns, speakers
 
     if args.voice:
-        return {number: load_audio(name) for number, name in numbered_values(args.voice, "--voice").items()}
-    audio = load_audio(args.audio)
+        named = numbered_values(args.voice, "--voice").items()
+        return {number: pick_channel(load_audio(name), channel) for number, name in named}
+    audio = pick_channel(load_audio(args.audio), channel)
     if args.turns is None:
         return audio
     turns = read_turns(args.turns)

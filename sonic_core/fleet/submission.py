@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from sonic_core.disclosure.label import VisibleLabel, check_glyphs
 from sonic_core.errors import InputError, SettingsError
-from sonic_core.finishing import COLOURS, TRANSPARENT, is_transparent, parse_background
+from sonic_core.finishing import check_no_path, is_transparent
 from sonic_core.fleet import tracing
 from sonic_core.fleet.cost import Cost, estimate
 from sonic_core.ledger.consents import Consent
@@ -50,11 +50,8 @@ def parse_settings(given: Any) -> dict[str, Any]:
     """A job's settings as the ledger keeps them, checked; see `Request`. Raises SettingsError."""
     request = Request.parse(given)
     behind = request.finishing.background
-    if behind is not None and isinstance(parse_background(behind), Path):
-        raise SettingsError(
-            f"background is {behind[:40]!r}; give {', '.join(COLOURS)}, #rrggbb or {TRANSPARENT}, "
-            "or send a picture with the job as its background"
-        )
+    if behind is not None:
+        check_no_path(behind, ", or send a picture with the job as its background")
     if request.finishing.label_text is not None:
         check_glyphs(VisibleLabel(request.finishing.label_text))
     return request.as_mapping()

@@ -1,11 +1,13 @@
 """What the commands `dub` and `dialogue` refuse, each in one sentence and before any work."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
 from PIL import Image
 
-from sonic_core.cli.dub import level, numbered_values
+from sonic_core.cli.dub import level, numbered_values, read_voices
 from sonic_core.cli.main import main
 from sonic_core.errors import SettingsError
 
@@ -48,6 +50,16 @@ def test_levels():
     for text in ("3dB", "-100dB", "nan", "quiet", ""):
         with pytest.raises(SettingsError):
             level(text)
+
+
+def test_the_channel_that_speaks(tmp_path):
+    left, right = np.full(1600, 0.25, np.float32), np.full(1600, 0.5, np.float32)
+    soundfile.write(tmp_path / "s.wav", np.stack([left, right], 1), 16000)
+    one = SimpleNamespace(voice=[], audio=tmp_path / "s.wav", turns=None)
+    each = SimpleNamespace(voice=[f"0={tmp_path / 's.wav'}"])
+    for channel, value in (("left", 0.25), ("right", 0.5), ("mix", 0.375)):
+        for sound in (read_voices(one, channel), read_voices(each, channel)[0]):
+            assert sound.channels == 1 and np.abs(sound.samples - value).max() < 1e-3
 
 
 def test_voices_by_number():

@@ -46,6 +46,12 @@ def images(nodes: dict[str, Any], clip: Any) -> tuple[torch.Tensor, torch.Tensor
     return made[0], made[3]
 
 
+def test_a_path_is_no_colour(nodes: dict[str, Any], comfy: Any, latents: Any, portrait_path: Path) -> None:
+    """It would be a file of the server's."""
+    with pytest.raises(SettingsError, match=r"background is .*; give green"):
+        cut(nodes, latents, "own colour", colour=str(portrait_path))
+
+
 def test_a_mask_beside_the_images(nodes: dict[str, Any], comfy: Any, latents: Any) -> None:
     frames, mask = images(nodes, cut(nodes, latents))
     assert frames.shape == (5, 128, 128, 3) and mask.shape == (5, 128, 128)

@@ -125,13 +125,13 @@ class LiteEngine:
 
     def talk(self, portrait: Portrait, settings: Settings) -> LiteTalk:
         """The portrait as a face that talks live; it has a renderer of its own."""
-        return LiteTalk(self.motion, renderer_of(portrait, settings), guidance_of(settings), settings)
+        return LiteTalk(self.motion, checked(Renderer(portrait), settings), guidance_of(settings), settings)
 
     def _renderer(self, portrait: Portrait, settings: Settings) -> Renderer:
         """The renderer of the portrait in hand: previews and frames share one."""
         if self._rendered is None or self._rendered[0] is not portrait:
-            self._rendered = portrait, renderer_of(portrait, settings)
-        return self._rendered[1]
+            self._rendered = portrait, Renderer(portrait)
+        return checked(self._rendered[1], settings)
 
     def networks(self, stage: Stage) -> list[torch.nn.Module]:
         """None: the lite engine stays where it was loaded."""
@@ -148,9 +148,8 @@ class LiteEngine:
         return MemoryPlan(peak, decode_chunk=CHUNK, window_batch=1)
 
 
-def renderer_of(portrait: Portrait, settings: Settings) -> Renderer:
-    """A renderer for the portrait. Raises InputError for a face whose mouth cannot be seen, unless that is to be."""
-    renderer = Renderer(portrait)
+def checked(renderer: Renderer, settings: Settings) -> Renderer:
+    """The renderer. Raises InputError for a face whose mouth cannot be seen, unless the settings keep it covered."""
     if renderer.covers.mouth and settings.covered_mouth == "refuse":
         raise InputError(
             "the mouth of this face is hidden, by a mask, a hand, a cup or a microphone; use a photo that shows it, "

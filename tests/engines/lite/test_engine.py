@@ -69,6 +69,14 @@ def test_a_mouth_behind_a_mask_is_refused_on_every_road(pipe, masked, speech):
             road()
 
 
+def test_a_mask_that_was_kept_is_refused_when_it_is_not(pipe, masked, speech):
+    """The engine keeps the last portrait's renderer, which must not answer for other settings."""
+    prepared = pipe.prepare(masked, speech, Settings(covered_mouth="keep"))
+    pipe.engine.condition(prepared.portrait, prepared.speech, prepared.settings)
+    with pytest.raises(InputError, match="mouth of this face is hidden"):
+        pipe.engine.condition(prepared.portrait, prepared.speech, Settings())
+
+
 def test_a_mask_that_is_kept_goes_with_the_head_and_no_lips_are_drawn_on_it(pipe, masked, speech):
     still, turned = (
         next(pipe(masked, speech, "fast", covered_mouth="keep", motion_scale=0, head_yaw=yaw).frames())
