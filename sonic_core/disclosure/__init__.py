@@ -1,1 +1,1 @@
-"""Saying that AI made it: the visible label, the AIGC record, C2PA signatures, and reading them back."""
+"""Disclosure that AI made a video: the visible label, the AIGC record and C2PA signatures, written and read."""

@@ -1,8 +1,8 @@
-"""Signing a finished file with C2PA content credentials, and reading what a file carries.
+"""Signs a finished file with C2PA content credentials, and reads those a file carries.
 
 Needs the extra `provenance` (c2pa-python), imported when used. Without a certificate of the user's, one is made on
-the spot: the signature then proves that the file was not changed since, but not by whom it was made. Signing comes
-last: whatever changes the file afterwards breaks the signature.
+the spot: the signature then proves that nobody changed the file since, but not who made it. Signing comes last: any
+later change to the file breaks the signature.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TRAINED_ALGORITHM = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgor
 EDITED_BY_ALGORITHM = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 PARENT_ID = "parent"  # of the ingredient, within a manifest
 FORMATS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".avi": "video/avi"}
-# Nothing is fetched: neither manifests that a file points to, nor revocation lists.
+# Nothing is fetched: no manifests that a file points to, no revocation lists.
 OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 MAX_PEM_BYTES = 100_000
 
@@ -40,8 +40,8 @@ class Credentials:
 
 
 def load_credentials(chain: str | os.PathLike[str], key: str | os.PathLike[str]) -> Credentials:
-    """The user's own. Raises InputError for files that are none, MissingExtraError."""
-    _c2pa()  # said now rather than when there is a video to sign
+    """The user's own credentials, from PEM files. Raises InputError for files that hold none, MissingExtraError."""
+    _c2pa()  # said now, before there is a video to sign
     contents = []
     for path, what, mark in ((chain, "certificate", b"CERTIFICATE"), (key, "private key", b"PRIVATE KEY")):
         file = existing_file(path, what)
@@ -56,7 +56,7 @@ def load_credentials(chain: str | os.PathLike[str], key: str | os.PathLike[str])
 
 
 def self_made_credentials(organisation: str = GENERATOR, days: int = 365) -> Credentials:
-    """A P-256 certificate made now, with its own authority (C2PA takes no certificate that signs itself)."""
+    """A new P-256 certificate with its own authority (C2PA does not accept a self-signed certificate)."""
     _c2pa()  # brings cryptography with it
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -173,7 +173,7 @@ def _actions(is_edited: bool, has_ingredient: bool) -> list[dict[str, Any]]:
 
 
 def _add_parent(builder: Any, parent: Path) -> None:
-    """Name the video it was made from, with the credentials it has."""
+    """Name the parent video as an ingredient, with the credentials it carries."""
     ingredient = {"title": parent.name, "relationship": "parentOf", "instance_id": PARENT_ID}
     with open(existing_file(parent, "video"), "rb") as stream:
         builder.add_ingredient(json.dumps(ingredient), FORMATS[parent.suffix.lower()], stream)

@@ -1,4 +1,4 @@
-"""What a video file says of itself: streams, metadata, the `AIGC` record, content credentials."""
+"""What a video file says about itself: streams, metadata, the `AIGC` record, content credentials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_BOXES = 1000
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """A report of plain values, ready for JSON. Raises InputError for a file that is no video."""
+    """A report of plain values, ready for JSON. Raises InputError for a file that is not a video."""
     info = probe(path, "video")
     assert info.picture is not None
     with open_media(info.path) as container:
@@ -39,7 +39,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def parse_record(text: str | None) -> dict[str, Any] | None:
-    """The fields of an `AIGC` record, None without one; one that is not the JSON it should be, under "unreadable"."""
+    """The fields of an `AIGC` record; None without one. Other text than JSON comes back under "unreadable"."""
     if text is None:
         return None
     try:
@@ -92,7 +92,7 @@ def _video(picture: PictureInfo) -> dict[str, Any]:
 
 
 def _stored(picture: PictureInfo) -> dict[str, Any]:
-    """What is seen to when the stored frames are read."""
+    """What the stored frames need when they are read: rotation, square pixels, deinterlacing and the like."""
     view = picture.view
     return {
         "size": list(view.stored),

@@ -1,7 +1,7 @@
-"""Marking a clip as made by AI: the `AIGC` record in the file, and a visible label when asked for.
+"""Marks a clip as made by AI: the `AIGC` record in the file, and a visible label when asked for.
 
 The record and the label follow GB 45438-2025: text at least 5 % of the short side high, for at least two seconds
-from the start. Signing the finished file is `c2pa`'s; the order is label, record, signature.
+from the start. `c2pa` signs the finished file; the order is label, record, signature.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MARGIN = 0.8  # distance from the borders, in text heights
 
 @dataclass(frozen=True)
 class VisibleLabel:
-    """What is written into the picture. `text` is a language of LABELS or the text itself.
+    """The text drawn into the picture. `text` is a language of LABELS or the words themselves.
 
     `height` is that of a capital letter as a share of the short side, `seconds` how long it stands from the start
     (None: all the time), `font` a font file for scripts the bundled one lacks.
@@ -56,7 +56,7 @@ class VisibleLabel:
 
     @property
     def words(self) -> str:
-        """What is written."""
+        """The words that are drawn."""
         return LABELS.get(self.text, self.text)
 
 
@@ -84,7 +84,7 @@ def label(clip: Clip, visible: VisibleLabel | None = None, job_id: str = "", pro
 
 
 def shown_on(clip: Clip, visible: VisibleLabel) -> Clip:
-    """The clip with the label drawn into its first seconds, whatever record it has or has not."""
+    """The clip with the label drawn into its first seconds; its metadata stay as they are."""
     colour, cover = draw(visible, clip.width, clip.height)
     shown = clip.frame_count if visible.seconds is None else math.ceil(visible.seconds * clip.fps)
 

@@ -1,7 +1,7 @@
-"""Similarities of the plane: fitting, inverting, applying, and cutting an aligned crop out of a picture.
+"""Similarity transforms of the plane: fit, invert and apply them, and cut an aligned crop out of a picture.
 
-A similarity is a (2, 3) float matrix, as OpenCV takes it; all but `fit` take reflections too. Pixel centres lie on
-whole numbers. Knows nothing of faces.
+A similarity is a (2, 3) float matrix, as OpenCV takes it; every function but `fit` accepts reflections, too. Pixel
+centres lie on whole numbers. Nothing here knows about faces.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def fit(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The similarity that takes points source (..., k, 2) nearest to target (..., k, 2), by least squares."""
+    """The similarity that maps the points source (..., k, 2) onto target (..., k, 2) with the least squared error."""
     middle_s, middle_t = source.mean(-2), target.mean(-2)
     s, t = source - middle_s[..., None, :], target - middle_t[..., None, :]
     power = np.maximum((s**2).sum((-1, -2)), 1e-9)
@@ -43,7 +43,7 @@ def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Move points (..., k, 2 or 3); a third coordinate is scaled along."""
+    """Move points (..., k, 2 or 3); a third coordinate is scaled by the same factor."""
     moved = points[..., :2] @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2]
     if points.shape[-1] == 2:
         return moved

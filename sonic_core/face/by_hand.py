@@ -1,4 +1,4 @@
-"""Faces that the user points at: a box as text, a painted mask, or numbers. Knows nothing of detection."""
+"""Faces that the user points at: a box as text, a painted mask, or numbers. Nothing here detects faces."""
 
 from __future__ import annotations
 

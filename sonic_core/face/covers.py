@@ -1,7 +1,7 @@
 """Whether something hides the mouth (a mask, a hand, a cup, a microphone), and whether dark glasses hide the eyes.
 
-A small net looks once at an upright crop of the face. It tells what can be drawn: a mouth that is hidden has no lips to
-open, and eyes behind dark lenses have no lids to close. `training/face/covers.py` made the weights.
+A small net looks once at an upright crop of the face. Its answer decides what can be drawn: a hidden mouth shows no
+lips to open, and eyes behind dark lenses show no lids to close. `training/face/covers.py` made the weights.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from sonic_core.threads import one_thread
 
 INPUT = 64
 EYES = 0.40  # distance between the outer corners of the eyes, as a share of the crop
-# Logits from which the net is believed: no photo of 79 held-out people that hides nothing is above -0.4 and -5.
+# Thresholds on the logits. Of 79 held-out people with nothing over their faces, none reaches -0.4 and -5.
 HIDDEN, DARK = 4.0, 1.5
 
 
 @dataclass(frozen=True)
 class Covers:
-    """What of a face cannot be seen."""
+    """Which parts of a face cannot be seen."""
 
     mouth: bool
     eyes: bool

@@ -1,7 +1,7 @@
-"""All integer geometry: the face's mask box, the square around a face, output sizes, the box of the whole head.
+"""All geometry in whole pixels: the face's mask box, the square around a face, output sizes, the box of the whole head.
 
 Boxes are (x1, y1, x2, y2) in pixels, x2 and y2 exclusive; sizes are (width, height). The square, the resize and the
-mask follow the published Sonic to the pixel, rounding halves to even and clipping to the picture where it does.
+mask match the published Sonic to the pixel: they round halves to even and clip to the picture where it does.
 """
 
 from __future__ import annotations

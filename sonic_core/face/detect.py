@@ -1,9 +1,9 @@
 """Finds faces in a picture and lays 478 landmarks on each (MediaPipe's topology), on the CPU.
 
-A detector net sees the whole picture small and names eyes and mouths; a landmark net then sees an upright crop of
-each face, some times, and also says whether it is a face at all; region nets read lips and eyes again from close up.
-Knows pictures, not files, crops for engines, or identities. `training/face` made the nets; docs/model-card-lite.md
-has their figures.
+A detector net sees the whole picture at a small size and finds eyes and mouths. A landmark net then looks several times
+at an upright crop of each face and also decides whether it is a face at all. Region nets read lips and eyes again from
+close up. This module knows pictures only: no files, no crops for engines, no identities. `training/face` made the nets;
+docs/model-card-lite.md has their figures.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from sonic_core.face.nets import (
 from sonic_core.threads import one_thread
 
 WEIGHTS = Path(__file__).parent / "weights"
-SHORT_SIDES = (224, 352)  # of the picture the detector sees: at first, and again finer when it saw no face
+SHORT_SIDES = (224, 352)  # of the picture the detector sees: first, and a finer one when it found no face in that
 LONGEST = 4  # short sides
-LIKELY, CERTAIN = 0.3, 0.9  # detector presence to look closer, landmark presence to believe it
+LIKELY, CERTAIN = 0.3, 0.9  # detector presence to look closer, landmark presence to accept the face
 TURNED = 1.0  # detector logit from which a face may lie on its side or stand on its head
-DRAWN = 0.5  # landmark presence to believe the only face of a picture: drawings and statues look less like one
+DRAWN = 0.5  # landmark presence to accept the only face of a picture: drawings and statues score lower
 PRESENT = 0.5  # landmark presence of a face that is being followed
 HARDLY = 0.05  # landmark presence below which no further look is worth it
 LOOKS = 4  # at most
@@ -44,7 +44,7 @@ LOOKS = 4  # at most
 SETTLED, UNSTEADY = 0.01, 0.03
 SMALLEST_PICTURE, SMALLEST_FACE = 16, 10  # px
 MOST_FACES = 24
-FEWEST_SURE = 0.1  # presence below which even a hand-given box holds no face
+FEWEST_SURE = 0.1  # presence below which even a box given by hand holds no face
 ROLLS = (
     0.0,
     30.0,
@@ -58,7 +58,7 @@ ROLLS = (
     150.0,
     -150.0,
     180.0,
-)  # tried for a hand-given box, degrees
+)  # degrees; tried for a box given by hand
 BESIDE, MUCH_SMALLER = 0.25, 0.12  # an ear: shares of the larger face's sides and area
 RIGID = list(points.RIGID)
 
@@ -94,7 +94,7 @@ class FaceDetector:
         return self._search(image, CERTAIN)
 
     def _search(self, image: np.ndarray, certain: float) -> list[Face]:
-        """Faces whose landmarks are present to this degree.
+        """Faces whose landmark presence reaches `presence`.
 
         The detector sees the picture turned each way: a face that lies on its side or stands on its head looks most
         like one when it is upright, while the landmark net would see a face in it either way.
@@ -127,7 +127,7 @@ class FaceDetector:
 
     @one_thread()
     def landmarks_in(self, image: np.ndarray, box: Sequence[float]) -> Face:
-        """The face in a hand-given box (x1, y1, x2, y2, px). Raises NoFaceError when nothing there looks like one."""
+        """The face in a box given by hand (x1, y1, x2, y2, px). Raises NoFaceError when there is no face in it."""
         x1, y1, x2, y2 = (float(v) for v in box)
         centre, size = np.array([(x1 + x2) / 2, (y1 + y2) / 2]), np.sqrt(max(x2 - x1, 1.0) * max(y2 - y1, 1.0))
         low, high = self._standard_pixels[:, :2].min(0), self._standard_pixels[:, :2].max(0)
@@ -166,7 +166,7 @@ class FaceDetector:
         return [_face(marks, float(score)) for marks, score in zip(found, sure, strict=True)]
 
     def _propose(self, image: np.ndarray, short_side: int) -> tuple[np.ndarray, float]:
-        """Where faces may be: similarities (k, 2, 3) from the picture to landmark crops, surest first; how sure."""
+        """Where faces may be, surest first: similarities (k, 2, 3) from picture to landmark crop, and scores (k,)."""
         height, width = image.shape[:2]
         scale = min(short_side / min(height, width), LONGEST * short_side / max(height, width))
         size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -189,7 +189,7 @@ class FaceDetector:
         return aims[(side > 8) & (side < 4 * max(height, width))], float(output[0].max())
 
     def _settle(self, image: np.ndarray, aims: np.ndarray, certain: float) -> list[Face]:
-        """The faces among proposed crops (k, 2, 3): each is looked at several times, and must be one and stay put."""
+        """The faces among proposed crops (k, 2, 3): each is looked at several times and must stay put."""
         if not len(aims):
             return []
         found, sure = self._look(image, aims)  # badly aimed, and so not to be judged by
@@ -288,7 +288,7 @@ def _overlap(a: Face, b: Face) -> float:
 
 
 def _near(small: Face, large: Face) -> bool:
-    """Whether a face lies so close to a much larger one that it must be its ear or hair."""
+    """Whether a face is so small and so close to a larger one that it must be that one's ear or hair."""
     x1, y1, x2, y2 = large.box
     x, y = (small.box[0] + small.box[2]) / 2, (small.box[1] + small.box[3]) / 2
     beside_x, beside_y = BESIDE * (x2 - x1), BESIDE * (y2 - y1)
@@ -297,7 +297,7 @@ def _near(small: Face, large: Face) -> bool:
 
 
 def _without_doubles(faces: list[Face]) -> list[Face]:
-    """Of faces that lie on one another the surest, and no ears; then largest first."""
+    """The surest of each group of overlapping faces, without ears, largest first."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(_overlap(face, other) < 0.5 for other in kept):

@@ -1,4 +1,4 @@
-"""A picture of what was found: the face's box, the crop around it and the landmarks, drawn into the photo."""
+"""Draw what was found into the photo: the face's box, the crop around it and the landmarks."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""A small identity embedding: 64 numbers that stay alike when light, expression and pose of one face change.
+"""A small identity embedding: 64 numbers that change little with the light, expression and pose of a face.
 
-It is no face recognition. It was trained contrastively on 763 people, most with one photo each, so "the same person"
-mostly means two strong augmentations and warped expressions of one photo; its hair and light leak in. On 79 people it
-never saw: equal error rate 4.9 % between different augmentations, the partner first among all 79 in 87 %. Good for
-conditioning the lite engine and for noticing that a generated face drifts from its photo; not for telling who
-somebody is. `training/face` has the recipe.
+This is not face recognition. The net was trained contrastively on 763 people, most with one photo each, so "the same
+person" mostly means two strong augmentations and warped expressions of one photo; hair and light leak in. On 79 people
+it never saw, the equal error rate between different augmentations is 4.9 %, and the partner ranks first among all 79 in
+87 % of cases. That is enough to follow people through a video (`dub.people`), and not enough to tell who somebody is.
+`training/face` has the recipe.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a photo to a portrait: the face that the settings mean, the part of the photo around it, its size.
 
-Engines see a `Portrait` and never the photo; finishing finds its way back with `face_in_photo`. Nothing here knows an
+Engines see a `Portrait` and never the photo; finishing maps the face back with `face_in_photo`. Nothing here knows an
 engine.
 """
 
@@ -36,8 +36,8 @@ class View:
 class Portrait:
     """A framed photo: uint8 RGB (height, width, 3) and the face in its pixels.
 
-    `view` is what it was before it was resized; None when it was not. `cutout` is the person alone, as large as the
-    image, where the background is to go.
+    `view` describes the picture before it was resized; None when it was not. `cutout` is the person alone, as large as
+    the image; it is there when the background is to be replaced.
     """
 
     image: np.ndarray
@@ -47,7 +47,7 @@ class Portrait:
 
     @property
     def channels(self) -> int:
-        """Of its frames: 4 where they have alpha."""
+        """Channels of the frames made from it: 4 with alpha, else 3."""
         return 3 if self.cutout is None else 4
 
 

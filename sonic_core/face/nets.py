@@ -1,7 +1,7 @@
 """The face networks: plain convolutions, small enough for two CPU cores.
 
-Knows tensors only: no images, boxes or files. Pixels come in as (n, 3, h, w) in [0, 1]; `detect.py` prepares them
-and reads the answers. Every convolution carries a batch norm while it is trained; `fuse` folds it away for inference.
+This module knows tensors only: no images, boxes or files. Pixels come in as (n, 3, h, w) in [0, 1]; `detect.py`
+prepares them and reads the answers. Every convolution has a batch norm in training; `fuse` folds it away for inference.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LandmarkNet(nn.Module):
     """478 landmarks and a face-or-not logit from an upright, centred face crop.
 
     Coordinates are in crop units: x and y run from -1 to 1 over the crop, z has the same scale, smaller is nearer.
-    The last layer starts as the principal components of the training shapes, so early guesses are already faces.
+    The last layer starts as the principal components of the training shapes, so that even the first guesses are faces.
     """
 
     def __init__(self, components: int = 96) -> None:
@@ -86,7 +86,7 @@ class DetectorNet(nn.Module):
     """Where faces are: for every 8 x 8 px cell a presence logit, the log of the face's size, and three keypoints.
 
     Size is the geometric mean of the landmark box's sides, in cells. Keypoints (right eye, left eye, mouth) are offsets
-    from the cell's centre in units of that size. Three scales meet, for faces from 15 px to all of the picture.
+    from the cell's centre in units of that size. Three scales are combined, for faces from 15 px to the whole picture.
     """
 
     def __init__(self) -> None:

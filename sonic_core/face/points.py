@@ -20,11 +20,11 @@ FACE_OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
-# Upper and lower points that meet when lips and lids are shut.
+# Pairs of upper and lower points that meet when the lips or lids are shut.
 LIP_PAIRS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318), (191, 95), (415, 324))
 RIGHT_LID_PAIRS = ((159, 145), (158, 153), (160, 144), (157, 154), (161, 163), (173, 155), (246, 7))
 LEFT_LID_PAIRS = ((386, 374), (385, 380), (387, 373), (384, 381), (388, 390), (398, 382), (466, 249))
-# Points that talking does not move: eye corners, nose bridge and wings, temples, brow centre.
+# Points that speech does not move: eye corners, nose bridge and wings, temples, brow centre.
 RIGID = (33, 133, 362, 263, 6, 197, 195, 168, 8, 9, 151, 10, 127, 356, 234, 454, 98, 327)
 
 

@@ -1,7 +1,7 @@
-"""The lips and the eyes once more, from close up: what speech and blinks move most must be measured best.
+"""Close-up crops of the lips and the eyes: what speech and blinks move most must be measured best.
 
-Says how to aim an upright crop at the mouth and at each eye, given landmarks that are roughly right; small nets read
-the lip, lid and iris points there. One net reads both eyes, the left one mirrored. Knows no pictures and no nets.
+Given landmarks that are roughly right, this module aims an upright crop at the mouth and at each eye; small nets read
+the lip, lid and iris points there. One net reads both eyes, the left one mirrored. No pictures and no nets here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Following one face through a video: landmarks frame by frame, steady, with the face found again when it is lost.
+"""Follows one face through a video: steady landmarks for every frame; a lost face is searched for again.
 
-Only the largest face is followed. What the landmarks are used for is not known here.
+Only the largest face is followed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sonic_core.face.points import CHIN, FOREHEAD, LIP_BOTTOM, LIP_PAIRS, LIP_TO
 Tracker = Callable[[np.ndarray], np.ndarray | None]
 
 SIDE = 640  # larger frames are tracked on a copy with this short side
-WANDERING = 0.04  # share of the face's height by which it may move before the crop it is seen in follows
+WANDERING = 0.04  # share of its height by which the face may move before the crop follows it
 SEARCH_EVERY = 5  # frames between searches while there is no face
 
 
@@ -62,9 +62,9 @@ class FaceTracker:
 
 
 def follow(detector: FaceDetector, picture: np.ndarray, anchor: Face) -> tuple[Face, Face] | None:
-    """The face that was seen at `anchor`, in a later frame, and where to look for it next; None when it has gone.
+    """The face last seen at `anchor`, as it is in this frame, and where to look for it next; None when it has gone.
 
-    It is seen in the same crop until it has moved: a crop that followed every frame would add its own tremble.
+    The crop stays where it is until the face has moved: a crop that followed every frame would add its own jitter.
     """
     face = detector.track(picture, anchor)
     if face.score < PRESENT:

@@ -1,6 +1,6 @@
 """The viseme exam: do the lips of a talking video do what each sound needs?
 
-No real video of the speaker is wanted, only the words. They are aligned to the sound, the lips are tracked frame by
+No real video of the speaker is needed, only the words. They are aligned to the sound, the lips are tracked frame by
 frame without smoothing over time, and each phone is looked at in its own span and 40 ms to either side. Thresholds are
 shares of the face's height, forehead to chin; see docs/exam.md.
 """
@@ -68,7 +68,7 @@ class LipTrack:
 def examine(
     clip: Clip, text: str, audio: Audio | None = None, tracker: Tracker | None = None, aligner: Aligner = align
 ) -> tuple[Exam, LipTrack, list[Phone]]:
-    """Look through a clip whose words are `text`; `audio` replaces its own sound.
+    """Examine a clip in which `text` is spoken; `audio` replaces its own sound.
 
     Raises:
         InputError: there is no sound, or the words do not fit it.

@@ -1,4 +1,4 @@
-"""The exam as a picture: lip opening over time, and under it the phones that ask something of the lips."""
+"""The exam as a picture: lip opening over time, and under it the phones that demand a shape of the lips."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLOURS = {
 
 
 def plot_exam(path: str | os.PathLike[str], track: LipTrack, phones: list[Phone], title: str) -> None:
-    """Write a PNG of the tracked opening over the aligned phones; a long clip is squeezed into MOST pixels."""
+    """Write a PNG of the tracked opening over the aligned phones; a long clip is squeezed into MOST pixels of width."""
     seconds = max(float(track.times[-1]), phones[-1].end if phones else 0.1, 0.1)
     width = min(MOST, round(seconds * SECOND) + 2 * MARGIN)
     image = Image.new("RGB", (width * SCALE, HEIGHT * SCALE), "white")

@@ -1,9 +1,10 @@
-"""Measuring by how much the lips come after (or before) the sound.
+"""Measures by how much the lips come after (or before) the sound.
 
-How far the speech implies the lips to be open (what the lite engine's ears make of it; they never saw the frames) is
-compared with the shape of the lips in the frames: the gap and the height over both lips, mixed as explains the opening
-best, since the gap alone is hard to see in small pictures and under moustaches. The shift at which both agree best is
-the offset; how unlikely that agreement would be by chance is the confidence. `finish.lip_align` corrects the offset.
+Two tracks are compared. One is the lip opening that the speech implies, as the lite engine's ears predict it without
+seeing the frames. The other is the shape of the lips in the frames: the gap and the height over both lips, in the mix
+that explains the opening best, since the gap alone is hard to see in small pictures and under moustaches. The shift at
+which the two agree best is the offset; the confidence says how unlikely that agreement would be by chance.
+`finish.lip_align` corrects the offset.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from sonic_core.face.tracker import FaceTracker, Tracker, face_height, lip_shape
 from sonic_core.media.audio import speech_waveform
 
 RATE = 100  # Hz at which the two tracks are compared
-FARTHEST = 0.6  # seconds of offset that are looked for
-SLOW = 0.8  # seconds; slower changes (posture, loudness of a sentence) are taken out of both tracks
+FARTHEST = 0.6  # seconds; the largest offset that is looked for, either way
+SLOW = 0.8  # seconds; slower changes (posture, loudness of a sentence) are removed from both tracks
 SHORTEST = 1.0  # seconds of usable track
-TRUSTED = 0.995  # confidence from which on the offset is corrected; `benchmarks/aligning.py` says what it lets through
-CAUTION = 0.05  # by how much more lip shapes are taken to vary than they do, so that mixing them fits no accidents
-STILL_SPEECH, STILL_LIPS = 0.0025, 0.002  # standard deviation (face heights) of openings with no speech in them
+TRUSTED = 0.995  # least confidence at which an offset is corrected; see `benchmarks/aligning.py`
+CAUTION = 0.05  # lip shapes are assumed to vary by this much more, so that the mix does not fit accidents
+STILL_SPEECH, STILL_LIPS = 0.0025, 0.002  # standard deviation, in face heights, of openings without speech
 QUIET = 10 ** (-50 / 20)  # RMS of sound that is silence
 LEAST_FACES = 0.5  # share of frames in which a face must be seen
 
@@ -101,13 +102,13 @@ def speech_opening(speech: np.ndarray, frames: int) -> np.ndarray:
 
 
 def match(seen: np.ndarray, seen_fps: float, expected: np.ndarray, faces: float = 1.0) -> Alignment:
-    """Where lips seen (n, c) at `seen_fps`, the gap first, agree best with the opening expected (m,) at 25 fps."""
+    """The shift at which lips `seen` (n, c; the gap first) agree best with the opening `expected` (m,) at 25 fps."""
     known = np.isfinite(seen).all(1)
     end = min((len(seen) - 1) / seen_fps, (len(expected) - 1) / FPS)
     if end < SHORTEST or known.sum() < 2:
         return Alignment(0.0, 0.0, 0.0, faces)
     times = np.arange(0, end, 1 / RATE)
-    # A frame shows the middle of its time and so does a row of the model: both start half a frame in.
+    # A frame shows the middle of its interval, and so does a row of the model: both start half a frame in.
     when = (np.flatnonzero(known) + 0.5) / seen_fps
     a = np.stack([without_slow(np.interp(times, when, column)) for column in seen[known].T], -1)
     b = without_slow(np.interp(times, (np.arange(len(expected)) + 0.5) / FPS, expected))
@@ -127,7 +128,7 @@ def match(seen: np.ndarray, seen_fps: float, expected: np.ndarray, faces: float 
 
 
 def lively(track: np.ndarray, still: float) -> float:
-    """Near 1 for a track that moves as in speech, 0 for one that stands still (music moves expected lips a little)."""
+    """Near 1 for a track that moves as in speech, 0 for one at rest (music moves the expected lips a little)."""
     return 1 / (1 + (still / max(float(track.std()), 1e-9)) ** 8)
 
 
@@ -149,7 +150,7 @@ def overlap(seen: np.ndarray, expected: np.ndarray, lag: int) -> tuple[np.ndarra
 def agreement(seen: np.ndarray, expected: np.ndarray) -> tuple[float, np.ndarray]:
     """The correlation of expected (t,) with the mix of what is seen (t, c) that explains it best, and the mix (c,).
 
-    0 where the gap, the first column, goes the other way: lips that close for open sounds explain nothing.
+    0 where the gap, the first column, moves the wrong way: lips that close for open sounds explain nothing.
     """
     a, b = seen - seen.mean(0), expected - expected.mean()
     spread = a.T @ a / len(a)
@@ -168,10 +169,10 @@ def vertex(three: np.ndarray) -> float:
 
 
 def significance(peak: float, seen: np.ndarray, expected: np.ndarray, mixed: int = 1) -> float:
-    """The chance that the highest of all correlations looked at would be lower if the tracks had nothing in common.
+    """The probability that unrelated tracks would stay below the highest of all correlations that were tried.
 
-    Neighbouring samples say much the same, so the number of independent ones is Bartlett's: n / (1 + 2 sum ra rb).
-    What `mixed` shapes explain by chance is the F test's.
+    Neighbouring samples are alike, so the number of independent ones is Bartlett's estimate: n / (1 + 2 sum ra rb).
+    The F test accounts for what `mixed` shapes explain by chance.
     """
     shared = float((autocorrelation(seen) * autocorrelation(expected))[1:].sum())
     independent = max(4.0, len(seen) / max(1.0, 1 + 2 * shared))

@@ -1,7 +1,7 @@
 """A quality report of a talking video: lips and sound, steadiness, blinking, likeness, sharpness.
 
-The clip is looked through once, a few numbers are kept for each frame. What each figure means stands at its field of
-`Report`; none of them is a human's judgement.
+The clip is read once, and a few numbers are kept for each frame. The fields of `Report` say what each figure means;
+none of them replaces a viewer's judgement.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Likeness = Callable[[np.ndarray, np.ndarray], float]
 
 @dataclass(frozen=True)
 class Report:
-    """Figures of one video. None where they cannot be had (no sound, no face, no portrait)."""
+    """Figures of one video; None where one cannot be measured (no sound, no face, no portrait)."""
 
     seconds: float
     faces: float  # share of frames in which a face was found
@@ -46,7 +46,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Tracks:
-    """What was kept of each frame: (n,) or (n, k, 2); NaN where there was no face."""
+    """The numbers kept of each frame: (n,) or (n, k, 2); NaN where there was no face."""
 
     lips: np.ndarray  # (n, 2) gap and height of the lips, shares of the face's height
     eyes: np.ndarray  # opening of the eyes, share of the face's height
@@ -69,7 +69,7 @@ def evaluate(
     listener: Listener = speech_opening,
     likeness: Likeness | None = None,
 ) -> tuple[Report, Tracks]:
-    """Look through a clip. `portrait`: uint8 (h, w, 3) to compare the face with. `likeness` replaces SSIM.
+    """Measure a clip. `portrait`: uint8 (h, w, 3) to compare the face with. `likeness` replaces SSIM.
 
     Raises InputError for a portrait without a face.
     """
@@ -150,7 +150,7 @@ def flicker(brightness: np.ndarray) -> float:
 
 
 def blinks_per_minute(eyes: np.ndarray, fps: float) -> float:
-    """Times the eyes shut to under half their usual opening and come back soon, a minute."""
+    """Blinks a minute: the lids come under half their usual opening and soon open again."""
     known = eyes[np.isfinite(eyes)]
     if len(known) < fps:
         return math.nan

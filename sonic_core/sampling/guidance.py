@@ -2,7 +2,7 @@
 
 With branches u (nothing), i (image), c (image and audio) and scales (image, audio) the result is
 `u + image * (i - u) + audio * (c - i)`; with two branches and one scale it is the usual `u + scale * (c - u)`.
-The same as weights: a branch whose weight is 0 need not be computed, which is exact.
+Written as a weighted sum: a branch whose weight is 0 need not be computed, and the result is still exact.
 
 Two switches are approximate, and off by default: `interval` guides only where the noise level lies inside
 (Kynkaanniemi et al. 2024, arXiv 2404.07724) and takes the last branch alone elsewhere; `refresh` computes the
@@ -19,7 +19,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Guidance:
-    """`scales`: one a step along the chain, so there is one branch more than scales."""
+    """`scales`: one for each step along the chain, so there is one branch more than there are scales."""
 
     scales: tuple[float, ...] = ()
     interval: tuple[float, float] = (0.0, math.inf)

@@ -1,7 +1,7 @@
 """The sampling loop: all frames of a clip are denoised together, step by step, window by window.
 
-It knows tensors and a denoise function. What the function does with windows (one by one, in batches, on several
-devices), and what the frames mean, is not known here.
+It knows tensors and a denoise function. How the function works through the windows (one by one, in batches, on several
+devices) and what the frames mean is not its business.
 """
 
 import itertools
@@ -52,11 +52,11 @@ def sample(
     Args:
         denoise: the model, see `Denoise`.
         latents: (n, ...) frames at noise level `sigmas[0]`.
-        sigmas: (steps + 1,) falling noise levels; the last is 0 or where to stop.
+        sigmas: (steps + 1,) falling noise levels; the last is 0, or the level at which to stop.
         windows: how the frames are cut for the model in each step.
         guidance: how the branches are combined.
         solver: one of `solvers.SOLVERS`.
-        skipper: approximate: lets an earlier estimate stand in for one that would hardly differ.
+        skipper: reuses an earlier estimate where the next would hardly differ; approximate.
         on_step: called after every step.
 
     Returns:

@@ -1,8 +1,8 @@
 """Skipping steps whose estimate is predicted to change little, in the manner of EasyCache and TeaCache; no training.
 
-How much an estimate changes is taken to follow how much the network's input has changed, at the rate seen between the
-last two estimates that were computed. While the predicted change since the last of them is below a limit, it stands in
-for the next one. What the frames and the network are is not known here.
+The change of an estimate is predicted from the change of the network's input, at the rate seen between the last two
+estimates that were computed. While the predicted change since the last of them stays below a limit, that estimate is
+used again.
 """
 
 import math
@@ -13,7 +13,7 @@ from sonic_core.sampling.solvers import Estimate
 
 
 class StepSkipper:
-    """Decides for one run. `limit` is the change, relative to the estimate, below which a step is skipped."""
+    """Decides which steps of one run to skip. `limit`: the largest change, relative to the estimate, to skip."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
@@ -23,7 +23,7 @@ class StepSkipper:
         self._rate: float | None = None  # change of the estimate for a change of the input
 
     def reuse(self, latents: Tensor, sigma: float) -> Tensor | None:
-        """The last computed estimate (n, ...) if it will do for `latents` at `sigma`, else None."""
+        """The last computed estimate (n, ...) if it may be used for `latents` at `sigma`, else None."""
         if self._computed is None or self._input is None or self._rate is None:
             return None
         denoised = self._computed.denoised

@@ -1,8 +1,7 @@
 """Solvers of the probability-flow ODE: one step from a noise level to the next.
 
 A solver is a function of the latents, this step's denoised estimate and the one before. Both estimates cover
-the whole clip, frame by frame, so a multistep solver keeps its history per frame whatever windows the frames
-were denoised in.
+the whole clip, so a multistep solver has a history for every frame, in whatever windows the frames were denoised.
 """
 
 import math

@@ -27,13 +27,13 @@ from sonic_core.weights.read import read_tensors
 SEES = Reach(0, 1)
 Method = Literal["auto", "rife", "flow", "repeat"]
 
-# A pixel whose flow does not lead back is covered in the other frame: tolerance in pixels, growing with the motion.
+# A pixel whose flow does not lead back is hidden in the other frame. Tolerance in pixels; it grows with the motion.
 TOLERANCE, TOLERANCE_OF_MOTION = 1.0, 0.1
-# Where the two warped frames differ by this much, the nearer one is shown alone: a blend would be a ghost.
+# Where the two warped frames differ by this much, only the nearer one is shown: a blend would leave a ghost.
 GHOST, SHARPEST = 0.06, 12.0
 LEAST_VISIBLE, LEAST_HOLDING = 0.15, 0.1
-COHERENT = 7.0  # pixels at the size of the flow over which the choice between the frames is made together
-BISECTIONS = 4  # RIFE makes middles only; four of them come within 1/32 of any time between
+COHERENT = 7.0  # pixels at the flow's size; the choice between the frames is averaged over this distance
+BISECTIONS = 4  # RIFE makes middle frames only; four bisections come within 1/32 of any time between
 
 # (first, second) -> a function of the time t in (0, 1) between them
 PairMaker = Callable[[np.ndarray, np.ndarray], Callable[[float], np.ndarray]]
@@ -42,7 +42,7 @@ PairMaker = Callable[[np.ndarray, np.ndarray], Callable[[float], np.ndarray]]
 def interpolate(clip: Clip, fps: Fraction | float, method: Method = "auto", network: IFNet | None = None) -> Clip:
     """The clip at `fps` frames a second, as long as before to half a frame. `network` is RIFE (see `load_rife`).
 
-    auto: RIFE when there is a network, else flow; repeat: frames are repeated or left out.
+    `method`: "auto" is RIFE when there is a network, else flow; "repeat" repeats or drops frames.
     Raises SettingsError, and ModelError for "rife" without a network.
     """
     rate = Fraction(fps).limit_denominator(1001)
@@ -64,7 +64,7 @@ def sampled(
 ) -> Clip:
     """A clip whose frame k is the source at `position(k)`, in source frames, not decreasing.
 
-    Positions before the first and after the last frame show these. `changes` are fields of the new clip.
+    Positions before the first or after the last frame show that frame. `changes` are fields of the new clip.
     """
     make = pair_maker(clip, method, network)
     result = clip.replaced(**changes)
@@ -89,7 +89,7 @@ def sampled(
 
 
 def pair_maker(clip: Clip, method: Method, network: IFNet | None) -> PairMaker | None:
-    """What makes the frames between two; None for repetition."""
+    """The function that makes the frames between two; None where frames are repeated."""
     if method not in METHODS:
         raise SettingsError(f"interpolation method is {method!r}; choose one of {', '.join(METHODS)}")
     if method == "repeat":
@@ -105,7 +105,7 @@ def pair_maker(clip: Clip, method: Method, network: IFNet | None) -> PairMaker |
 
 
 def flow_between(estimator: FlowEstimator, first: np.ndarray, second: np.ndarray) -> Callable[[float], np.ndarray]:
-    """Frames (h, w, 3) between two by flow in both directions; what is covered in one comes from the other."""
+    """Frames (h, w, 3) between two, by flow in both directions; what is hidden in one comes from the other."""
     small = estimator.prepare(first), estimator.prepare(second)
     forward, backward = estimator.between(*small), estimator.between(*reversed(small))
     seen_first, seen_second = visibility(forward, backward), visibility(backward, forward)
@@ -126,7 +126,7 @@ def flow_between(estimator: FlowEstimator, first: np.ndarray, second: np.ndarray
 
 
 def visibility(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
-    """(h, w) up to 1: where the flow leads back to where it came from; low where the other frame covers it."""
+    """(h, w) up to 1: where the flow leads back to its start; low where the pixel is hidden in the other frame."""
     tolerance = TOLERANCE + TOLERANCE_OF_MOTION * np.linalg.norm(forward, axis=-1)
     return np.maximum(np.exp(-((disagreement(forward, backward) / tolerance) ** 2)), LEAST_VISIBLE)
 
@@ -139,7 +139,7 @@ def holding(offset: np.ndarray) -> np.ndarray:
 
 
 def way_back(flow: np.ndarray, t: float) -> np.ndarray:
-    """From pixels of the picture at time t to the frame the flow starts at: d with d(x) = -t flow(x + d(x))."""
+    """Offsets d from the picture at time t to the frame where the flow starts: they solve d(x) = -t flow(x + d(x))."""
     offset = -t * flow
     for _ in range(3):
         offset = -t * warp(flow, offset)
@@ -147,7 +147,7 @@ def way_back(flow: np.ndarray, t: float) -> np.ndarray:
 
 
 def rife_between(network: IFNet, first: np.ndarray, second: np.ndarray) -> Callable[[float], np.ndarray]:
-    """Frames (h, w, 3) between two by bisection with RIFE's middle frames, each made once."""
+    """Frames (h, w, 3) between two by bisection: RIFE makes middle frames, each of them once."""
     device = next(network.parameters()).device
     made = {0.0: to_tensor(first, device), 1.0: to_tensor(second, device)}
 

@@ -1,6 +1,6 @@
 """One picture over another: text over a frame, a person over a background.
 
-Alpha is straight: the colours of a pixel are whole, however little of it is covered.
+Alpha is straight, not premultiplied: a pixel keeps its full colour however little of it is covered.
 """
 
 from __future__ import annotations

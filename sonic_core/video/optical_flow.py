@@ -11,7 +11,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-SIDE = 256  # flow is computed on copies with at most this short side: finer detail moves with what is around it
+SIDE = 256  # short side, at most, of the copies on which flow is computed: finer detail moves with what is around it
 
 
 def grey(frame: np.ndarray) -> np.ndarray:
@@ -22,11 +22,11 @@ def grey(frame: np.ndarray) -> np.ndarray:
 class FlowEstimator:
     """DIS with its buffers, for pictures of one size. Not for use by two threads at once.
 
-    `exact` refines flow down to every pixel of the copies; motion that is averaged over a region anyway does without,
-    at a quarter of the cost.
+    `exact` refines the flow down to every pixel of the copies. Motion that will be averaged over a region does not need
+    that, and costs a quarter.
 
-    Flows come at the small size and in its pixels, which is enough for reasoning about them; `enlarge` makes offsets
-    for the full picture.
+    Flows have the small size and its pixels, which is enough to reason about them; `enlarge` turns one into offsets for
+    the full picture.
     """
 
     def __init__(self, height: int, width: int, exact: bool = True) -> None:
@@ -37,7 +37,7 @@ class FlowEstimator:
         self._dis.setFinestScale(0 if exact or self.scale == 1 else 1)
 
     def prepare(self, frame: np.ndarray) -> np.ndarray:
-        """What `between` takes: the grey picture at the size flow is computed at."""
+        """The input of `between`: the grey picture at the size at which flow is computed."""
         return grey(self.shrink(frame))
 
     def shrink(self, frame: np.ndarray) -> np.ndarray:
@@ -75,12 +75,12 @@ def pixel_grid(height: int, width: int) -> np.ndarray:
 
 
 def disagreement(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
-    """(h, w) pixels by which going there and back misses: large where the second frame covers something."""
+    """(h, w) error in pixels of going there and back: large where the second frame hides something."""
     return np.linalg.norm(forward + warp(backward, forward), axis=-1)
 
 
 def spread(values: np.ndarray, trust: np.ndarray, sigma: float) -> np.ndarray:
-    """Values (h, w, c) averaged around, trusted ones counting more. On a coarse grid: the result is smooth anyway."""
+    """Local average of values (h, w, c), weighted by `trust`; on a coarse grid, since the result is smooth."""
     shrink = max(1, int(sigma / 3))
     height, width = trust.shape
     size = (max(4, width // shrink), max(4, height // shrink))

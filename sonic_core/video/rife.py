@@ -1,8 +1,8 @@
 """IFNet HDv3, the frame interpolation network of RIFE: two frames -> the one in the middle.
 
 Coarse to fine, three blocks refine the flow from both frames to the middle and the mask that chooses between them.
-Every block also sees the pair in reverse, so the result does not depend on which frame comes first. What the frames
-belong to is not known here. Huang et al. 2022, "Real-Time Intermediate Flow Estimation" (arXiv 2011.06294).
+Every block also sees the pair in reverse, so the result does not depend on which frame comes first.
+Huang et al. 2022, "Real-Time Intermediate Flow Estimation" (arXiv 2011.06294).
 """
 
 import torch
@@ -79,7 +79,7 @@ class FlowBlock(nn.Module):
 
 
 def warp(frame: Tensor, flow: Tensor) -> Tensor:
-    """Sample `frame` (b, c, h, w) where `flow` (b, 2, h, w; x, y in pixels) points, up to the border."""
+    """`frame` (b, c, h, w) sampled where `flow` (b, 2, h, w; x, y in pixels) points; the edge is repeated beyond it."""
     height, width = frame.shape[-2:]
     y = torch.linspace(-1, 1, height, device=frame.device, dtype=frame.dtype)[:, None].expand(height, width)
     x = torch.linspace(-1, 1, width, device=frame.device, dtype=frame.dtype).expand(height, width)

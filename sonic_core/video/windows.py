@@ -1,6 +1,6 @@
-"""Walking through a stream of frames while seeing some of those before and after, in constant memory.
+"""Walks through a stream of frames with a view of some frames before and after, in constant memory.
 
-What is made of the frames is up to the stages; this file only holds the frames a stage has asked for.
+A stage says how far it must see; this module holds just those frames.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Window(Generic[T]):
-    """One item of a stream with its neighbours: fewer of them at the ends, the nearest one last in `before`."""
+    """One item of a stream with its neighbours: fewer at the ends of the stream, the nearest last in `before`."""
 
     index: int
     before: list[T]
@@ -44,7 +44,7 @@ def windows(items: Iterable[T], reach: Reach) -> Iterator[Window[T]]:
         if len(held) - position > reach.after:
             yield _window(held, position, index)
             position, index = _advance(held, position, reach.before), index + 1
-        del item  # the loop variable would keep one more alive while the source makes the next
+        del item  # the loop variable would keep one more item alive while the source makes the next
     while position < len(held):
         yield _window(held, position, index)
         position, index = _advance(held, position, reach.before), index + 1
@@ -63,7 +63,7 @@ def _advance(held: deque[T], position: int, before: int) -> int:
 
 
 def single_frames(clip: Clip) -> Iterator[np.ndarray]:
-    """Frames (h, w, 3) that own their memory: one that is kept does not keep the chunk it came in."""
+    """Frames (h, w, 3) that own their memory, so that keeping one does not keep the whole chunk it came in."""
     for chunk in clip.chunks():
         for frame in chunk:
             yield frame if len(chunk) == 1 else frame.copy()
