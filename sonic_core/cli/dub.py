@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sonic_core.dub.people import Cast
     from sonic_core.engines.base import Engine
     from sonic_core.media.subtitles import Cue
+    from sonic_core.media.voices import Turn
 
 SETTINGS = ("inference_steps", "dynamic_scale", "audio_guidance", "lip_sync_offset", "channel", "seed")
 QUIETEST = -60.0  # dB
@@ -65,17 +67,19 @@ def run(args: argparse.Namespace) -> int:
     from sonic_core.dub.preview import numbered
     from sonic_core.finish.chain import finished
     from sonic_core.media.video import open_video, save_video
+    from sonic_core.media.voices import read_turns
     from sonic_core.pipeline import SonicPipeline
 
     clip = open_video(args.video, with_audio=bed > 0 or args.who == "auto")
-    sounds = read_voices(args, settings.channel) if output is not None else None
+    turns = read_turns(args.turns) if args.turns is not None else []
+    sounds = read_voices(args, settings.channel, turns) if output is not None else None
     pipe = SonicPipeline.from_pretrained("lite", device="cpu")
     with Bar("looking") as bar:
         cast = look_at(clip, pipe.detector, bar.update)
     if args.preview is not None:
         numbered(cast, args.preview)
     if args.who == "auto" and isinstance(sounds, dict):
-        sounds = matched(args, sounds, clip, cast, pipe.engine)
+        sounds = matched(turns, sounds, clip, cast, pipe.engine)
     if sounds is None or output is None:
         sys.stdout.write(f"{args.preview}: {len(cast.people)} people\n")
         return 0
@@ -120,19 +124,21 @@ def check_what_to_do(args: argparse.Namespace) -> None:
         raise SettingsError("--speaker names the speakers of --turns; give --turns as well")
 
 
-def read_voices(args: argparse.Namespace, channel: str) -> Audio | dict[int, Audio]:
-    """The sounds that the options name, of the channel that speaks: one for one person, or one for each by number."""
+def read_voices(args: argparse.Namespace, channel: str, turns: Sequence[Turn]) -> Audio | dict[int, Audio]:
+    """The sounds that the options name, of the channel that speaks: one for one person, or one for each by number.
+
+    `turns` are those of --turns, none without it.
+    """
     from sonic_core.media.audio import load_audio
     from sonic_core.media.level import pick_channel
-    from sonic_core.media.voices import by_turns, read_turns, speakers
+    from sonic_core.media.voices import by_turns, speakers
 
     if args.voice:
         named = numbered_values(args.voice, "--voice").items()
         return {number: pick_channel(load_audio(name), channel) for number, name in named}
     audio = pick_channel(load_audio(args.audio), channel)
-    if args.turns is None:
+    if not turns:
         return audio
-    turns = read_turns(args.turns)
     names = numbered_values(args.speaker, "--speaker") or dict(enumerate(speakers(turns)))
     parts = by_turns(audio, turns)
     for name in names.values():
@@ -144,14 +150,13 @@ def read_voices(args: argparse.Namespace, channel: str) -> Audio | dict[int, Aud
 
 
 def matched(
-    args: argparse.Namespace, sounds: dict[int, Audio], clip: Clip, cast: Cast, engine: Engine
+    turns: Sequence[Turn], sounds: dict[int, Audio], clip: Clip, cast: Cast, engine: Engine
 ) -> dict[int, Audio]:
-    """The sounds of --turns with each speaker's face found in the video."""
+    """The sounds of the turns' speakers, in the order in which they first talk, each given to the speaker's face."""
     from sonic_core.dub.dub import lip_engine, own_sound
     from sonic_core.dub.who import match_speakers
-    from sonic_core.media.voices import read_turns, speakers
+    from sonic_core.media.voices import speakers
 
-    turns = read_turns(args.turns)
     order = speakers(turns)
     names = match_speakers(cast, own_sound(clip), turns, lip_engine(engine), clip.fps)
     return {person: sounds[order.index(name)] for person, name in names.items()}

@@ -16,8 +16,7 @@ from scipy.signal import savgol_filter
 from sonic_core.dub.people import Cast, Person
 from sonic_core.engines.lite.layout import MouthBasis
 from sonic_core.engines.lite.pose import FaceFit, fit_rigid
-from sonic_core.face.points import LIP_PAIRS
-from sonic_core.face.tracker import face_height
+from sonic_core.face.tracker import face_height, lip_gaps
 
 SMALLEST = 24.0  # px of face height; below there is no mouth to draw
 MOST_TURNED = 45.0  # degrees of yaw
@@ -91,8 +90,7 @@ def rest_face(person: Person, basis: MouthBasis) -> np.ndarray:
         fit = fit_rigid(landmarks, basis)
         shapes.append((landmarks - fit.origin) @ np.linalg.inv(fit.axes))
     stacked = np.stack(shapes)
-    pairs = np.array(LIP_PAIRS)
-    gaps = np.linalg.norm(stacked[:, pairs[:, 0], :2] - stacked[:, pairs[:, 1], :2], axis=-1).mean(1)
+    gaps = lip_gaps(stacked)
     shut = gaps <= np.quantile(gaps, REST_SHARE)
     return stacked[shut].mean(0).astype(np.float32)
 

@@ -18,7 +18,7 @@ import numpy as np
 from sonic_core.clip import Clip
 from sonic_core.dub.shots import CutDetector
 from sonic_core.dub.texture import sharpness
-from sonic_core.face.covers import find_covers
+from sonic_core.face.covers import covers_of, upright_crop
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
 from sonic_core.face.tracker import face_height, follow, lip_gap, rescaled, shrunk
@@ -137,8 +137,8 @@ class _Watcher:
         for one in self.followed:
             landmarks = rescaled(one.face.landmarks, 1 / scale)
             if since_cut % LOOK_EVERY == 0 or not one.sharpness:
-                one.is_covered = find_covers(picture, one.face.landmarks).mouth
-                one.sharpness = sharpness(picture, one.face.landmarks)
+                crop = upright_crop(picture, one.face.landmarks)
+                one.is_covered, one.sharpness = covers_of(crop).mouth, sharpness(crop)
             one.person.add(index, landmarks, one.is_covered, one.sharpness)
             if not one.is_covered:
                 one.person.look(frame, landmarks)

@@ -6,9 +6,6 @@ import cv2
 import numpy as np
 from scipy.special import erf
 
-from sonic_core.face import align
-from sonic_core.face.covers import INPUT, aim_at
-
 SOFTNESS = np.linspace(0.0, 4.0, 81)  # px, standard deviation of the blur of an edge
 FAR = 4  # px between the two ends of an edge
 SMALLEST = 16  # px of a side below which nothing can be said
@@ -51,11 +48,11 @@ def like_the_picture(layer: np.ndarray, blur: float, noise: float, seed: int) ->
     return layer
 
 
-def sharpness(picture: np.ndarray, landmarks: np.ndarray) -> float:
-    """How much of a face's contrast lies in its finest detail, in an upright crop of INPUT px of uint8 (h, w, 3).
+def sharpness(crop: np.ndarray) -> float:
+    """How much of a face's contrast lies in its finest detail; `crop` is its `covers.upright_crop`.
 
     To compare with other frames of the same person: it depends on the camera and the beard.
     """
-    crop = align.cut(picture, aim_at(landmarks), INPUT).astype(np.float32).mean(-1)
-    fine = cv2.Laplacian(crop, cv2.CV_32F)
-    return float(fine.std() / max(crop.std(), 1.0))
+    grey = crop.astype(np.float32).mean(-1)
+    fine = cv2.Laplacian(grey, cv2.CV_32F)
+    return float(fine.std() / max(grey.std(), 1.0))

@@ -20,7 +20,7 @@ from sonic_core.engines.base import SPEECH_RATE, LipEngine
 from sonic_core.engines.lite.engine import at_rate
 from sonic_core.engines.lite.layout import MOUTH, MouthBasis
 from sonic_core.errors import InputError
-from sonic_core.face.tracker import face_height, lip_gap
+from sonic_core.face.tracker import face_height, lip_gaps
 from sonic_core.media.audio import speech_waveform
 from sonic_core.media.voices import Turn, activity, speakers
 from sonic_core.settings import Settings
@@ -116,9 +116,8 @@ def agreement_of(opened: np.ndarray, wanted: np.ndarray, fps: float) -> np.ndarr
 
 def expected_opening(sound: Audio, engine: LipEngine, fps: Fraction, count: int) -> np.ndarray:
     """(count,) how far lips should be open at each frame, in face heights."""
-    basis = MouthBasis.load()
     rows = engine.lips(speech_waveform(sound, SPEECH_RATE), Settings())
-    opened = np.concatenate([_gaps(basis.rest + basis.displacement(part)) for part in _blocks(rows[:, MOUTH])])
+    opened = MouthBasis.load().openings(rows[:, MOUTH]).astype(np.float32)
     found = at_rate(opened[:, None], min(count, int(len(opened) * fps / 25)), fps)[:, 0]
     return np.pad(found, (0, count - len(found)), mode="edge")
 
@@ -129,17 +128,8 @@ def openings(person: Person, count: int) -> np.ndarray:
     frames = np.asarray(person.frames)
     for first in range(0, len(frames), BLOCK):
         marks = person.read(first, min(BLOCK, len(frames) - first))
-        found[frames[first : first + BLOCK]] = _gaps(marks)
+        found[frames[first : first + BLOCK]] = lip_gaps(marks) / [face_height(face) for face in marks]
     return found
-
-
-def _gaps(marks: np.ndarray) -> np.ndarray:
-    """(n, 478, 3) -> (n,)."""
-    return np.array([lip_gap(face) / face_height(face) for face in marks], np.float32)
-
-
-def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    return (rows[first : first + BLOCK] for first in range(0, len(rows), BLOCK))
 
 
 def _compared(opened: np.ndarray, wanted: np.ndarray, fps: float) -> np.ndarray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -33,18 +32,27 @@ class Covers:
     eyes: bool
 
 
-@one_thread()
-def find_covers(image: np.ndarray, landmarks: np.ndarray, folder: Path = WEIGHTS) -> Covers:
+def find_covers(image: np.ndarray, landmarks: np.ndarray) -> Covers:
     """What hides parts of the face with (478, 3) landmarks in image (h, w, 3) uint8."""
-    crop = align.cut(image, aim_at(landmarks), INPUT)
+    return covers_of(upright_crop(image, landmarks))
+
+
+def upright_crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """uint8 (INPUT, INPUT, 3): what the net looks at of the face with (478, 3) landmarks in image (h, w, 3) uint8."""
+    return align.cut(image, aim_at(landmarks), INPUT)
+
+
+@one_thread()
+def covers_of(crop: np.ndarray) -> Covers:
+    """What hides parts of the face in its `upright_crop`."""
     with torch.inference_mode():
-        mouth, eyes = _net(folder)(to_pixels(crop[None]))[0].tolist()
+        mouth, eyes = _net()(to_pixels(crop[None]))[0].tolist()
     return Covers(mouth > HIDDEN, eyes > DARK)
 
 
 @lru_cache(maxsize=1)
-def _net(folder: Path) -> torch.nn.Module:
-    return load_weights(CoverNet(), load_file(folder / "covers.safetensors"))
+def _net() -> torch.nn.Module:
+    return load_weights(CoverNet(), load_file(WEIGHTS / "covers.safetensors"))
 
 
 def aim_at(landmarks: np.ndarray) -> np.ndarray:

@@ -100,8 +100,13 @@ def face_height(landmarks: np.ndarray) -> float:
 
 def lip_gap(landmarks: np.ndarray) -> float:
     """Distance between the inner lips in pixels: the mean over the pairs that meet when the mouth is shut."""
-    pairs = np.array(LIP_PAIRS)
-    return float(np.linalg.norm(landmarks[pairs[:, 0], :2] - landmarks[pairs[:, 1], :2], axis=-1).mean())
+    return float(lip_gaps(landmarks[None])[0])
+
+
+def lip_gaps(faces: np.ndarray) -> np.ndarray:
+    """(n, 478, 3) -> (n,): `lip_gap` of each face."""
+    upper, lower = np.array(LIP_PAIRS).T
+    return np.linalg.norm(faces[:, upper, :2] - faces[:, lower, :2], axis=-1).mean(-1)
 
 
 def lip_shape(landmarks: np.ndarray) -> np.ndarray:

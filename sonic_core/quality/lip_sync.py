@@ -20,7 +20,6 @@ from scipy.special import betainc
 from sonic_core.clip import Audio, Clip
 from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS, MouthBasis
 from sonic_core.errors import InputError
-from sonic_core.face.points import CHIN, FOREHEAD, LIP_PAIRS
 from sonic_core.face.tracker import FaceTracker, Tracker, face_height, lip_shape
 from sonic_core.media.audio import speech_waveform
 
@@ -94,11 +93,7 @@ def _ears():
 
 def speech_opening(speech: np.ndarray, frames: int) -> np.ndarray:
     """(frames,) the lip opening that speech implies, as a share of the face's height: what lite's ears make of it."""
-    basis = MouthBasis.load()
-    points = basis.rest + basis.displacement(_ears().articulate(speech, frames)[:, MOUTH])
-    pairs = np.array(LIP_PAIRS)
-    gap = np.linalg.norm(points[:, pairs[:, 0], :2] - points[:, pairs[:, 1], :2], axis=-1).mean(-1)
-    return gap / np.linalg.norm(basis.rest[FOREHEAD, :2] - basis.rest[CHIN, :2])
+    return MouthBasis.load().openings(_ears().articulate(speech, frames)[:, MOUTH])
 
 
 def match(seen: np.ndarray, seen_fps: float, expected: np.ndarray, faces: float = 1.0) -> Alignment:

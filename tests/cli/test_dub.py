@@ -58,7 +58,7 @@ def test_the_channel_that_speaks(tmp_path):
     one = SimpleNamespace(voice=[], audio=tmp_path / "s.wav", turns=None)
     each = SimpleNamespace(voice=[f"0={tmp_path / 's.wav'}"])
     for channel, value in (("left", 0.25), ("right", 0.5), ("mix", 0.375)):
-        for sound in (read_voices(one, channel), read_voices(each, channel)[0]):
+        for sound in (read_voices(one, channel, []), read_voices(each, channel, [])[0]):
             assert sound.channels == 1 and np.abs(sound.samples - value).max() < 1e-3
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
+from sonic_core.face.points import CHIN, FOREHEAD, LIP_PAIRS
+
 FPS = 25
 
 MOUTH_CHANNELS = 12
@@ -59,6 +61,16 @@ class MouthBasis:
     def displacement(self, coefficients: np.ndarray) -> np.ndarray:
         """(n, 12) -> (n, 478, 3) canonical displacement from `rest`."""
         return np.einsum("nk,kpc->npc", coefficients, self.components).astype(np.float32)
+
+    def openings(self, coefficients: np.ndarray) -> np.ndarray:
+        """(n, 12) -> (n,) distance of the inner lips, the mean over LIP_PAIRS, in heights of the resting face."""
+        upper, lower = np.array(LIP_PAIRS).T
+        rest = (self.rest[lower] - self.rest[upper])[:, :2]
+        apart = rest + np.einsum(
+            "nk,kpc->npc", coefficients, (self.components[:, lower] - self.components[:, upper])[..., :2]
+        )
+        height = np.linalg.norm((self.rest[FOREHEAD] - self.rest[CHIN])[:2])
+        return np.linalg.norm(apart, axis=-1).mean(-1) / height
 
     def coefficients(self, displacement: np.ndarray) -> np.ndarray:
         """(n, 478, 3) canonical displacement from rest -> (n, 12); the inverse of `displacement`."""
