@@ -16,8 +16,9 @@ examples: web/samples
 	cp web/samples/sonic_speech.flac examples/speech.flac
 	touch examples
 
+# One process for each core.
 test: setup
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n logical --maxprocesses 8 --dist worksteal
 
 # Against a real ComfyUI: COMFYUI_PATH is its folder, COMFYUI_PYTHON its interpreter with the pack's requirements in it.
 COMFYUI_PYTHON ?= $(COMFYUI_PATH)/.venv/bin/python

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# Before numpy and torch are imported, and for the processes that tests start: several tests run side by side, and the
+# waiting threads of one would take the cores from the others.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
-import torch
 
 from sonic_core.clip import Audio
 
 ROOT = Path(__file__).parent.parent
-
-torch.set_num_threads(2)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,16 +104,6 @@ def test_sound_and_metadata_stay_and_the_clip_can_be_iterated_twice() -> None:
     assert np.array_equal(first, second)
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Tiny convolutions on busy cores: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", ["flownet.pkl", "flownet.safetensors"])
 def test_rife_makes_every_time_between(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)

@@ -20,7 +20,6 @@ ARTICULATION = Articulation(MouthBasis.load())
 
 @pytest.fixture(scope="module")
 def ears() -> Ears:
-    torch.set_num_threads(1)
     return Ears.from_folder(WEIGHTS)
 
 

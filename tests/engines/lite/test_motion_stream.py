@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +24,6 @@ FACE_HEIGHT = np.linalg.norm(BASIS.rest[FOREHEAD] - BASIS.rest[CHIN])
 
 @pytest.fixture(scope="module")
 def model() -> MotionModel:
-    torch.set_num_threads(1)
     return MotionModel.from_folder()
 
 

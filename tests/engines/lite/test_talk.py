@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from sonic_core import Settings
 from sonic_core.engines.lite import layout
@@ -23,7 +22,6 @@ class NoRenderer:
 
 @pytest.fixture(scope="module")
 def model() -> MotionModel:
-    torch.set_num_threads(1)
     return MotionModel.from_folder()
 
 

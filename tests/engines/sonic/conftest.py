@@ -1,6 +1,5 @@
 """A tiny model folder and a portrait, shared by the tests of the Sonic engine."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,6 @@ from sonic_core.face.detect import Face
 from sonic_core.face.framing import Portrait
 
 from .tiny import write_model_folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks this small only lose time to threads, and much of it on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
