@@ -33,7 +33,8 @@ SHORTEST_VOWEL, SHORTEST_REST = 0.06, 0.3  # seconds
 LAG_REACH = 0.12  # seconds round a closure in which its smallest opening is looked for
 ENOUGH = 3  # phones of a kind that count in the score
 FRAME = 1 / 25
-STEP = 0.01
+STEP = 0.01  # seconds between the openings that are judged
+FEWEST = 4  # of these that a phone must have to count
 
 CORNERS = (RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER)
 
@@ -63,6 +64,11 @@ class LipTrack:
     times: np.ndarray
     gap: np.ndarray
     width: np.ndarray
+
+    def within(self, start: float, end: float) -> LipTrack:
+        """The part from `start` to `end` seconds, both included."""
+        inside = (self.times >= start) & (self.times <= end)
+        return LipTrack(self.times[inside], self.gap[inside], self.width[inside])
 
 
 def examine(
@@ -102,43 +108,50 @@ def track_lips(clip: Clip, tracker: Tracker) -> LipTrack:
 
 def marks(track: LipTrack, phones: list[Phone]) -> Exam:
     """The exam of tracked lips and timed phones."""
-    known = np.isfinite(track.gap)
-    fine = np.arange(track.times[0], track.times[-1] + STEP / 2, STEP)
-    gap = np.interp(fine, track.times[known], track.gap[known])
-    width = np.interp(fine, track.times[known], track.width[known])
-    usual = float(np.median(width))
+    lips = between_frames(track)
+    usual = float(np.median(lips.width))
     hits: dict[str, list[bool]] = {kind: [] for kind in (*PHONES, "rest")}
     lags: list[float] = []
     for phone in phones:
-        inside = (fine >= phone.start - MARGIN) & (fine <= phone.end + MARGIN)
-        if inside.sum() < 4:
-            continue
-        g, w, seconds = gap[inside], width[inside], phone.end - phone.start
-        if phone.name == "SIL":
-            quarter = seconds / 4
-            half = (fine >= phone.start + quarter) & (fine <= phone.end - quarter)
-            if seconds >= SHORTEST_REST and half.any():
-                hits["rest"].append(bool(gap[half].max() <= REST))
-            continue
-        found = {
-            "closed": g.min() <= CLOSED,
-            "teeth": g.min() <= TEETH,
-            "open": g.max() >= OPEN,
-            "round": w.min() < usual,
-            "spread": w.max() > usual,
-        }
-        for kind, right in found.items():
-            if phone.name in PHONES[kind] and (kind != "open" or seconds >= SHORTEST_VOWEL):
-                hits[kind].append(bool(right))
+        for kind, right in judge(phone, lips, usual).items():
+            hits[kind].append(right)
         if phone.name in PHONES["closed"]:
-            near = (fine >= phone.start - LAG_REACH) & (fine <= phone.end + LAG_REACH)
-            lags.append((float(fine[near][gap[near].argmin()]) - phone.middle) / FRAME)
-    shares = {kind: round(float(np.mean(values)), 3) if values else None for kind, values in hits.items()}
+            near = lips.within(phone.start - LAG_REACH, phone.end + LAG_REACH)
+            if len(near.times):
+                lags.append((float(near.times[near.gap.argmin()]) - phone.middle) / FRAME)
     counted = [float(np.mean(values)) for kind, values in hits.items() if kind != "rest" and len(values) >= ENOUGH]
     return Exam(
-        **shares,
+        **{kind: round(float(np.mean(values)), 3) if values else None for kind, values in hits.items()},
         score=round(float(np.mean(counted)), 3) if counted else None,
         lag_frames=round(float(np.median(lags)), 2) if lags else None,
         counts={kind: len(values) for kind, values in hits.items()},
-        tracked=round(float(known.mean()), 3),
+        tracked=round(float(np.isfinite(track.gap).mean()), 3),
     )
+
+
+def between_frames(track: LipTrack) -> LipTrack:
+    """The track at every STEP seconds, interpolated over frames without a face."""
+    known = np.isfinite(track.gap)
+    times = np.arange(track.times[0], track.times[-1] + STEP / 2, STEP)
+    gap, width = (np.interp(times, track.times[known], values[known]) for values in (track.gap, track.width))
+    return LipTrack(times, gap, width)
+
+
+def judge(phone: Phone, lips: LipTrack, usual: float) -> dict[str, bool]:
+    """For each kind that the phone is of: whether the lips did it. `usual` is the mouth's usual width."""
+    seconds = phone.end - phone.start
+    if phone.name == "SIL":
+        middle = lips.within(phone.start + seconds / 4, phone.end - seconds / 4)
+        return {"rest": bool(middle.gap.max() <= REST)} if seconds >= SHORTEST_REST and len(middle.times) else {}
+    span = lips.within(phone.start - MARGIN, phone.end + MARGIN)
+    if len(span.times) < FEWEST:
+        return {}
+    found = {
+        "closed": span.gap.min() <= CLOSED,
+        "teeth": span.gap.min() <= TEETH,
+        "open": span.gap.max() >= OPEN,
+        "round": span.width.min() < usual,
+        "spread": span.width.max() > usual,
+    }
+    too_short = {"open"} if seconds < SHORTEST_VOWEL else set()
+    return {kind: bool(right) for kind, right in found.items() if phone.name in PHONES[kind] and kind not in too_short}
