@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from sonic_core.clip import Clip
 from sonic_core.dub.length import LONGER, SHORTER
+from sonic_core.errors import SettingsError
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
 from sonic_core.settings import PRESETS
@@ -21,6 +22,7 @@ from .video_to_clip import clip_of_video
 from .widgets import LARGEST_SEED, setting
 
 WHOEVER = -1
+WHO = ["one", "auto"]
 
 
 class SonicDub(SonicNode):
@@ -75,12 +77,20 @@ class SonicDub(SonicNode):
                     tooltip="How loud the video's own sound stays under the new speech. 0: not at all.",
                 ),
                 setting("seed", max=LARGEST_SEED, control_after_generate=True),
+                io.Combo.Input(
+                    "who",
+                    options=list(WHO),
+                    default=WHO[0],
+                    optional=True,  # workflows of 0.2.0 do not have it
+                    tooltip="one: person speaks all of it. auto: each person speaks the parts that were theirs in the "
+                    "video's own sound. Where it cannot be told whose a part is, nobody speaks it.",
+                ),
             ],
             outputs=[
                 ClipSocket.Output("clip", display_name="clip", tooltip="The dubbed video, with the new speech."),
                 io.Image.Output("people", display_name="people", tooltip="Everybody in the video with their numbers."),
                 io.String.Output(
-                    "left_alone", display_name="left alone", tooltip="Where the person was left as they are, and why."
+                    "left_alone", display_name="left alone", tooltip="Where people were left as they are, and why."
                 ),
             ],
         )
@@ -97,6 +107,7 @@ class SonicDub(SonicNode):
         longer: str,
         shorter: str,
         own_sound: float,
+        who: str = WHO[0],
         **widgets: Any,
     ) -> io.NodeOutput:
         from sonic_core.dub.dub import DubOptions, dub, look_at  # they need SciPy's signal package, which loads slowly
@@ -105,15 +116,23 @@ class SonicDub(SonicNode):
         clip: Clip = video.clip if isinstance(video, SonicClip) else clip_of_video(video)
         voice = load_audio(audio_pair(audio))
         settings = settings_of_preset(preset).with_changes(**widgets)
-        options = DubOptions(None if person == WHOEVER else person, longer=longer, shorter=shorter, bed=own_sound)  # type: ignore[arg-type]
+        if who == "auto" and person != WHOEVER:
+            raise SettingsError(f"who is auto and person is {person}; set person to -1, or who to one")
+        number = None if person == WHOEVER else person
+        options = DubOptions(number, who, longer=longer, shorter=shorter, bed=own_sound)  # type: ignore[arg-type]
         cast = look_at(clip, model.pipeline.detector, on_step)
         made = dub(clip, voice, model.pipeline.engine, cast, settings, options)
         people = host.image_tensor(load_image(numbered(cast, host.temporary_file("people", ".png"))))
-        left = "\n".join(f"{p.start:.1f} to {p.end:.1f} s: {p.reason}" for p in made.passed_through())
-        return io.NodeOutput(SonicClip(without_record(made.clip)), people, left)
+        left = [f"{p.start:.1f} to {p.end:.1f} s: {p.reason}" for p in made.passed_through()]
+        left += [f"{start:.1f} to {end:.1f} s: it cannot be told who speaks" for start, end in made.unsure]
+        return io.NodeOutput(SonicClip(without_record(made.clip)), people, "\n".join(left))
 
     @classmethod
     def validate_inputs(
-        cls, preset: str | None = None, longer: str | None = None, shorter: str | None = None
+        cls,
+        preset: str | None = None,
+        longer: str | None = None,
+        shorter: str | None = None,
+        who: str | None = None,
     ) -> bool | str:
-        return checked(cls, preset=preset, longer=longer, shorter=shorter)
+        return checked(cls, preset=preset, longer=longer, shorter=shorter, who=who)

@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from sonic_core.disclosure.label import CORNERS, LABELS, MIN_HEIGHT, MIN_SECONDS, VisibleLabel, label
+from sonic_core.settings import MAX_SECONDS
 
 from . import host
 from .node import SonicNode, checked, schema
@@ -44,7 +45,7 @@ class SonicLabel(SonicNode):
                     "seconds",
                     default=MIN_SECONDS,
                     min=0.0,
-                    max=1800.0,
+                    max=MAX_SECONDS,
                     step=0.5,
                     tooltip=f"How long it stands from the start, {MIN_SECONDS:g} at least. 0: all the time.",
                 ),

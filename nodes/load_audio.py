@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from sonic_core.errors import SonicError
 from sonic_core.media.audio import load_audio, trimmed
 from sonic_core.media.level import CHANNELS, TARGET_LUFS, amplified, normalised, pick_channel
+from sonic_core.settings import MAX_SECONDS
 
 from . import host
 from .node import SonicNode, checked, schema
@@ -31,13 +32,18 @@ class SonicLoadAudio(SonicNode):
                     tooltip="A sound file, or a video with sound, in ComfyUI's input folder.",
                 ),
                 io.Float.Input(
-                    "start", default=0.0, min=0.0, max=1800.0, step=0.01, tooltip="Seconds to skip at the beginning."
+                    "start",
+                    default=0.0,
+                    min=0.0,
+                    max=MAX_SECONDS,
+                    step=0.01,
+                    tooltip="Seconds to skip at the beginning.",
                 ),
                 io.Float.Input(
                     "trim",
                     default=0.0,
                     min=0.0,
-                    max=1800.0,
+                    max=MAX_SECONDS,
                     step=0.01,
                     tooltip="Seconds to keep from there on. 0: all of it.",
                 ),
@@ -65,7 +71,7 @@ class SonicLoadAudio(SonicNode):
                     "delay",
                     default=0.0,
                     min=0.0,
-                    max=1800.0,
+                    max=MAX_SECONDS,
                     step=0.01,
                     optional=True,  # workflows of 0.1.0 do not have it
                     tooltip="Seconds of silence before it, for whoever answers in a dialogue.",

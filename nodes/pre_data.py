@@ -38,7 +38,7 @@ class SonicPreData(SonicNode):
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model."),
                 io.Image.Input("image", tooltip="A photo with a face. Several become a clip each."),
-                io.Audio.Input("audio", tooltip="The speech, up to 30 minutes. A list of sounds becomes a clip each."),
+                io.Audio.Input("audio", tooltip="The speech, up to two hours. A list of sounds becomes a clip each."),
                 setting(
                     "duration",
                     "0: as long as the audio. A shorter one than the audio's is an error unless trim is on",

@@ -18,6 +18,8 @@ ADVICE = {
     "covered_mouth to keep, which moves head and eyes only",
     "duration is ": "set duration to 0 to take the audio's, or to less than the audio's with trim on",
     "no face was found in the video": "connect a video in which a face is seen from the front",
+    "who speaks is found by the video's own sound": "set who to one, and person",
+    "who speaks can be told for": "set who to one, and person",
     "a voice is for person": "set person to one of them, or to -1",
     "engine makes photos speak": "set model to lite in Sonic: Load Model to dub a video",
     "the UNet overflowed": "set precision to bf16 or fp32 in Sonic: Load Model",

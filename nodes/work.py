@@ -1,8 +1,8 @@
 """Long work in a thread of its own, so that a cancel is heard within a tenth of a second whatever the work is doing.
 
 ComfyUI asks a node to look for a cancel by itself, which it cannot while a layer computes or a file is read. Here the
-node's own thread only watches: on a cancel it leaves at once, and the work stops by itself at its next step or its
-next layer (`stop_when_left`). Work begins when the one before it has stopped, so two never share the networks.
+node's own thread only watches: on a cancel it leaves at once, and the work stops by itself at its next step, layer of
+a network or block of sound. Work begins when the one before it has stopped, so two never share the networks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 from comfy import model_management
 
-from sonic_core.progress import OnStep
+from sonic_core.progress import OnStep, stop_if_cancelled, stopped_by
 
 from . import host
 
@@ -27,7 +27,6 @@ SAY_SECONDS = 1.0
 T = TypeVar("T")
 
 _turn = threading.Lock()
-_thread = threading.local()
 
 
 class Left(Exception):
@@ -67,7 +66,6 @@ def cancellable(work: Callable[[OnStep], T], *, alone: bool = True) -> T:
     watch = Watch()
 
     def turn() -> T:
-        _thread.left = watch.left
         if not alone:
             return work(watch.on_step)
         with _turn:
@@ -78,7 +76,7 @@ def cancellable(work: Callable[[OnStep], T], *, alone: bool = True) -> T:
     context, inference = contextvars.copy_context(), torch.is_inference_mode_enabled()
 
     def inside() -> T:
-        with torch.inference_mode(inference):
+        with torch.inference_mode(inference), stopped_by(lambda: check_left(watch.left)):
             return turn()
 
     future = started(lambda: context.run(inside))
@@ -129,6 +127,4 @@ def clock(seconds: float) -> str:
 
 
 def _before_layer(*_: Any) -> None:
-    left = getattr(_thread, "left", None)
-    if left is not None:
-        check_left(left)
+    stop_if_cancelled()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sonic_core.errors import SettingsError
-from sonic_core.settings import check, choice, number, switch
+from sonic_core.settings import MAX_SECONDS, check, choice, number, switch
 
 CANVAS_SIZES = {"9:16": (1080, 1920), "16:9": (1920, 1080), "1:1": (1080, 1080), "4:5": (1080, 1350)}
 CANVAS_MODES = ("fit", "fill", "blur")
@@ -57,7 +57,7 @@ class Finishing:
     label_seconds: float = number(
         MIN_LABEL_SECONDS,
         0.0,
-        1800.0,
+        MAX_SECONDS,
         0.5,
         f"how long the label stands from the start, {MIN_LABEL_SECONDS:g} s at least; 0: all the time",
     )

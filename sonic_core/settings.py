@@ -19,6 +19,7 @@ Mood = Literal["neutral", "happy", "serious", "sad", "surprised"]
 
 
 MOST_FACES = 8  # that talk in one picture
+MAX_SECONDS = 7200.0  # of sound and of video
 
 
 def number(default: float | int | None, low: float, high: float, step: float, text: str) -> Any:
@@ -40,7 +41,9 @@ def switch(default: bool, text: str) -> Any:
 class Settings:
     """User-facing settings. `None` means "as the audio, the preset or the model says"."""
 
-    duration: float | None = number(None, 0.04, 1800, 0.01, "seconds of video; left out: exactly as long as the audio")
+    duration: float | None = number(
+        None, 0.04, MAX_SECONDS, 0.01, "seconds of video; left out: exactly as long as the audio"
+    )
     trim: bool = switch(False, "cut the audio to `duration` when it is longer")
     framing: Framing = choice(
         "whole",

@@ -50,8 +50,6 @@ def load_audio(source: Any, every_channel: bool = False) -> Audio:
 
 def speech_waveform(audio: Audio, rate: int) -> Speech:
     """(samples,) float32 mono at `rate` Hz; of long sound a file that is read slice by slice."""
-    if not isinstance(audio, LazyAudio):
-        return soxr.resample(audio.mono(), audio.rate, rate).astype(np.float32)
     speech = resampled(mixed_down(audio), rate)
     return StoredSpeech(speech) if isinstance(speech, LazyAudio) else speech.samples[0]
 

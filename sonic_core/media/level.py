@@ -10,13 +10,14 @@ import numpy as np
 from sonic_core.clip import Audio
 from sonic_core.errors import SettingsError
 from sonic_core.media.stored_sound import mixed_down, stored
+from sonic_core.progress import stop_if_cancelled
 from sonic_core.settings import Settings
 
 CHANNELS = Settings.__dataclass_fields__["channel"].metadata["options"]
 TARGET_LUFS = -16.0  # what podcasts and phones use
 PEAK = 10 ** (-1 / 20)  # loudness normalising stays 1 dB below full scale
 SILENCE_LUFS = -70.0  # the absolute gate of BS.1770: below it there is nothing to measure
-BLOCK, HOP = 0.4, 0.1  # seconds
+HOP, HOPS = 0.1, 4  # seconds between two blocks, and how many of these a block lasts
 
 
 def pick_channel(audio: Audio, channel: str) -> Audio:
@@ -52,13 +53,24 @@ def loudness(audio: Audio) -> float:
     """Integrated loudness in LUFS with both gates of BS.1770-4; SILENCE_LUFS or less for silence."""
     from scipy.signal import lfilter  # seconds to import, and only this needs it
 
-    weighted = audio.samples.astype(np.float64)
-    for b, a in _k_weighting(audio.rate):
-        weighted = lfilter(b, a, weighted, axis=1)
-    block, hop = min(round(BLOCK * audio.rate), weighted.shape[1]), round(HOP * audio.rate)
-    starts = np.arange(0, weighted.shape[1] - block + 1, hop)
-    sums = np.concatenate([[0.0], np.cumsum((weighted**2).sum(0))])
-    power = (sums[starts + block] - sums[starts]) / block
+    filters = _k_weighting(audio.rate)
+    states = [np.zeros((audio.channels, len(a) - 1)) for _, a in filters]
+    hop = round(HOP * audio.rate)
+    sums, rest = [], np.zeros(0)
+    for part in audio.blocks():
+        stop_if_cancelled()
+        weighted = part.astype(np.float64)
+        for k, (b, a) in enumerate(filters):
+            weighted, states[k] = lfilter(b, a, weighted, axis=1, zi=states[k])
+        energy = np.concatenate([rest, (weighted**2).sum(0)])
+        whole = len(energy) // hop * hop
+        sums.append(energy[:whole].reshape(-1, hop).sum(1))
+        rest = energy[whole:]
+    hops = np.concatenate(sums)
+    if len(hops) < HOPS:  # shorter than a block
+        power = np.array([(hops.sum() + rest.sum()) / audio.length])
+    else:
+        power = np.convolve(hops, np.ones(HOPS), "valid") / (HOPS * hop)
     loud = power[_lufs(power) > SILENCE_LUFS]
     if not len(loud):
         return SILENCE_LUFS

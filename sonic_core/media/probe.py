@@ -23,10 +23,11 @@ from sonic_core.media.files import existing_file
 from sonic_core.media.picture import View, colour_name, view_of
 from sonic_core.media.still import Still, open_still
 from sonic_core.media.timeline import Clock, Span, TooLongError, constant_rate, make_clock, spans
+from sonic_core.settings import MAX_SECONDS
 
 Kind = Literal["image", "audio", "video"]
 
-MAX_SOUND_SECONDS = MAX_VIDEO_SECONDS = 7200.0
+MAX_SOUND_SECONDS = MAX_VIDEO_SECONDS = MAX_SECONDS
 MIN_SECONDS = 0.04
 MAX_STREAMS = 32
 MAX_PIXELS = 16_384 * 16_384 // 8

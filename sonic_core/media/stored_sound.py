@@ -14,6 +14,7 @@ import numpy as np
 import soxr
 
 from sonic_core.clip import Audio, LazyAudio
+from sonic_core.progress import stop_if_cancelled
 
 MEMORY = 16 << 20  # bytes; what is larger lies on disk
 FLOAT = 4  # bytes of a float32
@@ -30,7 +31,8 @@ class SampleStore:
         self._lock = Lock()
 
     def write(self, position: int, block: np.ndarray) -> None:
-        """Put (channels, n) at a place; the part of it before 0 is dropped."""
+        """Put (channels, n) at a place; the part of it before 0 is dropped. Raises where the work was cancelled."""
+        stop_if_cancelled()
         if position < 0:
             block, position = block[:, -position:], 0
         with self._lock:

@@ -15,6 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
+from sonic_core.media.audio import load_audio, speech_waveform
+from sonic_core.progress import stop_if_cancelled, stopped_by
+from sonic_core.quality.lip_sync import speech_opening
+
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 0.5  # seconds
 SPEECH = 12  # seconds: more than one of the blocks that are listened to
@@ -79,3 +83,42 @@ def test_no_stretch_of_listening_sampling_or_rendering_is_long(
     nodes["SonicRenderVideo"].execute(clip=latents, quality="high", format="mp4")
     assert len(stretches) > SPEECH
     assert max(stretches) < LONGEST, f"longest stretches: {sorted(stretches)[-5:]}"
+
+
+class Cancelled(Exception):
+    pass
+
+
+class After:
+    """A check that raises when it is called for the (`calls` + 1)th time."""
+
+    def __init__(self, calls: int):
+        self.left = calls
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Cancelled
+
+
+def test_a_check_holds_inside_its_block_only() -> None:
+    with pytest.raises(Cancelled), stopped_by(After(0)):
+        stop_if_cancelled()
+    stop_if_cancelled()
+
+
+def test_lip_align_and_evaluate_stop_between_two_windows_of_listening() -> None:
+    with pytest.raises(Cancelled), stopped_by(After(2)):
+        speech_opening(np.zeros(3600 * 16_000, np.float32), 3600 * 25)  # minutes, if it did not stop
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_a_sound_file_stops_between_two_blocks_of_it(blocks: int) -> None:
+    with pytest.raises(Cancelled), stopped_by(After(blocks)):
+        load_audio(ROOT / "web" / "samples" / "sonic_speech.flac")
+
+
+def test_a_long_sound_in_memory_stops_while_it_is_made_ready_for_listening() -> None:
+    sound = load_audio((np.zeros(400 * 48_000, np.float32), 48_000))
+    with pytest.raises(Cancelled), stopped_by(After(3)):
+        speech_waveform(sound, 16_000)

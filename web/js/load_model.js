@@ -1,9 +1,10 @@
-// Sonic: Load Model shows only what does something for the chosen model: lite always computes in fp32 and is not compiled.
+// Sonic: Load Model shows only what does something for the chosen model: lite always computes in fp32
+// and is neither compiled nor stored in 8 bits.
 // Where the released model is not installed, a button puts the node beside it that fetches its files.
 import { app } from "../../../scripts/app.js";
 
 const BUNDLED = "lite";
-const RELEASED_ONLY = ["precision", "compile"];
+const RELEASED_ONLY = ["precision", "compile", "weights"];
 const ROW = 28; // height of a widget in Nodes 2.0
 const ABSENT = "(not installed)";
 const FETCH = "SonicDownloadModel";

@@ -23,6 +23,7 @@ from sonic_core.engines.lite.ear_head import KINDS, EarHead, EarHeadConfig
 from sonic_core.engines.lite.layout import FPS, MOUTH_CHANNELS, MouthBasis
 from sonic_core.errors import ModelError
 from sonic_core.media.stored_sound import Speech
+from sonic_core.progress import stop_if_cancelled
 from sonic_core.speech.log_mel import SAMPLE_RATE, log_mel
 from sonic_core.speech.whisper_encoder import WhisperEncoder
 from sonic_core.threads import one_thread
@@ -63,6 +64,7 @@ class Ears:
         total = np.zeros((rows, MOUTH_CHANNELS + len(KINDS)), np.float32)
         weight = np.zeros((rows, 1), np.float32)
         for start in window_starts(rows):
+            stop_if_cancelled()
             stop = min(start + WINDOW, rows)
             piece = speech[max(start - BEFORE, 0) * SAMPLES : (stop - BEFORE) * SAMPLES]
             piece = np.pad(piece, (max(BEFORE - start, 0) * SAMPLES, 0))
