@@ -26,7 +26,7 @@ from sonic_core.engines.lite.ears import Ears
 from sonic_core.engines.lite.engine import AUDIO_GUIDANCE
 from sonic_core.engines.lite.layout import WEIGHTS
 from sonic_core.engines.lite.motion import MotionModel
-from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, WholeSpeech, whole
+from sonic_core.engines.lite.motion_stream import KNOWN, Listener, MotionStream, whole
 from sonic_core.face.tracker import FaceTracker
 from sonic_core.media.audio import speech_waveform
 from sonic_core.media.video import open_video
@@ -34,9 +34,9 @@ from sonic_core.quality.exam import track_lips
 from sonic_core.settings import Settings
 from training.ears import voices
 from training.ears.disturbances import CODECS, DISTURBANCES, disturbed, tune
+from training.ears.train import lagged
 
 RATE, FPS = 16000, 25
-REACH = 4  # frames of lag that are tried
 Recording = tuple[np.ndarray, np.ndarray]  # sound (samples,), real opening (frames,)
 
 
@@ -46,21 +46,6 @@ def recording(path: Path) -> Recording:
     known = np.isfinite(track.gap)
     times = np.arange(0, track.times[-1] + 1e-6, 1 / FPS)
     return speech_waveform(clip.audio, RATE), np.interp(times, track.times[known], track.gap[known])
-
-
-def opening(ears: Ears, rows: np.ndarray) -> np.ndarray:
-    """(n,) of the middle of the lips, in face heights, as it is drawn."""
-    return np.maximum(rows[:, :12] @ ears.articulation.gap[:, 4], 0)
-
-
-def agreement(made: np.ndarray, real: np.ndarray) -> tuple[float, float, int]:
-    """Correlation at lag 0, at the best lag, and that lag in frames (+ = made late)."""
-    n = min(len(made), len(real))
-    made, real = made[:n], real[:n]
-    lags = range(-REACH, REACH + 1)
-    at = [np.corrcoef(made[max(0, k) : n + min(0, k)], real[max(0, -k) : n - max(0, k)])[0, 1] for k in lags]
-    best = int(np.argmax(at))
-    return float(at[REACH]), float(at[best]), best - REACH
 
 
 def live(ears: Ears, sound: np.ndarray, look_ahead: float, block: int = RATE // 10) -> np.ndarray:
@@ -88,10 +73,11 @@ def main() -> None:
     began = time.process_time()
     model = MotionModel.from_folder(WEIGHTS)
     load, ears = time.process_time() - began, model.ears
+    opening = ears.articulation.opening
     clips = [recording(path) for path in sorted(folder.iterdir()) if path.suffix in (".mpg", ".mp4")]
 
     def scores(hear) -> list[float]:
-        found = np.array([agreement(opening(ears, hear(sound)), real) for sound, real in clips])
+        found = np.array([lagged(opening(hear(sound)), real) for sound, real in clips])
         return [round(float(v), 3) for v in found.mean(0)] + [round(float(found[:, 0].min()), 3)]
 
     def offline(sound: np.ndarray) -> np.ndarray:
@@ -117,12 +103,12 @@ def main() -> None:
         "silence": np.zeros(20 * RATE, np.float32),
     }
     for name, sound in others.items():
-        result[f"opening in {name} alone"] = round(float(np.percentile(opening(ears, offline(sound)), 95)), 4)
+        result[f"opening in {name} alone"] = round(float(np.percentile(opening(offline(sound)), 95)), 4)
     speech = np.resize(np.concatenate([sound for sound, _ in clips]), 10 * RATE)
     began = time.process_time()
-    heard = WholeSpeech(Listener(model, speech, 250).heard(0, 250))
+    heard = Listener(model, speech, 250).heard(0, 250)
     listened = time.process_time() - began
-    list(whole(heard, MotionStream(model, Settings(inference_steps=25), AUDIO_GUIDANCE, KNOWN)))
+    list(whole(heard.part, 250, MotionStream(model, Settings(inference_steps=25), AUDIO_GUIDANCE, KNOWN)))
     total = time.process_time() - began
     seconds = {"load": load, "ears for 10 s": listened, "ears and motion for 10 s": total}
     result["processor seconds"] = {name: round(value, 2) for name, value in seconds.items()}

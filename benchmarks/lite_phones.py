@@ -54,8 +54,8 @@ def rows_of_phones(shared: Path) -> dict[str, np.ndarray]:
         except InputError:
             continue
         stream = MotionStream(model, Settings(inference_steps=4, motion_scale=0.0), AUDIO_GUIDANCE, KNOWN)
-        listener = Listener(model, speech, len(speech) // FRAME_SAMPLES)
-        motion = torch.cat(list(whole(listener, stream))).numpy()
+        frames = len(speech) // FRAME_SAMPLES
+        motion = torch.cat(list(whole(Listener(model, speech, frames).heard, frames, stream))).numpy()
         for phone in phones[2:]:
             at = int((phone.middle - LEAD) * 25)
             seconds = phone.end - phone.start

@@ -169,7 +169,8 @@ def run_talk(args: argparse.Namespace) -> dict[str, object]:
 
 def run_lips(args: argparse.Namespace) -> dict[str, object]:
     """Correlation of the opening with the real lips of strangers at lag 0: through a live session, and offline."""
-    from benchmarks.lite_ears import agreement, opening, recording
+    from benchmarks.lite_ears import recording
+    from training.ears.train import lagged
 
     torch.set_num_threads(1)
     pipe = SonicPipeline.from_pretrained("lite")
@@ -178,20 +179,20 @@ def run_lips(args: argparse.Namespace) -> dict[str, object]:
     found = []
     for path in sorted(folder.glob("*.mpg")):
         speech, real = recording(path)
-        offline = opening(engine.motion.ears, engine.motion.ears.articulate(speech, len(speech) // 640))
+        ears = engine.motion.ears
+        offline = ears.articulate(speech, len(speech) // 640)
         session = LiveSession(pipe.talk(EXAMPLE, "fast"))
         session.push(speech, 16000)
         session.end()
         rows = [moment.row for _ in range(len(real) // 4 + 4) for moment in session.advance(4)]
-        live = opening(engine.motion.ears, np.stack(rows))
-        found.append([agreement(made, real)[0] for made in (offline, live)])
+        found.append([lagged(ears.articulation.opening(made), real)[0] for made in (offline, np.stack(rows))])
     offline_mean, live_mean = np.mean(found, 0)
     return {"clips": len(found), "offline": round(float(offline_mean), 3), "live": round(float(live_mean), 3)}
 
 
 def run_ahead(args: argparse.Namespace) -> dict[str, object]:
     """Live lips against the lips that the whole sound gives, for several look-aheads; knows no real lips."""
-    from benchmarks.lite_ears import live, opening
+    from benchmarks.lite_ears import live
     from sonic_core.engines.lite.ears import SAMPLES
     from sonic_core.engines.lite.motion import MotionModel
     from sonic_core.media.audio import speech_waveform
@@ -199,11 +200,12 @@ def run_ahead(args: argparse.Namespace) -> dict[str, object]:
     torch.set_num_threads(1)
     ears = MotionModel.from_folder().ears
     speech = speech_waveform(repeated(load_audio(args.audio), args.seconds), 16000)
-    whole = opening(ears, ears.articulate(speech, len(speech) // SAMPLES))
+    opening = ears.articulation.opening
+    whole = opening(ears.articulate(speech, len(speech) // SAMPLES))
     closed = whole < CLOSED
     found: dict[str, object] = {"seconds": args.seconds, "closed_frames": int(closed.sum())}
     for seconds in (0.08, 0.12, 0.16, 0.2, 0.24):
-        made = opening(ears, live(ears, speech, seconds, block=BLOCK * SAMPLES))[: len(whole)]
+        made = opening(live(ears, speech, seconds, block=BLOCK * SAMPLES))[: len(whole)]
         agreement = float(np.corrcoef(made, whole)[0, 1])
         found[f"{seconds}"] = {
             "correlation": round(agreement, 3),

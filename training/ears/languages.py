@@ -61,8 +61,8 @@ def measure(work: Path) -> None:
         phones = [Phone(*phone) for phone in zip(names, timing.starts, timing.ends, strict=True)]
         frames = len(utterance.sound) // 640
         rows = ears.articulate(utterance.sound, frames)
-        gap = np.maximum(rows[:, :12] @ ears.articulation.gap[:, 4], 0)
-        exam = marks(LipTrack(np.arange(frames) / 25, gap, (rows[:, :12] @ ears.articulation.width)[:, 0]), phones)
+        gap, width = ears.articulation.opening(rows), (rows[:, :12] @ ears.articulation.width)[:, 0]
+        exam = marks(LipTrack(np.arange(frames) / 25, gap, width), phones)
         for kind in KINDS:
             count = exam.counts[kind]
             own, number = right.setdefault(utterance.name, {}), counts.setdefault(utterance.name, {})

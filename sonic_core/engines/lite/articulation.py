@@ -15,7 +15,7 @@ import numpy as np
 
 from sonic_core.engines.lite.ear_head import KINDS
 from sonic_core.engines.lite.landmarks import LOWER_INNER, UPPER_INNER, UPPER_LIP
-from sonic_core.engines.lite.layout import MouthBasis
+from sonic_core.engines.lite.layout import MOUTH_CHANNELS, MouthBasis
 from sonic_core.face.points import CHIN, FOREHEAD
 
 # A kind of articulation begins at the first probability and is complete at the second.
@@ -68,6 +68,11 @@ class Articulation:
     def shape_solve(self) -> np.ndarray:
         """(10, 12) the same for the gaps and the width together."""
         return _least_change(np.concatenate([self.gap, self.width], 1))
+
+    def opening(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (n, 12 or more) that begin with the mouth's coefficients -> (n,) how far the middle of the lips is open,
+        in face heights."""
+        return np.maximum(rows[:, :MOUTH_CHANNELS] @ self.gap[:, 4], 0)
 
     def apply(self, mouth: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Mouth (n, 12) and probabilities (n, kinds) -> (n, 15): the mouth, then pressed lips, lip to teeth, tongue."""

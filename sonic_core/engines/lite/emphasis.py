@@ -32,13 +32,16 @@ LIDS = slice(layout.LIDS.start - layout.LIFE.start, layout.LIDS.stop - layout.LI
 
 def accents(pitch: np.ndarray) -> np.ndarray:
     """Pitch (n,) in hertz, 0 without a voice -> (n,) what it adds to the prominence of each frame."""
-    heights = 12 * np.log2(np.where(pitch > 0, pitch, 1))
     out = np.zeros(len(pitch), np.float32)
     for frame in np.flatnonzero(pitch):
-        near = slice(max(0, frame - USUAL), frame + USUAL + 1)
-        usual = np.median(heights[near][pitch[near] > 0])
-        out[frame] = RISE * min(max(heights[frame] - usual, 0.0), HIGHEST_RISE)
+        out[frame] = accent(pitch[frame], pitch[max(0, frame - USUAL) : frame + USUAL + 1])
     return out
+
+
+def accent(pitch: float, around: np.ndarray) -> float:
+    """What a voice at `pitch` hertz adds to the prominence of its frame, given the pitches (m,) around it."""
+    semitones = 12 * np.log2(pitch / np.median(around[around > 0]))
+    return RISE * float(np.clip(semitones, 0, HIGHEST_RISE))
 
 
 def events(loud: np.ndarray, accent: np.ndarray | None = None) -> np.ndarray:
@@ -86,25 +89,29 @@ def gesture(event: np.ndarray, frame: int, seed: int) -> np.ndarray:
 class LiveEmphasis:
     """Gestures of a voice that is still speaking: each begins when its event is known instead of BEFORE it.
 
-    That is `late` frames after the stress for a nod, and a pause after the last word for a blink.
+    A nod follows its stress by two frames, a blink the last word by a pause.
     """
 
-    REMEMBERED = 2 * USUAL  # frames
+    # A frame is the most prominent once the next two are known to be less so; a phrase has ended after PAUSE.
+    WAITS = (2, PAUSE)
+    LOOKED_AT = AROUND + 8  # frames of loudness that events so young depend on
 
     def __init__(self, seed: int):
         self.seed = seed
-        self.loud, self.pitch = np.zeros(0, np.float32), np.zeros(0, np.float32)
+        self.pitch = np.zeros(0, np.float32)  # of the last USUAL frames
+        self.loud, self.accents = np.zeros(0, np.float32), np.zeros(0, np.float32)  # of the last LOOKED_AT frames
         self.heard = 0  # frames in all
         self.coming = np.zeros((BEFORE + 1 + AFTER + LATEST_BLINK, 12), np.float32)
 
     def next(self, loud: float, pitch: float) -> np.ndarray:
         """The newest frame that was heard -> (12,) to add to the row that is shown next."""
-        self.loud = np.append(self.loud, np.float32(loud))[-self.REMEMBERED :]
-        self.pitch = np.append(self.pitch, np.float32(pitch))[-self.REMEMBERED :]
+        self.pitch = np.append(self.pitch, np.float32(pitch))[-USUAL:]
+        rise = accent(pitch, self.pitch) if pitch else 0.0
+        self.loud = np.append(self.loud, np.float32(loud))[-self.LOOKED_AT :]
+        self.accents = np.append(self.accents, np.float32(rise))[-self.LOOKED_AT :]
         self.heard += 1
-        found = events(self.loud, accents(self.pitch))
-        # A frame is the most prominent once the next two are known to be less so; a phrase has ended after PAUSE.
-        for column, wait in enumerate((2, PAUSE)):
+        found = events(self.loud, self.accents)
+        for column, wait in enumerate(self.WAITS):
             if len(found) > wait and found[-1 - wait, column]:
                 event = np.zeros(2, np.float32)
                 event[column] = found[-1 - wait, column]

@@ -19,7 +19,7 @@ from sonic_core.engines.base import SPEECH_RATE, Latents, MemoryPlan, Stage
 from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS
 from sonic_core.engines.lite.mood import posed
 from sonic_core.engines.lite.motion import MotionModel, SpeechFeatures, joined
-from sonic_core.engines.lite.motion_stream import BLOCK, KNOWN, Listener, MotionStream, WholeSpeech, whole
+from sonic_core.engines.lite.motion_stream import BLOCK, KNOWN, Listener, MotionStream, whole
 from sonic_core.engines.lite.renderer import CHUNK, Renderer
 from sonic_core.engines.lite.talk import LiteTalk
 from sonic_core.errors import InputError, NotEnoughMemoryError
@@ -79,15 +79,17 @@ class LiteEngine:
 
         After each piece a preview shows its widest open mouth.
         """
-        heard, rows = WholeSpeech(conditions.heard), []
-        for piece in whole(heard, MotionStream(self.motion, settings, guidance_of(settings), KNOWN)):
+        heard, rows = conditions.heard, []
+        frames = len(heard.mouth)
+        motion = MotionStream(self.motion, settings, guidance_of(settings), KNOWN)
+        for piece in whole(heard.part, frames, motion):
             rows.append(piece)
             preview = None
             if on_step is not no_step:
                 widest = piece[np.abs(piece[:, MOUTH].numpy()).sum(1).argmax()].numpy()
                 frame = self._renderer(conditions.portrait, settings).frame(posed(widest, settings))
                 preview = frame[..., :3].astype(np.float32) / 255
-            on_step(sum(map(len, rows)), heard.frames, preview)
+            on_step(sum(map(len, rows)), frames, preview)
         return Latents(self.name, torch.cat(rows), conditions.portrait, conditions.seconds)
 
     def decode(self, latents: Latents, settings: Settings) -> Clip:
@@ -112,7 +114,7 @@ class LiteEngine:
 
         def make() -> Iterator[np.ndarray]:
             motion = MotionStream(self.motion, settings, guidance_of(settings), KNOWN)
-            pieces = whole(Listener(self.motion, speech, frames), motion)
+            pieces = whole(Listener(self.motion, speech, frames).heard, frames, motion)
             for rows in pieces_at_rate((piece.numpy() for piece in pieces), count, fps):
                 yield from renderer.chunks(posed(rows, settings))
 

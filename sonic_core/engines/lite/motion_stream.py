@@ -8,8 +8,7 @@ speech as it comes in: they differ only in how long the pieces are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -116,26 +115,14 @@ class Listener:
         return SpeechFeatures(mouth[inner], wanted[inner], self.life[first:last], self.events[first:last], first)
 
 
-@dataclass(frozen=True)
-class WholeSpeech:
-    """A speech that was listened to already, for `whole`."""
+def whole(heard: Callable[[int, int], SpeechFeatures], frames: int, stream: MotionStream) -> Iterator[Tensor]:
+    """The motion of a speech of `frames` frames in pieces (n, 27), the first one short, so that it comes soon.
 
-    known: SpeechFeatures
-
-    @property
-    def frames(self) -> int:
-        return len(self.known.mouth)
-
-    def heard(self, first: int, last: int) -> SpeechFeatures:
-        """What the frames from `first` to before `last` hear."""
-        return self.known.part(first, last)
-
-
-def whole(listener: Listener | WholeSpeech, stream: MotionStream) -> Iterator[Tensor]:
-    """The motion of a whole speech in pieces (n, 27), the first one short, so that it comes soon."""
+    `heard(first, last)` gives what the frames from `first` to before `last` hear; it is called forwards.
+    """
     at, new = 0, FIRST
-    while at < listener.frames:
-        count = min(new, listener.frames - at)
-        ahead = min(at + count + AHEAD, listener.frames)
-        yield stream.extend(listener.heard(at - len(stream.past), ahead), count)
+    while at < frames:
+        count = min(new, frames - at)
+        ahead = min(at + count + AHEAD, frames)
+        yield stream.extend(heard(at - len(stream.past), ahead), count)
         at, new = at + count, NEW

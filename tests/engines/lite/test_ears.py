@@ -28,11 +28,6 @@ def speech(speech_path) -> np.ndarray:
     return speech_waveform(load_audio(speech_path), 16000)
 
 
-def opening(rows: np.ndarray) -> np.ndarray:
-    """(n,) of the middle of the lips, in face heights."""
-    return rows[:, :12] @ ARTICULATION.gap[:, 4]
-
-
 @pytest.mark.parametrize("frames", [0, 1, 30, WINDOW, WINDOW + 1])
 def test_a_row_for_every_frame(ears, speech, frames):
     rows = ears.articulate(speech[: max(0, frames - 3) * SAMPLES], frames)
@@ -40,10 +35,10 @@ def test_a_row_for_every_frame(ears, speech, frames):
 
 
 def test_a_long_clip_says_what_its_parts_say(ears, speech):
-    whole = opening(ears.articulate(speech, len(speech) // SAMPLES))
+    whole = ARTICULATION.opening(ears.articulate(speech, len(speech) // SAMPLES))
     assert whole.std() > 0.01
     part = slice(20, 20 + WINDOW)
-    alone = opening(ears.articulate(speech[part.start * SAMPLES :], WINDOW))
+    alone = ARTICULATION.opening(ears.articulate(speech[part.start * SAMPLES :], WINDOW))
     inner = slice(10, -6)  # the part begins and ends in the middle of a word
     assert np.corrcoef(whole[part][inner], alone[inner])[0, 1] > 0.95
 
@@ -58,14 +53,14 @@ def test_a_stream_gives_every_row_once_and_agrees_with_the_whole_clip(ears, spee
     rows.append(stream.flush())
     live = np.concatenate(rows)
     assert len(live) == -(-len(speech) // SAMPLES)
-    assert np.corrcoef(opening(live), opening(ears.articulate(speech, len(live))))[0, 1] > 0.9
+    assert np.corrcoef(ARTICULATION.opening(live), ARTICULATION.opening(ears.articulate(speech, len(live))))[0, 1] > 0.9
     assert len(stream.sound) < 6 * 16000  # it forgets
 
 
 def test_silence_and_noise_do_not_speak(ears):
     noise = np.random.default_rng(0).standard_normal(16000 * 4).astype(np.float32)
     for sound in (0 * noise, 0.002 * noise, 0.1 * noise):
-        assert np.percentile(opening(ears.articulate(sound, 100)), 95) < 0.01
+        assert np.percentile(ARTICULATION.opening(ears.articulate(sound, 100)), 95) < 0.01
 
 
 @given(frames=st.integers(1, 4000))
@@ -91,6 +86,14 @@ def test_any_mouth_closes_for_m_and_nearly_for_f(mouth):
         gaps = made[:, :12] @ ARTICULATION.gap
         assert gaps.max() <= max(widest, 0) + 0.006
         assert made[0, 12] == (kind == "closed") and made[0, 13] == (kind == "teeth")
+
+
+@settings(max_examples=50, deadline=None)
+@given(mouth=mouths)
+def test_the_opening_is_the_distance_between_the_inner_lips(mouth):
+    points = ARTICULATION.basis.rest + ARTICULATION.basis.displacement(mouth)[0]
+    drawn = (points[14, 1] - points[13, 1]) / np.linalg.norm(ARTICULATION.basis.rest[10] - ARTICULATION.basis.rest[152])
+    assert ARTICULATION.opening(mouth) == pytest.approx(max(drawn, 0), abs=2e-3)
 
 
 @settings(max_examples=50, deadline=None)

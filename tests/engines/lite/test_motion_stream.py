@@ -34,9 +34,10 @@ def speech(speech_path) -> np.ndarray:
 
 def stream_of(model: MotionModel, speech: np.ndarray, frames: int = 0, **changes) -> Iterator[np.ndarray]:
     """Pieces of motion; as many frames as the speech has unless told otherwise."""
-    listener = Listener(model, speech, frames or len(speech) // 640)
+    frames = frames or len(speech) // 640
+    listener = Listener(model, speech, frames)
     motion = MotionStream(model, Settings(**{"inference_steps": 4, **changes}), 1.5, KNOWN)
-    return (piece.numpy() for piece in whole(listener, motion))
+    return (piece.numpy() for piece in whole(listener.heard, frames, motion))
 
 
 def streamed(model: MotionModel, speech: np.ndarray) -> list[np.ndarray]:
