@@ -6,8 +6,8 @@
 Every clip's sound drives every portrait, or with `--in-turn` only one: the first clip the first portrait, the second
 the second, and so on. The finished video is tracked by `tools/lip_fidelity.py` of the data folder (run with PYTHON, an
 environment with mediapipe) and compared with the real speaker's lips. `strangers` are the clips of `data/grid_other`,
-`trained` the held-out clips of GRID's speaker 1. Prints one line of JSON: mean correlation at lag 0 and at the best lag,
-the mean of that lag, the share of videos where it is within a frame, opening and jitter.
+`trained` the held-out clips of GRID's speaker 1. Prints one line of JSON: mean correlation at lag 0 and at the best
+lag, the mean of that lag, the share of videos where it is within a frame, opening and jitter.
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ def main() -> None:
     parser.add_argument("--speakers", choices=("strangers", "trained"), default="strangers")
     parser.add_argument("--clips", type=int, default=HELD_OUT_CLIPS)
     parser.add_argument("--portraits", type=int, default=len(PORTRAITS))
-    parser.add_argument(
-        "--in-turn", action="store_true", help="one portrait for each clip"
-    )
+    parser.add_argument("--in-turn", action="store_true", help="one portrait for each clip")
     parser.add_argument("--min-resolution", type=int, default=512)
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
