@@ -46,12 +46,12 @@ def main() -> None:
         image = cv2.resize(held.images[index], (args.side, args.side), interpolation=cv2.INTER_CUBIC)
         landmarks = held.landmarks[index] * np.float32(args.side / held.images[index].shape[0])
         face = Face((0, 0, 1, 1), landmarks, 1.0)
-        wanted = aligned_face(image.astype(np.float32) / 255, landmarks)
+        wanted = aligned_face(image, landmarks)
         renderer = Renderer(Portrait(image, face))
         for _ in range(MOTIONS):
             frame = renderer.frame(spoken(rng))
             seen = detector.track(frame, face).landmarks
-            found.append(upper_face_ssim(aligned_face(frame.astype(np.float32) / 255, seen), wanted))
+            found.append(upper_face_ssim(aligned_face(frame, seen), wanted))
     figures = {"frames": len(found), "mean": float(np.mean(found)), "least_tenth": float(np.percentile(found, 10))}
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 

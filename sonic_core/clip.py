@@ -145,7 +145,7 @@ class Clip:
 
     `make` returns a fresh iterator over arrays (n, height, width, channels), n >= 1, which together hold exactly
     `frame_count` frames: float32 in [0, 1], or uint8 where the frames were never anything else. Read them with `chunks`
-    or `frames` as float32, with `pixels` as uint8. `audio` starts with the first frame. `metadata` is written into the
+    or `frames` as float32, with `pixels` or `pictures` as uint8. `audio` starts with the first frame. `metadata` is written into the
     file. `channels` is 3 for RGB, or 4 where alpha follows: straight, colours are not multiplied with it.
     """
 
@@ -191,6 +191,11 @@ class Clip:
     def frames(self) -> Iterator[np.ndarray]:
         """One frame at a time: float32 (height, width, channels)."""
         for chunk in self.chunks():
+            yield from chunk
+
+    def pictures(self) -> Iterator[np.ndarray]:
+        """One frame at a time: uint8 (height, width, channels)."""
+        for chunk in self.pixels():
             yield from chunk
 
     def replaced(self, **changes: object) -> Clip:

@@ -54,6 +54,7 @@ def _command(subparsers: argparse._SubParsersAction, name: str, run, text: str) 
 
 
 def run_align(args: argparse.Namespace) -> int:
+    from sonic_core.face.tracker import SIDE
     from sonic_core.finish.lip_align import moved_sound, shifted
     from sonic_core.media.video import open_video, save_video
     from sonic_core.quality.lip_sync import LEAST_FACES, measure
@@ -61,7 +62,8 @@ def run_align(args: argparse.Namespace) -> int:
     if args.output:
         check_output(args.output)
     clip = open_video(args.video)
-    found = measure(clip)
+    small = open_video(args.video, with_audio=False, short_side=SIDE)
+    found = measure(small.replaced(audio=clip.audio))
     if found.faces == 0:
         raise NoFaceError(f"no face was found in {str(args.video)!r}; give a video that shows one clearly")
     late = found.offset - args.wanted

@@ -14,7 +14,7 @@ import numpy as np
 from sonic_core.face.detect import PRESENT, Face, FaceDetector
 from sonic_core.face.points import CHIN, FOREHEAD, LIP_BOTTOM, LIP_PAIRS, LIP_TOP, RIGID
 
-# A frame (h, w, 3) float32 -> landmarks (478, 3) in its pixels, or None where there is no face.
+# A frame (h, w, 3), float32 in [0, 1] or uint8 -> landmarks (478, 3) in its pixels, or None where there is no face.
 Tracker = Callable[[np.ndarray], np.ndarray | None]
 
 SIDE = 640  # larger frames are tracked on a copy with this short side
@@ -77,8 +77,8 @@ def follow(detector: FaceDetector, picture: np.ndarray, anchor: Face) -> tuple[F
 
 
 def shrunk(frame: np.ndarray) -> tuple[np.ndarray, float]:
-    """uint8 copy of a frame with at most SIDE on the short side, and its scale."""
-    picture = cv2.convertScaleAbs(frame, alpha=255)
+    """A frame as uint8 with at most SIDE on the short side, and its scale."""
+    picture = frame if frame.dtype == np.uint8 else cv2.convertScaleAbs(frame, alpha=255)
     scale = min(1.0, SIDE / min(frame.shape[:2]))
     if scale == 1:
         return picture, 1.0

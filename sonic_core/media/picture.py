@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import av
@@ -31,6 +32,8 @@ FULL_RANGE = 2
 # A file that does not say: standard definition has the matrix of BT.601, what is larger that of BT.709.
 SD_WIDTH, SD_HEIGHT = 1024, 576
 ACCURATE = "accurate_rnd+full_chroma_int"
+
+Conversion = Callable[[], np.ndarray]  # makes a picture as it is seen, uint8 RGB (height, width, 3)
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,20 @@ class View:
     orientation: Orientation
     crop: Cropping
     stored: tuple[int, int]  # width and height after cropping, before pixels are made square
-    square: tuple[int, int]  # with square pixels, before turning
+    square: tuple[int, int]  # with square pixels, at the size it is read at, before turning
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height as seen."""
         return self.square[::-1] if self.orientation.degrees in (90, 270) else self.square
+
+    def reduced(self, short_side: int) -> View:
+        """The same shown with `short_side` pixels on the short side at most."""
+        scale = short_side / min(self.square)
+        if scale >= 1:
+            return self
+        width, height = self.square
+        return replace(self, square=(max(short_side, round(width * scale)), max(short_side, round(height * scale))))
 
 
 def view_of(frame: Any, aspect: Fraction | None, crop: Cropping) -> View:
@@ -107,8 +118,8 @@ def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, 
     return width, max(2, round(height / aspect / 2) * 2)
 
 
-def seen(frames: Iterator[Any], view: View) -> Iterator[tuple[float | None, np.ndarray]]:
-    """The time of each decoded frame and the picture, uint8 RGB (height, width, 3)."""
+def seen(frames: Iterator[Any], view: View) -> Iterator[tuple[float | None, Conversion]]:
+    """The time of each decoded frame and a function that makes its picture, which may be called in any thread."""
     graph, key, interlaced = None, None, False
     for frame in frames:
         interlaced = interlaced or frame.interlaced_frame
@@ -120,12 +131,17 @@ def seen(frames: Iterator[Any], view: View) -> Iterator[tuple[float | None, np.n
             plain = is_plain(frame, view, interlaced)
             graph, key = None if plain else make_graph(frame, view, interlaced), now
         if graph is None:
-            yield frame.time, view.orientation.turned(rgb_of(frame, matrix_of(frame), is_full_range(frame)))
+            yield frame.time, partial(converted, frame, view.orientation)
             continue
         graph.push(frame)
         yield from _pulled(graph)
     if graph is not None:
         yield from _drained(graph)
+
+
+def converted(frame: Any, orientation: Orientation) -> np.ndarray:
+    """uint8 RGB (height, width, 3) of a frame that needs no filter; see `is_plain`."""
+    return orientation.turned(rgb_of(frame, matrix_of(frame), is_full_range(frame)))
 
 
 def is_plain(frame: Any, view: View, interlaced: bool) -> bool:
@@ -162,7 +178,8 @@ def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
         width, height = view.stored
         chain.append(("crop", f"{width}:{height}:{view.crop.left}:{view.crop.top}:exact=1"))
     width, height = view.square
-    method = "bilinear" if view.square == view.stored else "lanczos"
+    smaller = width * height < view.stored[0] * view.stored[1]
+    method = "bilinear" if view.square == view.stored else "area" if smaller else "lanczos"
     in_range = "full" if is_full_range(frame) else "limited"
     kind = "gbrp16le" if mapped else "rgba" if has_alpha(frame) else "rgb24"
     colours = "" if frame.format.is_rgb else f":in_color_matrix={matrix_of(frame)}:in_range={in_range}"
@@ -194,8 +211,9 @@ def has_alpha(frame: Any) -> bool:
     return any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
 
 
-def over_white(picture: np.ndarray) -> np.ndarray:
-    """uint8 RGB or RGBA (height, width, 3 or 4) as RGB, on white where it is transparent."""
+def over_white(frame: Any) -> np.ndarray:
+    """uint8 RGB (height, width, 3) of a frame in RGB or RGBA, on white where it is transparent."""
+    picture: np.ndarray = frame.to_ndarray()
     if picture.shape[2] == 3:
         return picture
     alpha = picture[..., 3:].astype(np.uint16)
@@ -218,15 +236,15 @@ def escaped(path: str) -> str:
     return path
 
 
-def _pulled(graph: Graph) -> Iterator[tuple[float | None, np.ndarray]]:
+def _pulled(graph: Graph) -> Iterator[tuple[float | None, Conversion]]:
     while True:
         try:
             frame = graph.pull()
         except (av.BlockingIOError, av.EOFError):
             return
-        yield frame.time, over_white(frame.to_ndarray())
+        yield frame.time, partial(over_white, frame)
 
 
-def _drained(graph: Graph) -> Iterator[tuple[float | None, np.ndarray]]:
+def _drained(graph: Graph) -> Iterator[tuple[float | None, Conversion]]:
     graph.push(None)
     yield from _pulled(graph)

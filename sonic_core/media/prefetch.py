@@ -1,16 +1,20 @@
-"""Working ahead: the next item is made in a thread of its own while the one before is used.
+"""Working ahead: what comes next is made in other threads while the item before it is used.
 
-Frames are drawn while earlier ones are encoded. Never more than one item waits, so memory stays bounded.
+Frames are drawn while earlier ones are encoded, and converted while later ones are decoded. Few items wait, so memory
+stays bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
 Item = TypeVar("Item")
+WORKERS = min(4, os.cpu_count() or 1)
 _END = object()
 
 
@@ -26,3 +30,25 @@ def ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
         while (item := upcoming.result()) is not _END:
             upcoming = thread.submit(following)
             yield item  # type: ignore[misc]
+
+
+def computed(tasks: Iterator[Callable[[], Item]], workers: int = WORKERS) -> Generator[Item, None, None]:
+    """What the tasks return, in their order; up to `workers` of them run at a time, ahead of what was asked for.
+
+    A task that follows itself runs once. What a task raises is raised here. Closing waits for the running ones.
+    """
+    waiting: deque[Future[Item]] = deque()
+    before, future = None, None
+    with ThreadPoolExecutor(workers, "computed") as pool:
+        try:
+            for task in tasks:
+                if future is None or task is not before:
+                    before, future = task, pool.submit(copy_context().run, task)
+                waiting.append(future)
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for left in waiting:
+                left.cancel()

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import av
-import numpy as np
 
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import InputError
 from sonic_core.media.audio import sound_of
 from sonic_core.media.container import open_media
 from sonic_core.media.encoding import QUALITIES, save_video
-from sonic_core.media.picture import seen
+from sonic_core.media.picture import Conversion, View, seen
+from sonic_core.media.prefetch import computed
 from sonic_core.media.probe import MAX_VIDEO_SECONDS, MediaInfo, probe
 from sonic_core.media.timeline import joined
 
@@ -24,46 +24,50 @@ __all__ = ["QUALITIES", "open_video", "save_video"]
 logger = logging.getLogger(__name__)
 
 
-def open_video(path: str | os.PathLike[str], with_audio: bool = True) -> Clip:
+def open_video(path: str | os.PathLike[str], with_audio: bool = True, short_side: int | None = None) -> Clip:
     """Any video file as a lazy Clip: pictures as they are meant to be seen, and its sound on the same clock.
 
     Frames of varying rate are put on the ticks of a constant rate that moves them least. Sound is read at once when
-    there is some. Raises InputError for a file without a usable video stream.
+    there is some. Larger pictures are shrunk to `short_side` pixels on that side, in a third of the time that shrinking
+    the whole picture takes. Raises InputError for a file without a usable video stream.
     """
     info = probe(path, "video")
     assert info.picture is not None  # or the gate would have refused it
-    clock = info.picture.clock
+    clock, view = info.picture.clock, info.picture.view
+    if short_side is not None:
+        view = view.reduced(short_side)
     if not clock.constant:
         logger.info("%s: its frame rate varies; it is read at %.3f frames a second", info.path.name, clock.fps)
     audio: Audio | None = sound_of(info, MAX_VIDEO_SECONDS) if with_audio and info.sound is not None else None
-    width, height = info.picture.view.size
+    width, height = view.size
     return Clip(
         width,
         height,
         clock.frame_count,
         clock.fps,
-        lambda: (frame[None] for frame in _at_constant_rate(info)),
+        lambda: (picture[None] for picture in computed(_at_constant_rate(info, view))),
         audio,
         info.metadata,
     )
 
 
-def _at_constant_rate(info: MediaInfo) -> Iterator[np.ndarray]:
-    """Exactly `frame_count` frames: at each tick the frame shown then. uint8 (height, width, 3)."""
+def _at_constant_rate(info: MediaInfo, view: View) -> Iterator[Conversion]:
+    """Exactly `frame_count` frames, those shown at each tick; what is not shown is not converted."""
     assert info.picture is not None
-    clock, view = info.picture.clock, info.picture.view
+    clock = info.picture.clock
     tick = 1 / float(clock.fps)
-    given, current, expected = 0, None, clock.origin
+    given, expected = 0, clock.origin
+    current: Conversion | None = None
     with open_media(info.path) as container:
         stream = container.streams[info.picture.index]
         stream.thread_type = "AUTO"
-        for time, picture in seen(_decoded(container, stream, info.shifts), view):
+        for time, conversion in seen(_decoded(container, stream, info.shifts), view):
             time = expected if time is None else time
             # A frame goes to the tick nearest to its time, which keeps rounded time stamps on their own tick.
             while current is not None and given < clock.frame_count and (given + 0.5) * tick <= time - clock.origin:
                 yield current
                 given += 1
-            current, expected = picture, time + tick
+            current, expected = conversion, time + tick
             if given == clock.frame_count:
                 return
     if current is None:

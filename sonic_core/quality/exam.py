@@ -92,8 +92,8 @@ def examine(
 def track_lips(clip: Clip, tracker: Tracker) -> LipTrack:
     """Opening of the inner lips and width from corner to corner in every frame."""
     rows = []
-    for frame in clip.frames():
-        points = tracker(frame)
+    for picture in clip.pictures():
+        points = tracker(picture)
         if points is None:
             rows.append((math.nan, math.nan, math.nan))
             continue

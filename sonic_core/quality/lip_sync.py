@@ -75,8 +75,8 @@ def compare(shapes: np.ndarray, audio: Audio, fps: float, listener: Listener) ->
 def lip_shapes(clip: Clip, tracker: Tracker) -> np.ndarray:
     """(n, 2) gap and height of the lips as shares of the face's height; NaN where there is no face."""
     shapes, heights = [], []
-    for frame in clip.frames():
-        landmarks = tracker(frame)
+    for picture in clip.pictures():
+        landmarks = tracker(picture)
         shapes.append(np.full(2, math.nan) if landmarks is None else lip_shape(landmarks))
         heights.append(math.nan if landmarks is None else face_height(landmarks))
     if not np.isfinite(heights).any():

@@ -24,7 +24,7 @@ SIDE = 192  # of the aligned face on which likeness and sharpness are measured
 BLINK, OPEN_AGAIN = 0.5, 0.75  # of the usual eye opening
 LONGEST_BLINK = 0.6  # seconds
 
-# Two aligned faces (SIDE, SIDE, 3) float32 -> how alike they are, 1 for the same
+# Two aligned faces (SIDE, SIDE, 3) float32 in [0, 1] -> how alike they are, 1 for the same
 Likeness = Callable[[np.ndarray, np.ndarray], float]
 
 
@@ -83,13 +83,12 @@ def evaluate(
 def observe(clip: Clip, portrait: np.ndarray | None, new_tracker: Callable[[], Tracker], likeness: Likeness) -> Tracks:
     wanted = None
     if portrait is not None:
-        picture = portrait.astype(np.float32) / 255
-        landmarks = new_tracker()(picture)
+        landmarks = new_tracker()(portrait)
         if landmarks is None:
             raise InputError("no face was found in the portrait; give the photo the video was made from")
-        wanted = aligned_face(picture, landmarks)
+        wanted = aligned_face(portrait, landmarks)
     tracker = new_tracker()
-    rows = [observe_frame(frame, tracker(frame), wanted, likeness) for frame in clip.frames()]
+    rows = [observe_frame(picture, tracker(picture), wanted, likeness) for picture in clip.pictures()]
     height = np.array([row[3] for row in rows])
     usual = np.nanmedian(height) if np.isfinite(height).any() else math.nan
     return Tracks(
@@ -104,14 +103,15 @@ def observe(clip: Clip, portrait: np.ndarray | None, new_tracker: Callable[[], T
 
 
 def observe_frame(
-    frame: np.ndarray, landmarks: np.ndarray | None, wanted: np.ndarray | None, likeness: Likeness
+    picture: np.ndarray, landmarks: np.ndarray | None, wanted: np.ndarray | None, likeness: Likeness
 ) -> tuple:
-    """One row: lip shape, eye opening, still points, face height, brightness, likeness, sharpness."""
-    brightness = float(np.log(frame.mean() + 1e-3))
+    """One row for a picture (h, w, 3) uint8: lip shape, eye opening, still points, face height, brightness, likeness,
+    sharpness."""
+    brightness = math.log(float(np.mean(cv2.mean(picture)[:3])) / 255 + 1e-3)
     if landmarks is None:
         nothing = np.full((len(RIGID), 2), math.nan)
         return np.full(2, math.nan), math.nan, nothing, math.nan, brightness, math.nan, math.nan
-    face = aligned_face(frame, landmarks)
+    face = aligned_face(picture, landmarks)
     alike = math.nan if wanted is None else likeness(face, wanted)
     still = landmarks[list(RIGID), :2].astype(np.float64)
     return (
@@ -172,7 +172,10 @@ def eye_gap(landmarks: np.ndarray) -> float:
 
 
 def aligned_face(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """(SIDE, SIDE, 3) float32: the face upright, eyes level, forehead to chin about the height of the crop."""
+    """The face of a picture (h, w, 3) uint8, upright with level eyes: (SIDE, SIDE, 3) float32 in [0, 1].
+
+    Forehead to chin is about the height of the crop.
+    """
     right, left = landmarks[33, :2], landmarks[263, :2]
     eyes = np.stack([right, left]).astype(np.float64)
     target = np.array([[0.29, 0.4], [0.71, 0.4]]) * SIDE
@@ -184,7 +187,8 @@ def aligned_face(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         scale = np.array([size[0] / picture.shape[1], size[1] / picture.shape[0]])
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         matrix = align.fit((eyes + 0.5) * scale - 0.5, target)
-    return cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    face = cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return face / np.float32(255)
 
 
 def upper_face_ssim(face: np.ndarray, portrait: np.ndarray) -> float:

@@ -92,6 +92,18 @@ def turned(path: Path, degrees: int, mirrored: bool) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.parametrize(("degrees", "shape"), [(0, (40, 60)), (90, (60, 40))])
+def test_videos_are_read_at_a_smaller_size(tmp_path, degrees, shape):
+    path = written(tmp_path / "a.mp4", [quarters()] * 3)
+    turned(path, degrees, mirrored=False)
+    whole, small = (open_video(path, short_side=side) for side in (64, 40))
+    assert whole.height * whole.width == 64 * 96 and (small.height, small.width) == shape
+    (picture, *_), (reference, *_) = (list(clip.pictures()) for clip in (small, whole))
+    assert picture.shape == (*shape, 3)
+    for corner in ((4, 4), (4, -5), (-5, 4), (-5, -5)):
+        assert np.abs(picture[corner].astype(int) - reference[corner]).max() <= 1
+
+
 @pytest.mark.parametrize(("aspect", "size"), [((4, 3), (128, 64)), ((1, 2), (96, 128)), ((1, 1), (96, 64))])
 def test_pixels_are_made_square(tmp_path, aspect, size):
     def stretched(stream):

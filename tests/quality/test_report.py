@@ -102,7 +102,7 @@ def test_long_shut_eyes_are_no_blink() -> None:
 
 def test_likeness_falls_with_difference() -> None:
     same, blurred, other = texture(), cv2.GaussianBlur(texture(), (0, 0), 1.5), texture(5)
-    crops = [aligned_face(picture, face()) for picture in (same, blurred, other)]
+    crops = [aligned_face((picture * 255).astype(np.uint8), face()) for picture in (same, blurred, other)]
     alike = [upper_face_ssim(crop, crops[0]) for crop in crops]
     assert alike[0] > 0.999 > alike[1] > alike[2]
 
