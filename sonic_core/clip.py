@@ -145,8 +145,9 @@ class Clip:
 
     `make` returns a fresh iterator over arrays (n, height, width, channels), n >= 1, which together hold exactly
     `frame_count` frames: float32 in [0, 1], or uint8 where the frames were never anything else. Read them with `chunks`
-    or `frames` as float32, with `pixels` or `pictures` as uint8. `audio` starts with the first frame. `metadata` is written into the
-    file. `channels` is 3 for RGB, or 4 where alpha follows: straight, colours are not multiplied with it.
+    or `frames` as float32, with `pixels` or `pictures` as uint8. `audio` starts with the first frame. `metadata` is
+    written into the file. `channels` is 3 for RGB, or 4 where alpha follows: straight, colours are not multiplied with
+    it.
     """
 
     width: int

@@ -70,6 +70,10 @@ PIXELS = {
     "gif": ("pal8", "pal8"),
     "apng": ("rgb24", "rgba"),
 }
+HARDWARE_PIXELS = "nv12"  # which every hardware encoder takes; Quick Sync takes no yuv420p
+LAMBDA = 118  # FFmpeg's FF_QP2LAMBDA
+# Four letters by which players know a codec, where FFmpeg's are others: Apple's play no HEVC without these.
+TAGS = {"hevc": "hvc1"}
 
 
 @dataclass(frozen=True)
@@ -128,17 +132,25 @@ def plan_for(path: Path, encoding: Encoding, alpha: bool = False) -> Plan:
             f"the format {kind} cannot hold {codec}; choose {' or '.join(container.codecs)}, or another format"
         )
     if encoding.hardware is not None:
-        encoder = f"{codec}_{encoding.hardware}"
-        if not opens(encoder):
-            raise SettingsError(
-                f"this machine has no encoder {encoder}; leave hardware out, or choose another codec or hardware"
-            )
-    else:
-        encoder = next((name for name in SOFTWARE[codec] if name in av.codecs_available), "")
-        if not encoder:
-            raise SettingsError(f"this PyAV was built without an encoder for {codec}; choose another codec or format")
+        return _hardware_plan(container, codec, encoding.hardware, encoding.crf)
+    encoder = next((name for name in SOFTWARE[codec] if name in av.codecs_available), "")
+    if not encoder:
+        raise SettingsError(f"this PyAV was built without an encoder for {codec}; choose another codec or format")
     pixels = PIXELS.get(codec, ("yuv420p", "yuv420p"))[alpha]
-    return Plan(container, encoder, _quality(encoder, encoding.crf, alpha), pixels, "hvc1" if codec == "hevc" else None)
+    return Plan(container, encoder, _quality(encoder, encoding.crf, alpha), pixels, TAGS.get(codec))
+
+
+def _hardware_plan(container: Container, codec: str, hardware: str, crf: int) -> Plan:
+    """A plan for an encoder that runs on the GPU. Raises SettingsError where it does not open."""
+    encoder = f"{codec}_{hardware}"
+    plan = Plan(container, encoder, _quality(encoder, crf, alpha=False), HARDWARE_PIXELS, TAGS.get(codec))
+    reason = why_closed(encoder, tuple(plan.options.items()))
+    if reason is not None:
+        raise SettingsError(
+            f"the encoder {encoder} does not work on this machine ({reason}); "
+            "leave hardware out, or choose another codec or hardware"
+        )
+    return plan
 
 
 def check_alpha(path: Path, container: Container, encoding: Encoding) -> None:
@@ -188,27 +200,36 @@ def _quality(encoder: str, crf: int, alpha: bool) -> dict[str, str]:
     if encoder == "gif":
         return {"gifflags": "0"}  # every frame has a palette of its own, so none can show through to the one before
     if encoder.endswith("_nvenc"):
-        return {"rc": "vbr", "cq": str(crf + 3), "b": "0", "preset": "p5"}
+        return {"rc": "vbr", "cq": str(min(51, crf + 3)), "b": "0", "preset": "p5"}
     if encoder.endswith("_qsv"):
-        return {"global_quality": str(crf + 3)}
-    if encoder.endswith("_videotoolbox"):
-        return {"q": str(max(1, 100 - 2 * crf)), "allow_sw": "0"}
+        return {"global_quality": str(min(51, crf + 3)), "preset": "medium"}
+    if encoder.endswith("_videotoolbox"):  # quality from 1 to 100, which FFmpeg takes in units of lambda
+        return {"flags": "+qscale", "global_quality": str(LAMBDA * max(1, 100 - 2 * crf)), "allow_sw": "0"}
     return {}
 
 
 @lru_cache(maxsize=16)
-def opens(encoder: str) -> bool:
-    """Whether an encoder is there and its hardware too: it is opened for a small picture."""
+def why_closed(encoder: str, options: tuple[tuple[str, str], ...]) -> str | None:
+    """Why a hardware encoder does not open with these options, None where it does: it is tried on a small picture."""
     import av
+    import av.logging
 
+    if encoder not in av.codecs_available:
+        return "this PyAV was built without it"
+    context: Any = av.CodecContext.create(encoder, "w")
+    context.width = context.height = 256
+    context.pix_fmt, context.time_base, context.framerate = HARDWARE_PIXELS, Fraction(1, 25), Fraction(25)
+    context.options = dict(options)
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)  # the error itself says "operation not permitted", the log which driver
     try:
-        context: Any = av.CodecContext.create(encoder, "w")
-        context.width = context.height = 256
-        context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, 25), Fraction(25)
-        context.open()
-    except (av.FFmpegError, ValueError):
-        return False
-    return True
+        with av.logging.Capture() as log:
+            context.open()
+    except (av.FFmpegError, ValueError) as error:
+        return str(log[0][2] if log else getattr(error, "strerror", None) or error).strip().rstrip(".")
+    finally:
+        av.logging.set_level(level)
+    return None
 
 
 def playable_size(width: int, height: int, fps: Fraction) -> tuple[int, int]:

@@ -31,6 +31,7 @@ QUALITIES = {"small": 28, "medium": 23, "high": 18, "best": 12}  # names for x26
 BT709 = 1  # colour primaries, transfer and matrix alike
 AAC_RATES = (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 LIMITED_RANGE, FULL_RANGE = 1, 2
+YUV = ("yuv", "nv")  # how the names of FFmpeg's YUV formats begin
 # Without these flags swscale is up to two levels off, the more the more often a video is read and written.
 ACCURATE = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -68,9 +69,8 @@ def save_video(
                 encode(container, clip, plan.options, on_frame, plan, subtitles)
             write_metadata(temporary, plan.container.muxer, clip.metadata)
         except av.FFmpegError as error:
-            raise OutputError(
-                f"cannot write {str(target)!r}: {error.strerror}; free space or choose another"
-            ) from error
+            remedy = "leave hardware out" if encoding.hardware else "free space or choose another"
+            raise OutputError(f"cannot write {str(target)!r}: {error.strerror}; {remedy}") from error
     return target
 
 
@@ -111,7 +111,7 @@ def encode(
     context.time_base = 1 / Fraction(clip.fps)
     if plan.tag is not None:
         context.codec_tag = plan.tag
-    if plan.pixels.startswith("yuv"):
+    if plan.pixels.startswith(YUV):
         context.color_primaries = context.color_trc = context.colorspace = BT709
         context.color_range = LIMITED_RANGE
     sound = None
@@ -141,7 +141,7 @@ def _pictures(clip: Clip, plan: Plan) -> Iterator[Any]:
         yield from paletted(pictures, clip.fps)
         return
     for picture in pictures:
-        if not plan.pixels.startswith("yuv"):
+        if not plan.pixels.startswith(YUV):
             yield picture.reformat(format=plan.pixels)
             continue
         yield picture.reformat(

@@ -1,6 +1,7 @@
 """Formats, codecs and sizes of written videos."""
 
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from making import flashes_seen, flashing_video, sync_error
 from sonic_core.cli.main import main
 from sonic_core.clip import Clip
 from sonic_core.errors import OutputError, SettingsError
-from sonic_core.media.codecs import MAX_BLOCKS, MAX_SIDE, Encoding, opens, plan_for, playable_size
+from sonic_core.media import codecs
+from sonic_core.media.codecs import MAX_BLOCKS, MAX_SIDE, Encoding, plan_for, playable_size
+from sonic_core.media.encoding import encode
 from sonic_core.media.probe import probe
 from sonic_core.media.video import open_video, save_video
 
@@ -81,9 +84,71 @@ def test_choices_that_cannot_be_followed_are_refused_before_the_work(clip, tmp_p
     for wrong in ({"codec": "mpeg2"}, {"format": "avi"}, {"hardware": "abacus"}, {"crf": 99}):
         with pytest.raises(SettingsError):
             Encoding(**wrong)
-    if not opens("h264_nvenc"):
-        with pytest.raises(SettingsError, match="h264_nvenc"):
-            plan_for(tmp_path / "a.mp4", Encoding(hardware="nvenc"))
+
+
+HARDWARE_ENCODERS = [
+    ("nvenc", "h264"), ("nvenc", "hevc"), ("nvenc", "av1"), ("qsv", "h264"), ("qsv", "hevc"), ("qsv", "av1"),
+    ("videotoolbox", "h264"), ("videotoolbox", "hevc"),
+]  # fmt: skip
+# What FFmpeg's documentation lists for each, and what every encoder knows; none of x264's is among them.
+KNOWN_OPTIONS = {
+    "nvenc": {"rc", "cq", "b", "preset"},
+    "qsv": {"global_quality", "preset"},
+    "videotoolbox": {"flags", "global_quality", "allow_sw"},
+}
+
+
+@pytest.fixture
+def every_encoder_opens(monkeypatch):
+    monkeypatch.setattr(codecs, "why_closed", lambda encoder, options: None)
+
+
+@pytest.mark.parametrize("crf", [0, 18, 51])
+@pytest.mark.parametrize(("hardware", "codec"), HARDWARE_ENCODERS)
+def test_hardware_encoders_get_options_and_pixels_they_know(tmp_path, every_encoder_opens, hardware, codec, crf):
+    plan = plan_for(tmp_path / "a.mp4", Encoding(crf, codec, hardware=hardware))
+    assert plan.encoder == f"{codec}_{hardware}" and set(plan.options) == KNOWN_OPTIONS[hardware]
+    assert plan.tag == ("hvc1" if codec == "hevc" else None)
+    if plan.encoder not in av.codecs_available:
+        return
+    assert plan.pixels in {known.name for known in av.Codec(plan.encoder, "w").video_formats}
+    # FFmpeg reads options before it looks for the hardware: what it does not understand is an argument error.
+    assert refusal(plan.encoder, plan.pixels, plan.options) is not av.ArgumentError
+    assert refusal(plan.encoder, plan.pixels, {**plan.options, "preset": "superfast"}) is av.ArgumentError
+
+
+def refusal(encoder: str, pixels: str, options: dict[str, str]) -> type[Exception] | None:
+    context = av.CodecContext.create(encoder, "w")
+    context.width = context.height = 256
+    context.pix_fmt, context.time_base, context.framerate = pixels, Fraction(1, 25), Fraction(25)
+    context.options = options
+    try:
+        context.open()
+    except av.FFmpegError as error:
+        return type(error)
+    return None
+
+
+def test_what_is_handed_to_a_hardware_encoder_has_the_right_colours(tmp_path, every_encoder_opens):
+    """libx264 takes the place of the encoder and of its options; pixels, tags and all else are the plan's."""
+    skin = np.full((1, 48, 64, 3), (224, 172, 140), np.uint8)
+    clip = Clip(64, 48, 5, Fraction(25), lambda: iter([skin] * 5))
+    plan = plan_for(tmp_path / "a.mp4", Encoding(hardware="qsv"))
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        encode(container, clip, {"crf": "4"}, plan=replace(plan, encoder="libx264"))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        frame = next(container.decode(video=0))
+        assert (frame.colorspace, frame.color_range) == (1, 1)
+    assert np.abs(next(open_video(tmp_path / "a.mp4").pixels())[0].astype(int) - skin[0]).max() <= 1
+
+
+def test_hardware_that_is_not_there_is_refused_before_the_work_with_the_reason(clip, tmp_path):
+    missing = [name for name in ("nvenc", "qsv", "videotoolbox") if codecs.why_closed(f"h264_{name}", ()) is not None]
+    if not missing:
+        pytest.skip("this machine has every hardware encoder")
+    with pytest.raises(SettingsError, match=rf"h264_{missing[0]} does not work on this machine \(.+\); leave hardware"):
+        save_video(clip, tmp_path / "a.mp4", encoding=Encoding(hardware=missing[0]))
+    assert not list(tmp_path.iterdir())
 
 
 @given(
