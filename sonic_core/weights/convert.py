@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -26,8 +27,8 @@ def convert(path: Path, dtype: torch.dtype | None = None) -> Path:
     try:
         save_file(state, temporary, metadata={"format": "pt"})
         os.replace(temporary, target)
-    except OSError as error:
-        raise ModelError(f"{target} cannot be written ({error.strerror}); free space in its folder") from error
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{target} cannot be written ({error}); free space, or allow writing to its folder") from error
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()

@@ -18,6 +18,9 @@ from sonic_core.weights.read import preferred
 REQUIRED = ("unet.pth", "audio2token.pth", "audio2bucket.pth")
 RIFE = "RIFE/flownet.pkl"
 SVD_FILES = "svd_xt*.safetensors"
+UNFINISHED = (".part", ".crdownload", ".download", ".incomplete", ".opdownload", ".partial", ".tmp")
+"""What browsers and download tools add to the name of a file that has not come whole."""
+
 SPEECH_FOLDERS = {"whisper": "whisper-tiny", "hubert": "hubert"}
 
 
@@ -36,9 +39,10 @@ class FoundFiles:
     def required(self, what: str, path: Path | None, place: str) -> Path:
         """`path`, or a ModelError that names the missing file and where it belongs."""
         if path is None:
+            part = next((part for mark in UNFINISHED if (part := self.folder / (what + mark)).is_file()), None)
+            lack = f"{what} is missing" if part is None else f"of {what} only an unfinished {part.name} is there"
             raise ModelError(
-                f"{what} is missing; put it into {place}, or run: "
-                f"python -m sonic_core models download --folder {self.folder}"
+                f"{lack}; put it into {place}, or run: python -m sonic_core models download --folder {self.folder}"
             )
         return path
 
@@ -88,7 +92,7 @@ def audio_encoder(folder: Path) -> str:
     if not path.is_file():
         return "whisper"
     try:
-        name = json.loads(path.read_text(encoding="utf-8")).get("audio_encoder", "whisper")
+        name = json.loads(path.read_text(encoding="utf-8-sig")).get("audio_encoder", "whisper")
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
         raise ModelError(f"{path} cannot be read as a JSON object: {error}") from error
     if name not in SPEECH_FOLDERS:

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from torch import Tensor
 
@@ -75,10 +75,11 @@ def _files(source: Path) -> list[Path]:
 
 def _indexed(index: Path) -> list[Path]:
     try:
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        names = set(json.loads(index.read_text(encoding="utf-8-sig"))["weight_map"].values())
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise ModelError(f"{index} is not an index of weight files ({error}); download it again") from error
-    paths = sorted(index.parent / Path(str(name)).name for name in names)
+    # The last part only, whichever slash is before it: an index does not point out of its folder.
+    paths = sorted(index.parent / PureWindowsPath(str(name)).name for name in names)
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise ModelError(f"{index.parent} lacks {missing[0]} of {len(paths)} weight files; download it again")

@@ -5,6 +5,7 @@ Tensors are mapped from the file, not copied: a 6 GB checkpoint costs memory onl
 
 import logging
 import pickle
+import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,11 +15,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from sonic_core.errors import ModelError
+from sonic_core.weights.content import content
 
 logger = logging.getLogger(__name__)
 
-WRAPPERS = ("state_dict", "model_state_dict", "module", "model", "params_ema", "params")
-"""Keys under which training frameworks save a state dict."""
+EMA_WRAPPERS = ("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "params_ema", "ema")
+WRAPPERS = (*EMA_WRAPPERS, "state_dict", "model_state_dict", "module", "model", "params")
+"""Keys under which training frameworks save a state dict; averaged weights (EMA) are what a model is used with."""
+
+EMA = re.compile(r"(^|[._])ema[._]")
 
 PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.", "unet.", "ema.")
 """What data parallelism, `torch.compile` and a trainer's own module put before every name."""
@@ -47,20 +52,24 @@ def preferred(path: Path) -> Path | None:
     return next((place for name in names if (place := path.with_name(name)).is_file()), None)
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path, sign: str = "") -> dict[str, Tensor]:
     """Read all tensors of a file, under the names of the network itself.
 
     What frameworks add is removed: a dictionary around the tensors, a prefix before all names, entries that are not
     tensors. A damaged safetensors twin is passed over when the `.pth` is still beside it.
 
+    Args:
+        path: read as what it is, whatever its suffix says.
+        sign: a name that every such network has. Where a file holds more, as the weights a second time averaged over
+            the training, or other networks, it finds the part that is asked for.
+
     Raises:
         ModelError: the file is damaged, or holds anything but tensors.
     """
-    if path.suffix != ".safetensors":
-        return _own_names(_tensors_in(_load_pickle(path), path))
-    other = next((p for suffix in PICKLES if (p := path.with_suffix(suffix)).is_file()), None)
+    suffixes = PICKLES if path.suffix == ".safetensors" else ()
+    other = next((p for suffix in suffixes if (p := path.with_suffix(suffix)).is_file()), None)
     try:
-        state = _own_names(read_some(path, tensor_names(path)))
+        state = _own_names(_read(path), sign)
         if other is not None:
             check_values(state, str(path))
         return state
@@ -68,43 +77,77 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if other is None:
             raise
         logger.warning("%s; %s beside it is read instead", error, other.name)
-        return read_tensors(other)
+        return read_tensors(other, sign)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if content(path) == "pytorch":
+        return _tensors_in(_load_pickle(path), path)
+    state = read_some(path, tensor_names(path))
+    if not state:
+        raise ModelError(f"{path} holds no tensors; download it again")
+    return state
 
 
 def _load_pickle(path: Path) -> object:
+    # Only the zip layout can be mapped; flownet.pkl may be in the older one, and is small. Given a name that ends in
+    # .safetensors, torch would not look into the file.
+    mapped = zipfile.is_zipfile(path) and path.suffix != ".safetensors"
     try:
-        # Only the zip layout can be mapped; flownet.pkl may be in the older one, and is small.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with path.open("rb") as file:
+            return torch.load(path if mapped else file, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if found is None:
+            raise ModelError(f"{path} is damaged or holds more than tensors; download it again") from error
         raise ModelError(
-            f"{path} is damaged or holds more than tensors, so it is not loaded; download it again"
+            f"{path} holds more than tensors ({found[1]}), which could run programs, so it is not loaded; take a file "
+            "of tensors only, or save its state dict by itself with torch.save where you trust it"
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise ModelError(f"{path} is damaged or not a PyTorch file ({error}); download it again") from error
+        raise ModelError(
+            f"{path} is damaged or not a PyTorch file ({_first_line(error)}); download it again"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _tensors_in(loaded: object, path: Path) -> dict[str, Tensor]:
     """The state dict in what a training framework saved."""
-    while isinstance(loaded, Mapping):
-        inner = next((loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), Mapping)), None)
-        if inner is None:
-            break
-        loaded = inner
-    tensors = {}
-    if isinstance(loaded, Mapping):
-        tensors = {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
-    if not isinstance(loaded, Mapping) or not tensors:
+    wrapped = _unwrapped(loaded)
+    if not isinstance(wrapped, Mapping) or not _holds_weights(wrapped):
         raise ModelError(f"{path} is not a state dict of tensors; take the file of the release")
-    if len(tensors) < len(loaded):
-        logger.info("%s: %d entries that are not tensors are left out", path, len(loaded) - len(tensors))
+    tensors = {str(name): value for name, value in wrapped.items() if isinstance(value, Tensor)}
+    if len(tensors) < len(wrapped):
+        logger.info("%s: %d entries that are not tensors are left out", path, len(wrapped) - len(tensors))
     return tensors
 
 
-def _own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state without the prefixes of wrappers; a prefix counts only when every name has it."""
-    while (prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in state)), None)) and state:
+def _unwrapped(loaded: object) -> object:
+    """What lies in the dictionaries that frameworks put around a state dict."""
+    if isinstance(loaded, Mapping):
+        inner = (_unwrapped(loaded[key]) for key in WRAPPERS if isinstance(loaded.get(key), Mapping))
+        return next((state for state in inner if _holds_weights(state)), loaded)
+    return loaded
+
+
+def _holds_weights(state: object) -> bool:
+    return isinstance(state, Mapping) and any(isinstance(value, Tensor) and value.ndim > 0 for value in state.values())
+
+
+def _own_names(state: dict[str, Tensor], sign: str) -> dict[str, Tensor]:
+    """The state without what stands before the names: prefixes of wrappers that all have, or those of a part of it."""
+    while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in state)), None):
         state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return state
+    if not sign:
+        return state
+    parts = [name.removesuffix(sign) for name in state if name == sign or name.endswith(f".{sign}")]
+    part = max(parts, key=lambda prefix: EMA.search(prefix) is not None, default="")
+    if part:
+        logger.info("of %d tensors those under %r are read", len(state), part)
+    return {name.removeprefix(part): value for name, value in state.items() if name.startswith(part)}
 
 
 def tensor_names(path: Path) -> list[str]:
@@ -120,6 +163,8 @@ def read_some(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
 
 
 def _open(path: Path):  # type: ignore[no-untyped-def]  # safetensors gives its handle no type
+    if content(path) != "safetensors":
+        raise ModelError(f"{path} is a PyTorch file under another name; take the safetensors file")
     try:
         return safe_open(path, framework="pt", device="cpu")
     except (SafetensorError, OSError) as error:

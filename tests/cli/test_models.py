@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sonic_core.cli import models
+from sonic_core.errors import ModelError
 from sonic_core.weights.convert import convert, convertible
 from sonic_core.weights.read import read_tensors
 
@@ -78,3 +79,10 @@ def test_convert_writes_twins(tmp_path, capsys):
 def test_convert_keeps_the_dtype(tmp_path):
     torch.save({"a": torch.ones(2, dtype=torch.float64)}, tmp_path / "a.pth")
     assert read_tensors(convert(tmp_path / "a.pth"))["a"].dtype == torch.float64
+
+
+def test_convert_says_why_it_cannot_write(tmp_path, monkeypatch):
+    torch.save({"a": torch.ones(2)}, tmp_path / "a.pth")
+    monkeypatch.setattr("sonic_core.weights.convert.twin", lambda path: tmp_path / "gone" / "a.safetensors")
+    with pytest.raises(ModelError, match=r"gone/a\.safetensors cannot be written .*; free space"):
+        convert(tmp_path / "a.pth")

@@ -72,12 +72,12 @@ def read_networks(
 
     # What is small computes in float32, whatever its file holds: it may be a mixture.
     small = {"device": device, "dtype": torch.float32}
-    tokens = AudioToToken.from_state(read_tensors(paths["audio2token.pth"])).to(**small)
-    buckets = AudioToBucket.from_state(read_tensors(paths["audio2bucket.pth"])).to(**small)
+    tokens = AudioToToken.from_state(read_tensors(paths["audio2token.pth"], "proj1.weight")).to(**small)
+    buckets = AudioToBucket.from_state(read_tensors(paths["audio2bucket.pth"], "proj1.weight")).to(**small)
     speech = speech_features(found, speech_path).to(**small)
     vae, image_encoder = read_svd(found, given or SvdParts())
     check_widths(tokens, buckets, speech.layers, speech.width, image_encoder.config.projection_dim)
-    unet = unet_from_state(config.unet, _placed(read_tensors(paths["unet.pth"]), device, dtype))
+    unet = unet_from_state(config.unet, _placed(read_tensors(paths["unet.pth"], "conv_in.weight"), device, dtype))
     if tokens.tokens != config.unet.audio_tokens or tokens.width != config.unet.cross_attention_dim:
         raise ModelError(
             f"audio2token.pth makes {tokens.tokens} tokens of {tokens.width} values, unet.pth takes "
@@ -144,7 +144,7 @@ def read_svd(found: FoundFiles, given: SvdParts) -> tuple[VideoAutoencoder, CLIP
 def read_part(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """`config.json` and the weights of a diffusers or transformers folder; float16 files do as well."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{folder / 'config.json'} cannot be read ({error}); download it again") from error
     return config, read_part_weights(folder)

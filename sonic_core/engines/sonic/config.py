@@ -82,7 +82,7 @@ def read_config(path: Path) -> SonicConfig:
         ModelError: the file is not a JSON object of sections.
     """
     try:
-        sections = json.loads(path.read_text(encoding="utf-8"))
+        sections = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{path} cannot be read as JSON ({error}); put the model's own config.json back") from error
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):

@@ -5,8 +5,8 @@ The result changes a little; docs/performance.md has the error. Two kinds:
 - `int8` stores a weight as whole numbers with a scale for each output channel. A layer makes its weight in the dtype of
   the activations when it is called. Runs on every device.
 - `fp8` also multiplies in 8 bits: linear layers get e4m3 weights and round their input to e4m3, with one scale each.
-  Needs a CUDA card of compute capability 8.9 (Ada, Hopper) or later. Convolutions, which have no such product, are
-  stored as `int8`.
+  Needs a CUDA card of compute capability 8.9 (Ada, Hopper) or later. Layers without such a product (convolutions, odd
+  sizes) are stored as `int8`.
 """
 
 from typing import Literal
@@ -25,6 +25,8 @@ SMALLEST = 2**16
 
 FP8_CAPABILITY = (8, 9)
 FP8 = torch.float8_e4m3fn
+FP8_MULTIPLE = 16
+"""Rows and columns of a float8 product on a card are multiples of this."""
 
 
 def store_in_eight_bits(network: nn.Module, kind: EightBit, smallest: int = SMALLEST) -> None:
@@ -33,11 +35,16 @@ def store_in_eight_bits(network: nn.Module, kind: EightBit, smallest: int = SMAL
     for parent, name, layer in layers:
         if not isinstance(layer, nn.Linear | nn.Conv2d | TemporalConv) or layer.weight.numel() < smallest:
             continue
-        if kind == "fp8" and isinstance(layer, nn.Linear):
+        if kind == "fp8" and has_fp8_product(layer):
             parent.add_module(name, Float8Linear(layer))
         else:
             # "unsafe" lets the stored values have another dtype than the weight that is made of them.
             register_parametrization(layer, "weight", ChannelScaled(), unsafe=True)
+
+
+def has_fp8_product(layer: nn.Module) -> bool:
+    """Whether cards multiply a layer of this kind and these sizes in float8."""
+    return isinstance(layer, nn.Linear) and not any(n % FP8_MULTIPLE for n in layer.weight.shape)
 
 
 def check_fp8(device: torch.device) -> None:

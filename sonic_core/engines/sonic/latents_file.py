@@ -67,7 +67,7 @@ class LatentsFolder:
             self._remove_old()
             save_file({"latents": latents.cpu().contiguous()}, temporary)
             os.replace(temporary, self._path(name))
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             logger.warning("the sampled latents could not be kept in %s: %s", self.folder, error)
             with suppress(OSError):
                 temporary.unlink()

@@ -74,6 +74,16 @@ def test_an_embedding_in_fp8_computes_in_the_dtype_of_its_bias():
     assert 1e-4 < error(network[0](angles).float(), wanted) < 0.1
 
 
+def test_layers_of_odd_sizes_are_stored_in_int8_instead():
+    network = nn.Sequential(nn.Linear(24, 32), nn.Linear(32, 48)).requires_grad_(False)
+    wanted = network(torch.ones(2, 24))
+    store_in_eight_bits(network, "fp8", smallest=0)
+    odd, even = network
+    assert odd.parametrizations.weight.original0.dtype == torch.int8
+    assert isinstance(even, Float8Linear)
+    assert error(network(torch.ones(2, 24)), wanted) < 0.1
+
+
 def test_fp8_is_refused_where_there_is_no_such_product(model_folder):
     with pytest.raises(ModelError, match="use int8 instead"):
         sonic.load(model_folder, "cpu", eight_bit="fp8")

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import torch
 
@@ -37,6 +38,12 @@ def test_old_files_go(tmp_path):
 def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     LatentsFolder(tmp_path / "file" / "below").save("run", torch.zeros(1))
+    assert "could not be kept" in caplog.text
+
+
+def test_a_disk_that_fails_while_writing_costs_nothing(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(Path, "mkdir", lambda self, **options: None)
+    LatentsFolder(tmp_path / "gone").save("run", torch.ones(2))  # safetensors has an error of its own for this
     assert "could not be kept" in caplog.text
 
 
