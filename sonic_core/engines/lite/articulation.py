@@ -18,11 +18,12 @@ from sonic_core.engines.lite.landmarks import LOWER_INNER, UPPER_INNER, UPPER_LI
 from sonic_core.engines.lite.layout import MOUTH_CHANNELS, MouthBasis
 from sonic_core.face.points import CHIN, FOREHEAD
 
-# A kind of articulation begins at the first probability and is complete at the second.
+# A kind of articulation begins at the first probability and is complete at the second. Both are low: the ears are less
+# sure of other languages' sounds than of English ones.
 BEGINS = {
-    "closed": (0.15, 0.4),
-    "teeth": (0.5, 0.8),
-    "round": (0.2, 0.6),
+    "closed": (0.1, 0.3),
+    "teeth": (0.3, 0.6),
+    "round": (0.1, 0.4),
     "spread": (0.2, 0.6),
     "open": (0.5, 0.9),
     "tongue": (0.3, 0.7),

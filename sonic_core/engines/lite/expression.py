@@ -24,9 +24,10 @@ from sonic_core.face.points import CHIN
 WIDE = 3.5  # the first coefficient of a wide open mouth in speech
 TEETH_SHOW = 0.012  # face heights of teeth seen above the lower lip for f and v
 BOW = np.sin(np.linspace(0.1, 0.9, PAIRS) * np.pi).astype(np.float32)  # more in the middle than at the corners
-# Seen from outside, lips that were closed in the photo look less open than they are, thick or smiling ones more. Face
-# heights to add to a small opening, fitted so that a landmark tracker sees what the motion says.
-SEEN_CLOSED, SEEN_SMILE = 0.009, -0.010
+# Seen from outside, lips that were closed in the photo look less open than they are, smiling ones more. Face heights to
+# add to a small opening, fitted so that a landmark tracker sees what the motion says. Trackers disagree on thick lips:
+# MediaPipe reads them as more open than they are drawn and our own landmarks as less, so they are drawn as they are.
+SEEN_CLOSED, SEEN_SMILE, SEEN_THICK = 0.009, -0.010, 0.0
 SMILING, THICK = (0.004, 0.014), (0.12, 0.15)  # from none to all: the photo's opening, both lips' thickness
 SMOOTHING = 2e-4  # of the surfaces through the landmarks' movements
 # Landmarks of a face in profile lie so close that movements which differ a little would fold what is between them.
@@ -150,7 +151,11 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
             used_upper=used_upper,
             used_lower=used_lower,
             jaw=modes[:, CHIN].astype(np.float32),
-            bias=face_height * min(_bias(gap / face_height, SMILING), _bias(thickness / face_height, THICK)),
+            bias=face_height
+            * min(
+                np.interp(gap / face_height, SMILING, [SEEN_CLOSED, SEEN_SMILE]),
+                np.interp(thickness / face_height, THICK, [SEEN_CLOSED, SEEN_THICK]),
+            ),
             height=face_height,
         )
         extremes = expression.extremes()
@@ -224,10 +229,6 @@ def _is_seen(fit: FaceFit, rest: np.ndarray) -> np.ndarray:
     seen = (outwards @ fit.axes)[:, 2] < SEEN_UNTIL * fit.scale
     seen[np.concatenate([UPPER_LIP.ravel(), LOWER_LIP.ravel()])] = True
     return seen
-
-
-def _bias(share: float, limits: tuple[float, float]) -> float:
-    return float(np.interp(share, limits, [SEEN_CLOSED, SEEN_SMILE]))
 
 
 def _still_points() -> np.ndarray:
