@@ -100,7 +100,11 @@ def audio_pair(audio: Any) -> tuple[Any, int]:
     """(samples, rate) of a ComfyUI AUDIO. A silent video gives None for one."""
     if audio is None:
         raise InputError("the audio input is empty, as from a video without sound; connect a sound with speech")
-    return audio["waveform"], int(audio["sample_rate"])
+    try:
+        return audio["waveform"], int(audio["sample_rate"])
+    except Exception as error:  # VideoHelperSuite reads a sound only now, and raises no narrower one
+        said = str(error).splitlines()[0].removesuffix(":")
+        raise InputError(f"the audio input cannot be read ({said}); connect a sound with speech") from error
 
 
 def audio_socket(clip: Clip) -> dict[str, Any] | None:

@@ -40,7 +40,8 @@ def clip_of_video(video: Any) -> Clip:
 
 def whole_file(video: Any) -> Path:
     """A file that holds exactly this VIDEO: its own, untouched, unless it is only in memory or a part of its file."""
-    source = video.get_stream_source()
+    # Frames in memory have no file, and asking core for one encodes them all; 0.3.64 even fails at that.
+    source = video.get_stream_source() if isinstance(video, InputImpl.VideoFromFile) else None
     if isinstance(source, str) and video.get_duration() == InputImpl.VideoFromFile(source).get_duration():
         return Path(source)
     path = host.temporary_file("video", ".mp4")

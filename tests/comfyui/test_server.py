@@ -148,6 +148,57 @@ def test_a_list_of_photos_gives_a_list_of_videos(server: Server) -> None:
     assert len([file for file in made if file.type == "output"]) == 2
 
 
+def test_frames_of_another_pack_are_finished(server: Server, tmp_path: Path) -> None:
+    """Core's images and sound as a video, and that through our finishing nodes."""
+    graph = {
+        "1": {"class_type": "LoadVideo", "inputs": {"file": "sonic_video.mp4"}},
+        "2": {"class_type": "GetVideoComponents", "inputs": {"video": ["1", 0]}},
+        "3": {"class_type": "CreateVideo", "inputs": {"images": ["2", 0], "audio": ["2", 1], "fps": ["2", 2]}},
+        "4": {"class_type": "SonicVideoToClip", "inputs": {"video": ["3", 0]}},
+        "5": {"class_type": "SonicSmooth", "inputs": {"clip": ["4", 0], "strength": 1.0}},
+        "6": {"class_type": "SonicInterpolate", "inputs": {"clip": ["5", 0], "fps": 50.0, "method": "repeat"}},
+        "7": {
+            "class_type": "SonicLabel",
+            "inputs": {
+                "clip": ["6", 0],
+                "visible": True,
+                "language": "en",
+                "text": "",
+                "seconds": 2.0,
+                "height": 0.05,
+                "corner": "top-left",
+            },
+        },
+        "8": {"class_type": "SonicRenderVideo", "inputs": {"clip": ["7", 0], "quality": "small", "format": "mp4"}},
+    }
+    with av.open(str(ROOT / "web" / "samples" / "sonic_video.mp4")) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    made = server.client.run(graph)
+    with av.open(str(server.client.download(main_video(made), tmp_path / "video.mp4"))) as container:
+        assert container.streams.video[0].average_rate == 50
+        assert sum(1 for _ in container.decode(video=0)) == 2 * frames
+        assert json.loads(container.metadata["AIGC"])["Label"] == "1"
+        assert len(container.streams.audio) == 1
+
+
+def test_photos_and_sounds_are_mapped(server: Server) -> None:
+    """Three photos in one IMAGE and a list of two sounds: six clips."""
+    graph = graph_of("sonic_fast", min_resolution=128)
+    key = {node["class_type"]: name for name, node in graph.items()}
+    photo, sound = [key["LoadImage"], 0], [key["SonicLoadAudio"], 0]
+    graph["pair"] = {"class_type": "ImageBatch", "inputs": {"image1": photo, "image2": photo}}
+    graph["three"] = {"class_type": "ImageBatch", "inputs": {"image1": ["pair", 0], "image2": photo}}
+    graph["other"] = {"class_type": "SonicLoadAudio", "inputs": graph[sound[0]]["inputs"] | {"start": 2.0, "trim": 0.8}}
+    graph[sound[0]]["inputs"]["trim"] = 0.6
+    if "CreateList" not in httpx.get(f"{server.url}/object_info", timeout=60).json():
+        pytest.skip("this core makes no list of sounds")
+    sounds = {"inputs.input0": sound, "inputs.input1": ["other", 0]}
+    graph["sounds"] = {"class_type": "CreateList", "inputs": sounds}
+    graph[key["SONIC_PreData"]]["inputs"] |= {"image": ["three", 0], "audio": ["sounds", 0]}
+    videos = [file for file in server.client.run(graph) if file.node == key["SonicRenderVideo"]]
+    assert len(videos) == 6
+
+
 def test_the_blueprint_is_offered_where_the_core_has_them(server: Server) -> None:
     answer = httpx.get(f"{server.url}/global_subgraphs")
     if answer.status_code == 404:
