@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ BUNDLED = "lite"
 ABSENT = " (not installed)"
 WEIGHTS = {".pth", ".pt", ".safetensors", ".pkl"}
 PREVIEW_SIDE = 512
+SHOW_SECONDS, PICTURE_SECONDS = 0.1, 0.5  # between two steps, and two previews, that are shown
 
 
 def register_model_folder() -> None:
@@ -72,12 +74,26 @@ def compute_dtype(precision: str) -> torch.dtype:
 
 
 def stepper() -> Callable[..., None]:
-    """An `on_step` that moves the node's progress bar, shows previews, and raises when the user cancels."""
+    """An `on_step` that moves the node's progress bar, shows previews, and raises when the user cancels.
+
+    Short steps are not all shown: ComfyUI's one thread for the network would encode and send pictures without end, and
+    hear a cancel late.
+    """
     bar = ProgressBar(1)
+    shown = pictured = float("-inf")
 
     def on_step(done: int, total: int, preview: Any = None) -> None:
+        nonlocal shown, pictured
         model_management.throw_exception_if_processing_interrupted()
-        bar.update_absolute(done, total, None if preview is None else ("JPEG", picture(preview), PREVIEW_SIDE))
+        now = time.monotonic()
+        if now - shown < SHOW_SECONDS and done < total:
+            return
+        shown = now
+        if preview is None or now - pictured < PICTURE_SECONDS:
+            bar.update_absolute(done, total)
+            return
+        pictured = now
+        bar.update_absolute(done, total, ("JPEG", picture(preview), min(PREVIEW_SIDE, max(preview.shape[:2]))))
 
     return on_step
 

@@ -107,10 +107,17 @@ def test_progress_moves_and_shows_a_picture(
 
     predata, seen = prepare()[0], []
     monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda *step, node_id=None: seen.append(step))
+    host = sys.modules[nodes["SonicSampler"].__module__.rpartition(".")[0] + ".host"]
+    monkeypatch.setattr(host, "SHOW_SECONDS", 0.0)
+    monkeypatch.setattr(host, "PICTURE_SECONDS", 0.0)
     nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE | {"inference_steps": 3})
     assert [step[:2] for step in seen] == [(1, 3), (2, 3), (3, 3)]
-    kind, picture, _ = seen[0][2]
-    assert (kind, picture.size) == ("JPEG", (8, 8))
+    kind, picture, side = seen[0][2]
+    assert (kind, picture.size, side) == ("JPEG", (8, 8), 8)
+    seen.clear()
+    monkeypatch.setattr(host, "SHOW_SECONDS", 60.0)
+    nodes["SonicSampler"].execute(model=model, predata=predata, **SAMPLE | {"inference_steps": 30})
+    assert [step[:2] for step in seen] == [(1, 30), (30, 30)], "steps that follow one another at once are not all shown"
 
 
 @pytest.mark.parametrize("node", ["prepare", "sampler", "render", "images"])
