@@ -1,6 +1,6 @@
 """One UNet call, three branches, ours against diffusers' UNet and against our own plain twin, on the same weights.
 
-    python benchmarks/reference_ratio.py [--sides 16 32] [--frames 25] [--threads 1] [--runs 5]
+    python benchmarks/unet.py [--sides 16 32] [--frames 25] [--threads 1] [--runs 5]
 
 The runs alternate and the fastest counts, by processor time and by the clock. The reference is `reference_unet.py`,
 which shares no code with ours; the plain twin (`plain_unet.py`) is our network without what it saves.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.generate import Bar
+from sonic_core.cli.model_options import add_model_options, load_pipeline, model_options
 from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.cli.output_options import add_output_options, output_from
 from sonic_core.errors import SettingsError
@@ -37,8 +38,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--turns", type=Path, help="RTTM file that says who speaks when in --audio")
     parser.add_argument("--channels", action="store_true", help="the channels of --audio are a speaker each")
     parser.add_argument("--output", required=True, type=Path, help="the video to write, .mp4")
-    parser.add_argument("--model", default="lite", help="'lite' (bundled) or a folder of Sonic model files")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: the GPU when there is one")
+    add_model_options(parser)
     add_settings_options(parser, {setting.name for setting in fields(Settings)} - NOT_HERE)
     add_finishing_options(parser)
     add_output_options(parser)
@@ -48,11 +48,10 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
     check_what_to_do(args)
+    model_options(args)
     output = output_from(args)
     photo, voices = read_picture(args), read_voices(args)
-    from sonic_core.pipeline import SonicPipeline
-
-    pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
+    pipe = load_pipeline(args)
     with Bar("listening") as bar:
         clip = pipe.dialogue(photo, voices, None, Request(settings, wanted.finishing), bar.update)
     with Bar("rendering") as bar:

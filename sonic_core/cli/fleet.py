@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sonic_core.cli.model_options import add_model_options, model_options
 from sonic_core.cli.storage import needing_extra, open_ledger
 from sonic_core.errors import SettingsError
 
@@ -81,8 +82,7 @@ def add_parser(subparsers: Any) -> None:
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["core", "comfyui"], default="core", help="make videos here, or by ComfyUI")
-    parser.add_argument("--model", default="lite", help="for core: 'lite' or a folder of Sonic model files")
-    parser.add_argument("--device", help="for core: cpu, cuda, cuda:1, mps")
+    add_model_options(parser, "for core: ")
     parser.add_argument("--comfyui", default="http://127.0.0.1:8188", help="address of the ComfyUI server")
     parser.add_argument("--workflow", default="fast", help="for comfyui: fast, high_quality or a file in API format")
     parser.add_argument("--sign", action="store_true", help="sign with C2PA, self-made unless a certificate is given")
@@ -228,7 +228,7 @@ def make_engine(args: argparse.Namespace) -> "Engine":
     if args.engine == "comfyui":
         engine = comfyui_engine(args.comfyui, args.workflow)
     else:
-        engine = core_engine(args.model, args.device)
+        engine = core_engine(args.model, args.device, **model_options(args))
     if not (args.sign or args.certificate or args.key):
         return engine
     from sonic_core.disclosure.c2pa import load_credentials, self_made_credentials

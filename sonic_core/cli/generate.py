@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
+from sonic_core.cli.model_options import add_model_options, load_pipeline, model_options
 from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.cli.output_options import add_output_options, output_from
-from sonic_core.errors import InputError
 from sonic_core.request import Request
 
 if TYPE_CHECKING:
@@ -26,13 +26,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--output", required=True, type=Path, help="the video to write, .mp4, .mov, .webm, .gif or .webp"
     )
-    parser.add_argument("--model", default="lite", help="'lite' (bundled) or a folder of Sonic model files")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: the GPU when there is one")
-    parser.add_argument(
-        "--eight-bit",
-        choices=["int8", "fp8"],
-        help="store the Sonic model's UNet in 8 bits: 1.5 GB less memory, and a result that differs a little",
-    )
+    add_model_options(parser)
     parser.add_argument("--json", action="store_true", help="print a report as the last line of standard output")
     add_settings_options(parser)
     add_finishing_options(parser)
@@ -42,17 +36,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings, wanted, output = settings_from(args), finishing_from(args), output_from(args)
-    if args.eight_bit is not None and args.model == "lite":
-        raise InputError("--eight-bit is for the Sonic model; give its folder with --model, or leave it out")
+    model_options(args)
     from sonic_core.media.audio import sound_for
     from sonic_core.media.image import load_image
 
     photo, audio = load_image(args.image), sound_for(args.audio, settings)
-    from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
-
     start = time.perf_counter()
-    options = {} if args.eight_bit is None else {"eight_bit": args.eight_bit}
-    pipe = SonicPipeline.from_pretrained(args.model, device=args.device, **options)
+    pipe = load_pipeline(args)
     with Bar("sampling") as bar:
         clip = pipe(photo, audio, Request(settings, wanted.finishing), bar.update)
     with Bar("rendering") as bar:

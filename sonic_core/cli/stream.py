@@ -9,6 +9,7 @@ from typing import Any
 
 from sonic_core.cli.finishing_options import add_finishing_options, finishing_from, signed
 from sonic_core.cli.generate import Bar
+from sonic_core.cli.model_options import add_model_options, load_pipeline, model_options
 from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.errors import SettingsError
 from sonic_core.finishing import is_transparent
@@ -24,8 +25,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--output", required=True, type=Path, help=f"folder for index.m3u8 and its segments, at the end {PLAIN} too"
     )
-    parser.add_argument("--model", default="lite", help="'lite' (bundled) or a folder of Sonic model files")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: the GPU when there is one")
+    add_model_options(parser)
     parser.add_argument("--crf", type=int, default=18, choices=range(0, 52), metavar="N", help="x264 quality (18)")
     add_settings_options(parser)
     add_finishing_options(parser)
@@ -34,6 +34,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
+    model_options(args)
     if is_transparent(wanted.finishing.background):
         raise SettingsError("a stream cannot be transparent; choose a colour or a picture as background")
     from sonic_core.media.audio import sound_for
@@ -42,9 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_folder(args.output)
     photo, audio = load_image(args.image), sound_for(args.audio, settings)
-    from sonic_core.pipeline import SonicPipeline  # torch and the models load only when the inputs are good
-
-    pipe = SonicPipeline.from_pretrained(args.model, device=args.device)
+    pipe = load_pipeline(args)
     with Bar("sampling") as bar:
         clip = pipe.stream(photo, audio, Request(settings, wanted.finishing), bar.update)
     with Bar("rendering") as bar:

@@ -48,8 +48,8 @@ class Task:
 Engine = Callable[[Task], dict[str, float]]  # returns seconds per stage
 
 
-def core_engine(model: str = "lite", device: str | None = None) -> Engine:
-    """SonicPipeline in this process; the model is loaded with the first job and stays."""
+def core_engine(model: str = "lite", device: str | None = None, **options: Any) -> Engine:
+    """SonicPipeline in this process; the model is loaded with the first job and stays. `options` go to its loading."""
     loaded: list[Any] = []
 
     def make(task: Task) -> dict[str, float]:
@@ -60,7 +60,7 @@ def core_engine(model: str = "lite", device: str | None = None) -> Engine:
             loaded[0].seconds.clear()  # the job before this one paid for the loading
         else:
             task.report("loading", 0.0)
-            loaded.append(SonicPipeline.from_pretrained(model, device=device))
+            loaded.append(SonicPipeline.from_pretrained(model, device=device, **options))
         pipe = loaded[0]
 
         sampled = 0.5 if task.stream is None else 0.0  # a stream is sampled while it is rendered
