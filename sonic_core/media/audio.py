@@ -22,13 +22,15 @@ from sonic_core.media.container import open_media
 from sonic_core.media.level import pick_channel
 from sonic_core.media.probe import MAX_SOUND_SECONDS, MIN_SECONDS, WANTED, MediaInfo, probe
 from sonic_core.media.sound import MAX_RATE, decode_sound
-from sonic_core.media.stored_sound import Speech, StoredSpeech, mixed_down, resampled
+from sonic_core.media.stored_sound import Speech, StoredSpeech, mixed_down, resampled, stored
 from sonic_core.media.timeline import TooLongError
 from sonic_core.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 MAX_SECONDS = MAX_SOUND_SECONDS
+OVERSHOOT = 1.3  # peak that sound mastered to full scale may reach once a lossy codec has been through it
+HIGHEST = 2.0**31  # of floats that are integers in truth
 DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound unless trimming is asked for
 
 
@@ -39,12 +41,12 @@ def load_audio(source: Any, every_channel: bool = False) -> Audio:
     type, numpy or torch. Raises InputError when there is no sound, it is too long, or it is not finite.
     """
     if isinstance(source, Audio):
-        return _checked(source, "audio")
+        return _checked(_within_full_scale(source, "audio"), "audio")
     if isinstance(source, (str, os.PathLike)):
         info = probe(source, "audio")
         return _checked(sound_of(info, every_channel=every_channel), f"audio {info.path.name!r}")
     if isinstance(source, tuple) and len(source) == 2:
-        return _checked(_from_samples(*source, every_channel), "audio")
+        return _checked(_within_full_scale(_from_samples(*source, every_channel), "audio"), "audio")
     raise InputError(f"audio is a {type(source).__name__}; give a path or a pair (samples, rate)")
 
 
@@ -148,7 +150,7 @@ def sound_of(info: MediaInfo, limit: float = MAX_SECONDS, every_channel: bool = 
         raise InputError(f"{name} cannot be read ({error.strerror}); {WANTED['audio']}") from error
     if audio is None:
         raise InputError(f"{name} holds no samples that can be decoded; export or download it again")
-    return audio
+    return _within_full_scale(audio, name)
 
 
 def _checked(audio: Audio, name: str) -> Audio:
@@ -157,12 +159,24 @@ def _checked(audio: Audio, name: str) -> Audio:
     if audio.seconds < MIN_SECONDS:
         raise InputError(f"{name} is {audio.seconds:.3f} s long; give at least {MIN_SECONDS} s")
     _check_seconds(audio.seconds, name)
-    if not all(np.isfinite(block).all() for block in audio.blocks()):
-        raise InputError(f"{name} has samples that are not finite (NaN or infinity); export it again")
     if audio.channel_alone is not None:
         side = ("left", "right")[audio.channel_alone]
         logger.warning("%s: its two channels are in opposite phase; the %s one alone is taken for speech", name, side)
     return audio
+
+
+def _within_full_scale(audio: Audio, name: str) -> Audio:
+    """The sound, made quieter where floats go so far beyond full scale that they would be clipped to noise."""
+    peak = max((float(np.abs(block).max()) for block in audio.blocks()), default=0.0)
+    if not np.isfinite(peak):
+        raise InputError(f"{name} has samples that are not finite (NaN or infinity); export it again")
+    if peak > HIGHEST:
+        raise InputError(f"{name} has samples of {peak:.3g}, where full scale is 1; export it again")
+    if peak <= OVERSHOOT:
+        return audio
+    logger.warning("%s: its samples go up to %.4g, where full scale is 1; it is made quieter by that", name, peak)
+    factor = np.float32(1 / peak)
+    return stored((block * factor for block in audio.blocks()), audio.channels, audio.rate)
 
 
 def _check_seconds(seconds: float, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,8 @@ FORMATS = (
     "3g2", "3gp", "m4a", "mj2", "mp4",
 )  # fmt: skip
 
+LIBVPX = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
 # The muxer writes these keys itself.
 CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 
@@ -35,6 +37,18 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[Any]:
         return
     with open(path, "rb") as file, av.open(file, options=options, **METADATA) as container:  # type: ignore[call-overload]
         yield container
+
+
+def decoder_of(stream: Any) -> Callable[[Any], list[Any]]:
+    """A function from each packet of a video stream to the frames that are ready.
+
+    FFmpeg's own decoders of VP8 and VP9 leave out alpha, so that what is hidden would show; libvpx's do not.
+    """
+    library = LIBVPX.get(stream.codec_context.codec.canonical_name)
+    if library in av.codecs_available and stream.metadata.get("alpha_mode") == "1":
+        return av.CodecContext.create(library, "r").decode  # type: ignore[no-any-return, attr-defined]
+    stream.thread_type = "AUTO"
+    return lambda packet: packet.decode()  # type: ignore[no-any-return]
 
 
 def local_name(path: str | os.PathLike[str]) -> str:

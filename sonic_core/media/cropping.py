@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-MAX_BOXES = 10_000
-MAX_HEADER = 8 << 20  # bytes of a sample description or a list of tracks that are looked at
+from sonic_core.media.mp4 import MP4_STARTS, description, sample_descriptions
+
+MAX_ELEMENTS = 10_000
+MAX_HEADER = 8 << 20  # bytes of a list of tracks that are looked at
 
 VISUAL_ENTRY = 78  # bytes of a visual sample entry before its boxes
-FOLDERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
 
 SEGMENT, TRACKS, TRACK, VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0xE0
 PIXEL_CROP = {0x54CC: "left", 0x54DD: "right", 0x54BB: "top", 0x54AA: "bottom"}
@@ -38,7 +39,7 @@ def cropping_of(path: Path, width: int, height: int) -> Cropping:
         try:
             if head[:4] == b"\x1aE\xdf\xa3":
                 found = _matroska(file)
-            elif head[4:8] in (b"ftyp", b"moov", b"wide", b"mdat", b"free", b"skip"):
+            elif head[4:8] in MP4_STARTS:
                 found = _clean_aperture(file, width, height)
             else:
                 found = None
@@ -51,10 +52,8 @@ def cropping_of(path: Path, width: int, height: int) -> Cropping:
 
 
 def _clean_aperture(file: BinaryIO, width: int, height: int) -> Cropping | None:
-    file.seek(0, 2)
-    for start, size in _sample_descriptions(file, 0, file.tell()):
-        file.seek(start)
-        body = file.read(min(size, MAX_HEADER))
+    for start, size in sample_descriptions(file):
+        body = description(file, start, size)
         at = body.find(b"clap", 16 + VISUAL_ENTRY)
         if at < 0:
             continue
@@ -64,27 +63,6 @@ def _clean_aperture(file: BinaryIO, width: int, height: int) -> Cropping | None:
         top = round(height / 2 + y - high / 2)
         return Cropping(left, width - left - round(wide), top, height - top - round(high))
     return None
-
-
-def _sample_descriptions(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Place and size of the body of each `stsd` box."""
-    for _ in range(MAX_BOXES):
-        if start + 8 > end:
-            return
-        file.seek(start)
-        head = file.read(16)
-        size, kind, body = int.from_bytes(head[:4], "big"), head[4:8], 8
-        if size == 1:
-            size, body = int.from_bytes(head[8:16], "big"), 16
-        elif size == 0:
-            size = end - start
-        if size < body:
-            return
-        if kind in FOLDERS:
-            yield from _sample_descriptions(file, start + body, min(start + size, end))
-        elif kind == b"stsd":
-            yield start + body, size - body
-        start += size
 
 
 def _matroska(file: BinaryIO) -> Cropping | None:
@@ -107,7 +85,7 @@ def _matroska(file: BinaryIO) -> Cropping | None:
 
 def _elements(data: bytes, start: int, end: int, wanted: int | None = None) -> Iterator[tuple[int, tuple[int, int]]]:
     """Id and (start, end) of the body of each EBML element in a range, those with the id `wanted` if one is given."""
-    for _ in range(MAX_BOXES):
+    for _ in range(MAX_ELEMENTS):
         if start >= end:
             return
         kind, start = _number(data, start, keep_marker=True)

@@ -40,9 +40,14 @@ STARTS = (
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
     (b"II*\0\x10\0\0\0CR", "a camera's raw picture"),
     (b"FUJIFILMCCD-RAW", "a camera's raw picture"),
-    (b"II*\0", "a camera's raw picture or a damaged TIFF"),
-    (b"MM\0*", "a camera's raw picture or a damaged TIFF"),
+    (b"II*\0", "a camera's raw picture or a TIFF that is damaged or of an unusual kind"),
+    (b"MM\0*", "a camera's raw picture or a TIFF that is damaged or of an unusual kind"),
     (b"\0\0\1\0", "an icon"),
+    (b"icns", "an icon"),
+    (b"\0\0\0\1\x67", "a raw H.264 stream without a container"),
+    (b"\0\0\0\1\x09", "a raw H.264 stream without a container"),
+    (b"\0\0\0\1\x40", "a raw HEVC stream without a container"),
+    (b"RIFX", "a WAV for big-endian machines"),
     (b"gimp xcf", "a GIMP picture"),
     (b"v/1\x01", "an OpenEXR picture"),
     (b"#?RADIANCE", "a Radiance HDR picture"),
@@ -86,6 +91,8 @@ def describe_content(path: Path) -> str:
         if head[8:12] == b"crx ":
             return "a camera's raw picture"
         return "an MP4 or MOV that was not finished or is damaged"
+    if head[4:8] in (b"styp", b"sidx", b"moof"):
+        return "a part of a streamed MP4 without its beginning"
     text = head.lstrip().lower()
     if text.startswith((b"<svg", b"<?xml")) and b"<svg" in text:
         return "an SVG drawing"

@@ -21,6 +21,7 @@ import numpy as np
 from av.filter import Graph
 
 from sonic_core.media.cropping import Cropping
+from sonic_core.media.filters import escaped, linked
 from sonic_core.media.tone_map import HLG, PQ, cube_file, needs_mapping
 from sonic_core.media.yuv import CHROMA_SIZES, rgb_of
 
@@ -192,18 +193,11 @@ def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
         chain += [("lut3d", f"file={cube}:interp=tetrahedral"), ("scale", f"flags=bilinear+{ACCURATE}"),
                   ("format", "pix_fmts=rgb24")]  # fmt: skip
     chain += view.orientation.filters
-    graph = Graph()
-    last = graph.add(
-        "buffer",
+    source = (
         f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
-        f":time_base={base.numerator}/{base.denominator}:pixel_aspect=1/1",
+        f":time_base={base.numerator}/{base.denominator}:pixel_aspect=1/1"
     )
-    for name, arguments in (*chain, ("buffersink", "")):
-        following = graph.add(name, arguments) if arguments else graph.add(name)
-        last.link_to(following)
-        last = following
-    graph.configure()
-    return graph
+    return linked(("buffer", source), *chain, ("buffersink", ""))
 
 
 def has_alpha(frame: Any) -> bool:
@@ -227,13 +221,6 @@ def colour_name(frame: Any) -> str:
     if transfer in (PQ, HLG):
         return f"HDR ({'PQ' if transfer == PQ else 'HLG'}, {names.get(primaries, 'BT.2020')})"
     return names.get(primaries, "SDR")
-
-
-def escaped(path: str) -> str:
-    """A path as the value of a filter's argument."""
-    for letter in "\\':,;[]":
-        path = path.replace(letter, "\\" + letter)
-    return path
 
 
 def _pulled(graph: Graph) -> Iterator[tuple[float | None, Conversion]]:

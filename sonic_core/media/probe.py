@@ -20,6 +20,7 @@ from sonic_core.media.container import open_media
 from sonic_core.media.cropping import cropping_of
 from sonic_core.media.file_type import describe_content
 from sonic_core.media.files import existing_file
+from sonic_core.media.mp4 import is_protected
 from sonic_core.media.picture import View, colour_name, view_of
 from sonic_core.media.still import Still, open_still
 from sonic_core.media.timeline import Clock, Span, TooLongError, constant_rate, make_clock, spans
@@ -106,6 +107,8 @@ class MediaInfo:
     @property
     def words(self) -> str:
         """The kind of file, for a sentence."""
+        if self.still is not None and self.still.frames > 1:
+            return f"{self.still.several} ({self.format}, {self.width} x {self.height} pixels)"
         if self.kind == "image":
             return f"a picture ({self.format}, {self.width} x {self.height} pixels)"
         if self.kind == "audio":
@@ -178,13 +181,18 @@ def _look_through(container: Any, file: Path, name: str, size: int, wanted: Kind
     streams = container.streams
     if len(streams) > MAX_STREAMS:
         raise InputError(f"{name} has {len(streams)} streams; the limit is {MAX_STREAMS}, so save it again")
-    pictures = next((stream for stream in streams.video if not _is_cover(stream)), None)
+    pictures = _main_pictures(streams)
     sound = streams.best("audio") if streams.audio else None
     # Read as a sound, the length of the pictures does not matter; their clock does.
     limit = MAX_SOUND_SECONDS if wanted == "audio" or pictures is None else MAX_VIDEO_SECONDS
     chosen = [stream for stream in (pictures, sound) if stream is not None]
     if not chosen:
         raise InputError(f"{name} holds neither pictures nor sound ({_format(container)}); {WANTED[wanted]}")
+    if is_protected(file):
+        raise InputError(
+            f"{name} is protected against copying ({_format(container)}), so only its own player can read it; "
+            f"{WANTED[wanted]}"
+        )
     shifts = [0.0]
     try:
         found = spans(container, chosen, limit, shifts)
@@ -259,9 +267,17 @@ def _first_frame(file: Path, index: int) -> Any:
     return None
 
 
-def _is_cover(stream: Any) -> bool:
-    """Whether a video stream is the cover picture of a sound, which does not make it a video."""
-    return bool(stream.disposition & Disposition.attached_pic)
+def _main_pictures(streams: Any) -> Any:
+    """The video stream that players show, None where there is none.
+
+    A cover picture is none, whether the file says that it is one or only that it has a single frame beside a video.
+    """
+    shown = [stream for stream in streams.video if not stream.disposition & Disposition.attached_pic]
+    shown = [stream for stream in shown if stream.frames != 1] or shown
+    if not shown:
+        return None
+    best = streams.best("video")
+    return next((stream for stream in shown if stream.index == best.index), shown[0])
 
 
 def _format(container: Any) -> str:

@@ -13,8 +13,11 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sonic_core.errors import InputError
+from sonic_core.media.cicp import colour_tags
 from sonic_core.media.file_type import is_avif, is_heif
 from sonic_core.media.icc import to_srgb
+from sonic_core.media.png import without_text
+from sonic_core.media.tone_map import needs_mapping, tone_mapped
 
 # EPS, PDF and WMF would run other programs; icons and fonts are no photos.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM", "TGA", "QOI")
@@ -36,6 +39,11 @@ class Still:
     height: int
     frames: int
 
+    @property
+    def several(self) -> str:
+        """What a file of more than one picture is, for a sentence."""
+        return f"a file of {self.frames} pages" if self.format == "TIFF" else f"an animation of {self.frames} pictures"
+
     def pixels(self, name: str) -> np.ndarray:
         """uint8 RGB (height, width, 3). Raises InputError for a picture that cannot be used."""
         if self.frames > 1 and self.format == "TIFF":
@@ -46,7 +54,9 @@ class Still:
             )
         check_size(self.width, self.height, name)
         with _opened(self.path, name) as image:
-            return rgb_of(image, name)
+            picture = rgb_of(image, name)
+            tags = None if image.info.get("icc_profile") else colour_tags(self.path)
+        return tone_mapped(picture, *tags) if tags is not None and needs_mapping(*tags) else picture
 
 
 def open_still(path: Path, name: str) -> Still | None:
@@ -83,7 +93,7 @@ def _opened(path: Path, name: str) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Pillow warns from 89 megapixels on; our own cap is the one that counts.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_formats()) as image:
+            with Image.open(without_text(path), formats=_formats()) as image:
                 yield image
     except (UnidentifiedImageError, InputError):
         raise

@@ -12,7 +12,10 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+import av
 import numpy as np
+
+from sonic_core.media.filters import escaped, linked
 
 PQ, HLG = 16, 18  # transfer characteristics by ITU-T H.273
 BT709, BT2020, DCI_P3, DISPLAY_P3 = 1, 9, 11, 12  # primaries by ITU-T H.273
@@ -46,6 +49,22 @@ def cube_file(transfer: int, primaries: int) -> Path:
     path = Path(_folder().name) / f"{transfer}-{primaries}.cube"
     np.savetxt(path, mapped, fmt="%.6f", header=f"LUT_3D_SIZE {CUBE_SIDE}", comments="")
     return path
+
+
+def tone_mapped(picture: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
+    """A picture, uint8 RGB (h, w, 3), as an SDR picture of the same size."""
+    height, width = picture.shape[:2]
+    graph = linked(
+        ("buffer", f"video_size={width}x{height}:pix_fmt=rgb24:time_base=1/25:pixel_aspect=1/1"),
+        ("format", "pix_fmts=gbrp16le"),
+        ("lut3d", f"file={escaped(str(cube_file(transfer, primaries)))}:interp=tetrahedral"),
+        ("format", "pix_fmts=rgb24"),
+        ("buffersink", ""),
+    )
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    frame.pts = 0
+    graph.push(frame)
+    return graph.pull().to_ndarray()  # type: ignore[no-any-return, union-attr]
 
 
 def to_sdr(stored: np.ndarray, transfer: int, primaries: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import av
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import InputError
 from sonic_core.media.audio import sound_of
-from sonic_core.media.container import open_media
+from sonic_core.media.container import decoder_of, open_media
 from sonic_core.media.encoding import QUALITIES, save_video
 from sonic_core.media.picture import Conversion, View, seen
 from sonic_core.media.prefetch import computed
@@ -60,7 +60,6 @@ def _at_constant_rate(info: MediaInfo, view: View) -> Iterator[Conversion]:
     current: Conversion | None = None
     with open_media(info.path) as container:
         stream = container.streams[info.picture.index]
-        stream.thread_type = "AUTO"
         for time, conversion in seen(_decoded(container, stream, info.shifts), view):
             time = expected if time is None else time
             # A frame goes to the tick nearest to its time, which keeps rounded time stamps on their own tick.
@@ -78,8 +77,9 @@ def _at_constant_rate(info: MediaInfo, view: View) -> Iterator[Conversion]:
 
 def _decoded(container: Any, stream: Any, shifts: list[float]) -> Iterator[Any]:
     """All frames that can be decoded; in place of a damaged one, the frame before it stays."""
+    decode = decoder_of(stream)
     for packet in joined(container, container.demux(stream), shifts):
         try:
-            yield from packet.decode()
+            yield from decode(packet)
         except av.FFmpegError:
             continue
