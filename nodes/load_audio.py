@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from sonic_core.errors import SonicError
-from sonic_core.media.audio import load_audio, trimmed
+from sonic_core.media.audio import SPARE, load_audio, trimmed
 from sonic_core.media.level import CHANNELS, TARGET_LUFS, amplified, normalised, pick_channel
 from sonic_core.settings import MAX_SECONDS
 
@@ -95,7 +95,8 @@ class SonicLoadAudio(SonicNode):
         channel: str,
         delay: float = 0.0,
     ) -> io.NodeOutput:
-        sound = trimmed(load_audio(host.input_path(audio)), start, trim or None)
+        until = start + trim + SPARE if trim else None
+        sound = trimmed(load_audio(host.input_path(audio), until=until), start, trim or None)
         sound = pick_channel(sound, channel)
         if normalise:
             sound = normalised(sound)

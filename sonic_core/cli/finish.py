@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING
 from sonic_core.cli.exam import table
 from sonic_core.cli.finishing_options import add_finishing_options, finished, finishing_from, signed
 from sonic_core.cli.output_options import add_output_options, check_output, output_from
-from sonic_core.errors import NoFaceError
+from sonic_core.errors import InputError, NoFaceError
 from sonic_core.finishing import INTERPOLATION_METHODS
 
 if TYPE_CHECKING:
     from sonic_core.clip import Audio, Clip
+
+logger = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -94,9 +97,12 @@ def _with_sound(clip: Clip, args: argparse.Namespace, audio: Audio | None) -> No
     from sonic_core.media.video import save_video
 
     if can_copy(args.video, args.output):
-        remux(args.video, args.output, audio)
-    else:
-        save_video(_without_container_keys(clip.replaced(audio=audio or clip.audio)), args.output)
+        try:
+            remux(args.video, args.output, audio)
+            return
+        except InputError:  # as of a stream whose pictures change their size on the way
+            logger.warning("%s: its pictures cannot be copied, so they are encoded anew", args.video.name)
+    save_video(_without_container_keys(clip.replaced(audio=audio or clip.audio)), args.output)
 
 
 def run_inspect(args: argparse.Namespace) -> int:

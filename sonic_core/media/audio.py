@@ -29,22 +29,24 @@ from sonic_core.settings import Settings
 logger = logging.getLogger(__name__)
 
 MAX_SECONDS = MAX_SOUND_SECONDS
+SPARE = 1.0  # seconds that are read beyond what is wanted of a sound, so that its end is whole
 OVERSHOOT = 1.3  # peak that sound mastered to full scale may reach once a lossy codec has been through it
 HIGHEST = 2.0**31  # of floats that are integers in truth
 DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound unless trimming is asked for
 
 
-def load_audio(source: Any, every_channel: bool = False) -> Audio:
+def load_audio(source: Any, every_channel: bool = False, until: float | None = None) -> Audio:
     """Audio from a path, an `Audio`, or a pair (samples, rate), in mono or stereo unless `every_channel` is wanted.
 
     Samples are (n,), (channels, n) or (1, channels, n), floating in [-1, 1] or integers in the full range of their
-    type, numpy or torch. Raises InputError when there is no sound, it is too long, or it is not finite.
+    type, numpy or torch. Of a file that goes on after `until` seconds the rest is not read, however long it is.
+    Raises InputError when there is no sound, it is too long, or it is not finite.
     """
     if isinstance(source, Audio):
         return _checked(_within_full_scale(source, "audio"), "audio")
     if isinstance(source, (str, os.PathLike)):
-        info = probe(source, "audio")
-        return _checked(sound_of(info, every_channel=every_channel), f"audio {info.path.name!r}")
+        info = probe(source, "audio", until=until)
+        return _checked(sound_of(info, every_channel=every_channel, until=until), f"audio {info.path.name!r}")
     if isinstance(source, tuple) and len(source) == 2:
         return _checked(_within_full_scale(_from_samples(*source, every_channel), "audio"), "audio")
     raise InputError(f"audio is a {type(source).__name__}; give a path or a pair (samples, rate)")
@@ -92,7 +94,9 @@ def sound_for(source: Any, settings: Settings) -> Audio:
     if settings.voices == "channels" and settings.channel != "as it is":
         raise SettingsError(f"voices is 'channels', so every channel speaks; leave channel ({settings.channel!r}) out")
     every_channel = settings.voices == "channels"
-    return fit_duration(pick_channel(load_audio(source, every_channel), settings.channel), settings)
+    wanted = settings.duration if settings.trim else None
+    sound = load_audio(source, every_channel, until=None if wanted is None else wanted + SPARE)
+    return fit_duration(pick_channel(sound, settings.channel), settings)
 
 
 def fit_duration(audio: Audio, settings: Settings) -> Audio:
@@ -131,11 +135,13 @@ def _from_samples(samples: Any, rate: int, every_channel: bool) -> Audio:
     return Audio(array, int(rate))
 
 
-def sound_of(info: MediaInfo, limit: float = MAX_SECONDS, every_channel: bool = False) -> Audio:
+def sound_of(
+    info: MediaInfo, limit: float = MAX_SECONDS, every_channel: bool = False, until: float | None = None
+) -> Audio:
     """The sound of a file that the gate has let through, on the clock of its pictures where it has some.
 
     Sound that begins after the first picture is preceded by silence, what comes before it is cut.
-    Raises InputError when it is longer than `limit` seconds or cannot be decoded.
+    With `until`, it ends about there. Raises InputError when it is longer than `limit` seconds or cannot be decoded.
     """
     name = f"audio {info.path.name!r}"
     assert info.sound is not None
@@ -143,7 +149,7 @@ def sound_of(info: MediaInfo, limit: float = MAX_SECONDS, every_channel: bool = 
     try:
         with open_media(info.path) as container:
             stream = container.streams[info.sound.index]
-            audio = decode_sound(container, stream, limit, info.shifts, origin, every_channel)
+            audio = decode_sound(container, stream, limit, info.shifts, origin, every_channel, until)
     except TooLongError as error:
         raise InputError(f"{name} is {error.seconds:.0f} s long or more; the limit is {limit:.0f} s") from None
     except av.FFmpegError as error:

@@ -116,10 +116,13 @@ class MediaInfo:
         return f"a video ({self.format}, {self.width} x {self.height}, {self.seconds:.2f} s)"
 
 
-def probe(path: str | os.PathLike[str], wanted: Kind | None = None, name: str | None = None) -> MediaInfo:
+def probe(
+    path: str | os.PathLike[str], wanted: Kind | None = None, name: str | None = None, until: float | None = None
+) -> MediaInfo:
     """What the file at `path` is; with `wanted`, refused unless it can serve as that.
 
-    A video with sound serves as audio. `name` is what sentences call the file. Raises InputError.
+    A video with sound serves as audio. `name` is what sentences call the file. Of a longer recording only the first
+    `until` seconds are looked at. Raises InputError.
     """
     if wanted == "image":
         still, name = still_of(path, name)
@@ -133,7 +136,7 @@ def probe(path: str | os.PathLike[str], wanted: Kind | None = None, name: str | 
             raise InputError(f"{name} is {_picture(possible).words}; {WANTED[wanted]}")
         possible.pixels(name)
         return _picture(possible)
-    info = _recording(file, name, file.stat().st_size, wanted)
+    info = _recording(file, name, file.stat().st_size, wanted, until)
     if wanted == "audio" and info.sound is None:
         raise InputError(f"{name} holds no sound: it is {info.words}; {WANTED['audio']}")
     if wanted == "video" and info.picture is None:
@@ -163,11 +166,11 @@ def still_of(path: str | os.PathLike[str], name: str | None = None) -> tuple[Sti
     return still, name
 
 
-def _recording(file: Path, name: str, size: int, wanted: Kind | None) -> MediaInfo:
+def _recording(file: Path, name: str, size: int, wanted: Kind | None, until: float | None = None) -> MediaInfo:
     """A sound or a video."""
     try:
         with open_media(file) as container:
-            return _look_through(container, file, name, size, wanted)
+            return _look_through(container, file, name, size, wanted, until)
     except (av.FFmpegError, ValueError, OSError) as error:
         if isinstance(error, InputError):
             raise
@@ -177,7 +180,9 @@ def _recording(file: Path, name: str, size: int, wanted: Kind | None) -> MediaIn
         ) from error
 
 
-def _look_through(container: Any, file: Path, name: str, size: int, wanted: Kind | None) -> MediaInfo:
+def _look_through(
+    container: Any, file: Path, name: str, size: int, wanted: Kind | None, until: float | None
+) -> MediaInfo:
     streams = container.streams
     if len(streams) > MAX_STREAMS:
         raise InputError(f"{name} has {len(streams)} streams; the limit is {MAX_STREAMS}, so save it again")
@@ -195,7 +200,7 @@ def _look_through(container: Any, file: Path, name: str, size: int, wanted: Kind
         )
     shifts = [0.0]
     try:
-        found = spans(container, chosen, limit, shifts)
+        found = spans(container, chosen, limit, shifts, until)
     except TooLongError as error:
         raise InputError(
             f"{name} is {error.seconds:.0f} s long or more; the limit is {limit:.0f} s, so cut it into parts"

@@ -33,14 +33,15 @@ def decode_sound(
     shifts: list[float],
     origin: float | None = None,
     every_channel: bool = False,
+    until: float | None = None,
 ) -> Audio | None:
     """The whole sound of a stream, at its rate up to 48 kHz; None when nothing can be decoded.
 
     In mono or stereo, unless `every_channel` is wanted.
 
     It starts at `origin` seconds of the file's clock (None: where it begins): with silence where nothing is heard yet,
-    without what comes before. Long sound lies on disk. Raises TooLongError once it is longer than `limit` seconds.
-    `shifts`: see `timeline.joined`.
+    without what comes before. With `until`, it ends about that many seconds later. Long sound lies on disk. Raises
+    TooLongError once it is longer than `limit` seconds. `shifts`: see `timeline.joined`.
     """
     blocks = _blocks(container, stream, shifts, every_channel)
     first = next(blocks, None)
@@ -51,6 +52,8 @@ def decode_sound(
     late = 0 if origin is None else round(((first[0] or 0.0) - origin) * rate)
     store = SampleStore(first[1].shape[0])
     for position, block in placed(same_rate, rate):
+        if until is not None and position + late > until * rate:
+            break
         if position + block.shape[1] > limit * rate:
             raise TooLongError((position + block.shape[1]) / rate)
         if position + late + block.shape[1] > 0:

@@ -107,10 +107,13 @@ def _until_damage(container: Any, packets: Iterable[Any], say: bool) -> Iterator
             logger.warning("%s cannot be read to its end: %s", Path(container.name).name, error.strerror)
 
 
-def spans(container: Any, streams: list[Any], limit: float, shifts: list[float]) -> dict[int, Span]:
+def spans(
+    container: Any, streams: list[Any], limit: float, shifts: list[float], until: float | None = None
+) -> dict[int, Span]:
     """The span of each stream that has packets, by the stream's index. Raises TooLongError as soon as it is.
 
-    How recordings joined in one file are to be moved is added to `shifts`; see `joined`.
+    With `until`, what comes after that many seconds is not looked at. How recordings joined in one file are to be moved
+    is added to `shifts`; see `joined`.
     """
     times: dict[int, list[float]] = {stream.index: [] for stream in streams}
     ends: dict[int, float] = {}
@@ -129,6 +132,8 @@ def spans(container: Any, streams: list[Any], limit: float, shifts: list[float])
             open_ended[index] = max(open_ended.get(index, time), time)
         first[index] = min(first.get(index, time), time)
         ends[index] = max(ends.get(index, end), end)
+        if until is not None and min(ends.get(s.index, 0) - first.get(s.index, 0) for s in streams) > until:
+            break
         if ends[index] - first[index] > limit:
             raise TooLongError(ends[index] - first[index])
     found = {}

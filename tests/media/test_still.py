@@ -1,6 +1,8 @@
 """Photos of every kind in the colours and the place they were taken in."""
 
+import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image, ImageCms, features
 from sonic_core.errors import InputError
 from sonic_core.media.file_type import describe_content
 from sonic_core.media.image import load_image
+from sonic_core.media.picture_record import png_chunk
 
 SKIN = (224, 172, 140)
 
@@ -209,3 +212,62 @@ def test_what_is_no_photo_is_named(tmp_path, content, words):
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(InputError, match=f"it is {words}.*; give a still picture"):
         load_image(tmp_path / "a.jpg")
+
+
+def png_with(*chunks: tuple[bytes, bytes], broken: bool = False) -> bytes:
+    """CHECKERS as PNG with chunks behind its header, their checksums wrong if `broken`."""
+    plain = io.BytesIO()
+    Image.fromarray(CHECKERS).save(plain, "PNG")
+    made = b"".join(png_chunk(*chunk)[:-1] + b"\0" if broken else png_chunk(*chunk) for chunk in chunks)
+    return plain.getvalue()[:33] + made + plain.getvalue()[33:]
+
+
+@pytest.mark.parametrize(
+    ("chunk", "broken"),
+    [
+        ((b"zTXt", b"workflow\0\0" + zlib.compress(bytes(3_000_000))), False),
+        ((b"iTXt", b"workflow\0\1\0\0\0" + zlib.compress(bytes(3_000_000))), False),
+        ((b"tEXt", b"prompt\0a portrait"), True),
+    ],
+    ids=["compressed", "compressed UTF-8", "wrong checksum"],
+)
+def test_a_png_is_read_whatever_its_texts_are(tmp_path, chunk, broken):
+    (tmp_path / "a.png").write_bytes(png_with(chunk, broken=broken))
+    assert (load_image(tmp_path / "a.png") == CHECKERS).all()
+
+
+def test_texts_that_say_which_side_of_a_png_is_up_are_kept(tmp_path):
+    xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    chunks = (b"tEXt", b"prompt\0a portrait"), (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp.encode())
+    (tmp_path / "a.png").write_bytes(png_with(*chunks))
+    assert (load_image(tmp_path / "a.png") == np.rot90(CHECKERS, -1)).all()
+
+
+GREY_AT_WHITE = {16: 148, 18: 191}  # PQ's and HLG's 8-bit level of HDR reference white
+
+
+def hdr_photo(path, transfer, primaries):
+    """A grey field in a PNG with `cICP`, or in an AVIF or HEIC with `nclx`."""
+    field = Image.new("RGB", (64, 64), (GREY_AT_WHITE[transfer],) * 3)
+    data = io.BytesIO()
+    field.save(data, {".png": "PNG", ".avif": "AVIF", ".heic": "HEIF"}[path.suffix])
+    data = data.getvalue()
+    if path.suffix == ".png":
+        data = data[:33] + png_chunk(b"cICP", bytes([primaries, transfer, 0, 1])) + data[33:]
+    else:
+        at = data.index(b"colrnclx") + 8
+        data = data[:at] + struct.pack(">HH", primaries, transfer) + data[at + 4 :]
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+@pytest.mark.parametrize("name", ["a.png", "a.avif", "a.heic"])
+def test_hdr_photos_are_tone_mapped_as_videos_are(tmp_path, name, transfer):
+    Image.init()
+    if name == "a.heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    if name == "a.avif" and "AVIF" not in Image.SAVE:
+        pytest.skip("this Pillow writes no AVIF")
+    hdr_photo(tmp_path / name, transfer, 9)
+    found = load_image(tmp_path / name)
+    assert found.min() >= 238 and found.max() <= 252 and np.ptp(found) <= 3

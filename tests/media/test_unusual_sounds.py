@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from making import clicks, clicks_heard, encoded_sound
 
 from sonic_core.errors import InputError
-from sonic_core.media.audio import load_audio
+from sonic_core.media.audio import load_audio, sound_for
 from sonic_core.media.probe import probe
+from sonic_core.settings import Settings
 
 AT = (0.3, 1.1)  # seconds at which it clicks
 SECONDS = 1.5
@@ -190,3 +191,41 @@ def test_what_is_no_sound_is_named(tmp_path: Path, content: bytes, words: str) -
     (tmp_path / "a.mp3").write_bytes(content)
     with pytest.raises(InputError, match=words):
         load_audio(tmp_path / "a.mp3")
+
+
+def floats(path: Path, samples: np.ndarray, rate: int = 16_000) -> None:
+    """A WAV of 32-bit floats (n,)."""
+    data = samples.astype("<f4").tobytes()
+    head = struct.pack("<HHIIHH", 3, 1, rate, 4 * rate, 4, 32)
+    body = b"WAVEfmt " + struct.pack("<I", len(head)) + head + b"data" + struct.pack("<I", len(data)) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+
+
+@pytest.mark.parametrize("peak", [2.0, 32_767.0])
+def test_floats_beyond_full_scale_are_made_quieter_and_not_clipped(tmp_path: Path, peak: float, caplog) -> None:
+    """As editors write them before mastering, and scripts that forget to divide by 32768."""
+    wave = np.sin(np.arange(16_000) / 8)
+    floats(tmp_path / "a.wav", peak * wave)
+    samples = [load_audio(tmp_path / "a.wav").samples[0], load_audio((peak * wave, 16_000)).samples[0]]
+    assert all(np.abs(found - wave / np.abs(wave).max()).max() < 1e-4 for found in samples)
+    assert caplog.text.count("where full scale is 1; it is made quieter") == 2
+    floats(tmp_path / "b.wav", 1.1 * wave)  # what a lossy codec makes of a loud master stays
+    assert np.abs(load_audio(tmp_path / "b.wav").samples).max() == pytest.approx(1.1, abs=1e-3)
+
+
+def test_a_sample_that_is_no_sound_is_refused(tmp_path: Path) -> None:
+    for wrong, words in ((np.nan, "not finite"), (np.inf, "not finite"), (1e30, "samples of 1e.30, where full scale")):
+        floats(tmp_path / "a.wav", np.r_[np.zeros(8000), wrong, np.zeros(8000)])
+        with pytest.raises(InputError, match=words):
+            load_audio(tmp_path / "a.wav")
+
+
+def test_ten_seconds_of_a_sound_over_the_cap(tmp_path: Path) -> None:
+    rate, seconds = 4000, 3 * 3600
+    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate, rate, 1, 8)
+    whole = len(head) + 8 + rate * seconds
+    with open(tmp_path / "a.wav", "wb") as file:
+        file.write(b"RIFF" + struct.pack("<I", whole) + head + b"data" + struct.pack("<I", rate * seconds))
+        file.truncate(8 + whole)  # a hole, which takes no room on the disk
+    assert 12 < load_audio(tmp_path / "a.wav", until=12).seconds < 13
+    assert sound_for(tmp_path / "a.wav", Settings(duration=10, trim=True)).seconds == 10

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -151,6 +152,7 @@ def transparent(path: Path, codec: str, pixels: str) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        stream.options = {"auto-alt-ref": "0", "crf": "10"} if "vpx" in codec else {}
         for index in range(10):
             frame = av.VideoFrame.from_ndarray(picture, format="rgba").reformat(format=pixels)
             frame.pts, frame.time_base = index, Fraction(1, 25)
@@ -160,9 +162,17 @@ def transparent(path: Path, codec: str, pixels: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "codec", "pixels"),
-    [("a.mov", "qtrle", "argb"), ("b.mov", "prores_ks", "yuva444p10le"), ("c.mov", "png", "rgba")],
+    [
+        ("a.mov", "qtrle", "argb"),
+        ("b.mov", "prores_ks", "yuva444p10le"),
+        ("c.mov", "png", "rgba"),
+        ("d.webm", "libvpx-vp9", "yuva420p"),
+        ("e.webm", "libvpx", "yuva420p"),
+    ],
 )
 def test_transparent_videos_lie_on_white(tmp_path: Path, name: str, codec: str, pixels: str) -> None:
+    if codec not in av.codecs_available:
+        pytest.skip("this PyAV has no libvpx")
     transparent(tmp_path / name, codec, pixels)
     frame = next(open_video(tmp_path / name).pixels())[0].astype(int)
     assert np.abs(frame[24, 8] - (200, 30, 30)).max() <= 4
@@ -207,6 +217,8 @@ def test_pixels_of_an_impossible_shape_are_taken_as_square(tmp_path: Path) -> No
         (b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\na.ts\n", "it is a playlist"),
         (b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=audio 5004 RTP/AVP 0\n", "it is a text"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(500), "it is a camera's raw picture"),
+        (b"\0\0\0\1\x67" + bytes(500), "it is a raw H.264 stream without a container"),
+        (b"\0\0\0\x18stypmsdh" + bytes(500), "it is a part of a streamed MP4 without its beginning"),
         (np.random.default_rng(0).bytes(50_000), "cannot be read as video"),
     ],
 )
@@ -214,3 +226,52 @@ def test_what_is_no_video_is_named(tmp_path: Path, content: bytes, words: str) -
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(InputError, match=words):
         open_video(tmp_path / "a.mp4")
+
+
+def two_tracks(path: Path, first: tuple[str, int, int], shown: int) -> None:
+    """A track of (codec, side, frames) before one of 64 x 64 and 50 frames; `shown` is the one marked as default."""
+    tracks = (first, ("libx264", 64, 50))
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream(codec, rate=25) for codec, _, _ in tracks]
+        for number, (stream, (codec, side, _)) in enumerate(zip(streams, tracks, strict=True)):
+            stream.width = stream.height = side
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.disposition = Disposition.default if number == shown else Disposition(0)
+        for number, (stream, (_, side, count)) in enumerate(zip(streams, tracks, strict=True)):
+            for index in range(count):
+                grey = np.full((side, side, 3), 40 + 100 * number, np.uint8)
+                frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+                frame.pts = index
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(("first", "shown"), [(("libx264", 32, 50), 1), (("mjpeg", 32, 1), 1), (("mjpeg", 32, 1), 0)])
+def test_the_track_that_players_show_is_read(tmp_path: Path, first: tuple[str, int, int], shown: int) -> None:
+    """Not a camera's preview and not a cover, whether it is marked as one or not."""
+    two_tracks(tmp_path / "a.mp4", first, shown)
+    clip = open_video(tmp_path / "a.mp4")
+    assert (clip.width, clip.frame_count) == (64, 50)
+    assert abs(next(clip.pixels())[0].mean() - 140) < 3
+
+
+def test_a_protected_file_is_named_and_not_read_as_noise(tmp_path: Path) -> None:
+    for kind, sound in ((b"avc1", False), (b"mp4a", True)):
+        flashing_video(tmp_path / "a.mp4", AT, seconds=SECONDS)
+        data = (tmp_path / "a.mp4").read_bytes()
+        place = data.index(b"stsd", data.index(b"soun" if sound else b"vide")) + 16
+        assert data[place : place + 4] == kind
+        (tmp_path / "a.mp4").write_bytes(data[:place] + (b"enca" if sound else b"encv") + data[place + 4 :])
+        for read in (open_video, load_audio):
+            with pytest.raises(InputError, match=r"is protected against copying \(MP4\)"):
+                read(tmp_path / "a.mp4")
+
+
+def test_pictures_that_change_their_size_on_the_way(tmp_path: Path) -> None:
+    """A recording of a call: each part fills the frame; what cannot be copied into an MP4 is encoded anew."""
+    for name, size in (("a.ts", (64, 48)), ("b.ts", (96, 72))):
+        flashing_video(tmp_path / name, AT, seconds=SECONDS, size=size)
+    (tmp_path / "c.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    clip = open_video(tmp_path / "c.ts")
+    assert (clip.width, clip.height) == (64, 48) and len(flashes_seen(clip)) == 4
+    assert sum(len(chunk) for chunk in clip.pixels()) == clip.frame_count
