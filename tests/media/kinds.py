@@ -1,9 +1,10 @@
-"""Thirty kinds of files as people have them, each with what the gate is to say of it."""
+"""Fifty kinds of files as people have them, each with what the gate is to say of it."""
 
 from __future__ import annotations
 
 import io
 import wave
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 from PIL import Image
+
+from sonic_core.media.picture_record import png_chunk
 
 RNG = np.random.default_rng(0)
 PHOTO = np.kron(RNG.integers(60, 200, (6, 8, 3)), np.ones((16, 16, 1))).astype(np.uint8)  # 128 x 96
@@ -105,6 +108,38 @@ def video(codec: str, format: str, sound_codec: str | None = "aac", title: str =
     return make
 
 
+def png_with(kind: bytes, data: bytes) -> Maker:
+    """PHOTO as PNG with a chunk behind its header."""
+
+    def make(path: Path) -> None:
+        plain = io.BytesIO()
+        Image.fromarray(PHOTO).save(plain, "PNG")
+        path.write_bytes(plain.getvalue()[:33] + png_chunk(kind, data) + plain.getvalue()[33:])
+
+    return make
+
+
+def floats(path: Path) -> None:
+    """A WAV of floats that are 16-bit integers in truth."""
+    with av.open(str(path), "w", format="wav") as container:
+        stream = container.add_stream("pcm_f32le", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(32_767 * TONE, format="flt", layout="mono")
+        frame.rate, frame.pts = 16_000, 0
+        container.mux(stream.encode(frame))
+
+
+def protected(make: Maker) -> Maker:
+    """An MP4 whose sound says that it is encrypted, as shops sell them."""
+
+    def made(path: Path) -> None:
+        make(path)
+        data = path.read_bytes()
+        place = data.index(b"mp4a", data.index(b"stsd"))
+        path.write_bytes(data[:place] + b"enca" + data[place + 4 :])
+
+    return made
+
+
 def latin_title(make: Maker) -> Maker:
     """A title in Latin-1, which is no UTF-8."""
 
@@ -132,9 +167,12 @@ PICTURES: dict[str, tuple[Maker, str | None]] = {
     "scan.tiff": (picture("TIFF"), None),
     "one.gif": (picture("GIF"), None),
     "named.mp4": (picture("PNG"), None),
+    "workflow.png": (png_with(b"zTXt", b"workflow\0\0" + zlib.compress(bytes(3_000_000))), None),
+    "hdr.png": (png_with(b"cICP", bytes([9, 16, 0, 1])), None),
     "two.tiff": (several("TIFF"), "has 3 pages (TIFF)"),
     "moving.gif": (several("GIF"), "is animated (3 pictures, GIF)"),
     "moving.webp": (several("WEBP"), "is animated (3 pictures, WebP)"),
+    "moving.avif": (several("AVIF"), "is animated (3 pictures, AVIF)"),
     "tiny.png": (of_size(20, 20), "is 20 x 20 pixels; give one of at least 32"),
     "cut.jpg": (cut_short, "damaged"),
     "text.jpg": (content(b"just some words\n" * 20), "is not an image that can be read: it is a text"),
@@ -147,6 +185,7 @@ SOUNDS: dict[str, tuple[Maker, str | None]] = {
     "a.wav": (wav, None),
     "latin.wav": (lambda path: wav(path, b"Gr\xfc\xdfe\x00"), None),
     "many.wav": (lambda path: wav(path, channels=6), None),
+    "script.wav": (floats, None),
     "a.flac": (sound("flac", "flac"), None),
     "a.mp3": (sound("libmp3lame", "mp3"), None),
     "a.ogg": (sound("libopus", "ogg"), None),
@@ -160,6 +199,9 @@ SOUNDS: dict[str, tuple[Maker, str | None]] = {
     "film.ts": (video("libx264", "mpegts"), None),
     "film.webm": (video("libvpx", "webm", "libopus"), None),
     "silent.mp4": (video("libx264", "mp4", None), "holds no sound: it is a video (MP4, 128 x 96, 1.00 s)"),
+    "shop.m4a": (protected(sound("aac", "mp4")), "is protected against copying (MP4)"),
+    "raw.mp4": (content(b"\0\0\0\1\x67" + bytes(500)), "it is a raw H.264 stream"),
+    "part.m4s": (content(b"\0\0\0\x18stypmsdh" + bytes(500)), "it is a part of a streamed MP4"),
     "short.wav": (lambda path: wav(path, seconds=0.02), "is 0.020 s long; give at least"),
     "photo.mp3": (picture("JPEG"), "is a picture (JPEG, 128 x 96 pixels)"),
     "text.mp3": (content(b"no sound at all\n" * 20), "cannot be read as sound"),

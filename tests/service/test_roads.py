@@ -1,4 +1,4 @@
-"""Forty files by every road into the program, ComfyUI nodes among them: each asks the one gate and says the same."""
+"""Fifty files by every road into the program, ComfyUI nodes among them: each asks the one gate and says the same."""
 
 import json
 import re
