@@ -1,11 +1,11 @@
-"""What `align` says of recordings of people whose lips are known to be late or early.
+"""Measure `align` on recordings of people whose lips are late or early by known amounts.
 
     python benchmarks/aligning.py ../shared/data/grid_other
 
-Every video of the folder is taken to be in sync. It is written anew with its sound moved by known offsets, into several
-containers (AAC with an edit list, MPEG-TS, PCM, Opus), with frames left out at random, with a late start of both
-streams, and with the sound of every other video, where no answer is right. Each file is then measured as a user's would
-be. Error is what was found less what is true; "trusted" means that `align` would move the sound.
+Every video of the folder is taken to be in sync. It is written again with its sound moved by known offsets, into
+several containers (AAC with an edit list, MPEG-TS, PCM, Opus), with random frames left out, with both streams starting
+late, and with the sound of every other video, where no answer is right. Each file is then measured as a user's would
+be. The error is the offset found minus the true one; "trusted" means that `align` would move the sound.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sonic_core.media.video import open_video
 from sonic_core.quality.lip_sync import measure
 
 OFFSETS = (-0.4, -0.25, -0.1, 0.0, 0.1, 0.25, 0.4)  # seconds by which the lips come after the sound
-FAR = (-1.2, -0.8, 0.8, 1.2)  # beyond what is looked for, so that no answer is right
+FAR = (-1.2, -0.8, 0.8, 1.2)  # larger than any offset that is searched for, so no answer is right
 TICKS = Fraction(1, 90_000)
 
 

@@ -1,13 +1,13 @@
-"""The error and the saving of every approximate switch on the model at hand.
+"""Measure the error and the saving of every approximate switch.
 
     python benchmarks/approximations.py FOLDER [--seconds 2] [--size 128] [--device cpu]
 
 FOLDER is a model folder; the portrait and the speech are synthetic. Errors are root mean square differences of the
-latents, in units of their standard deviation: from those of 25 exact Euler steps, which is what the release shows, and
-from those of 100, which is where more steps lead. 25 Euler steps have an error of their own, and a better solver does
-not share it. Cost counts UNet rows (a branch of a window), a reused one by its share of the FLOPs.
+latents, in units of their standard deviation, from those of 25 exact Euler steps (what the release shows) and from
+those of 100 (where more steps lead). 25 Euler steps have an error of their own, which a better solver does not share.
+The cost counts UNet rows (one branch of a window); a reused row counts by its share of the FLOPs.
 
-What it says about a network of random weights is only that the switches work: judge quality with trained weights.
+With random weights this shows only that the switches work; quality must be judged with trained weights.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 class Rows:
-    """Counts the rows that a UNet computes, a shallow one by its share."""
+    """Counts the rows that a UNet computes; a shallow row counts by its share."""
 
     def __init__(self, unet: torch.nn.Module) -> None:
         self.unet, self.real, self.count = unet, unet.forward_cached, 0.0
@@ -90,7 +90,7 @@ class Rows:
         return self.real(latents, timestep, scalars, context, deep)
 
     def stop(self) -> float:
-        """The count; the UNet is as it was."""
+        """Give the UNet its own `forward` back and return the count."""
         del self.unet.forward_cached
         return self.count
 

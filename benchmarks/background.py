@@ -1,9 +1,9 @@
-"""What another background costs: processor time of the matte and of a finished frame, and memory, beside none.
+"""Measure what another background costs: processor time of the matte and of a finished frame, and memory.
 
     python -m benchmarks.background [--sizes 512 1080] [--seconds 4]
 
-Each row is a process of its own: the example portrait and speech through the lite engine into a file. Encoding is
-included; loading is not.
+Each row is a process of its own, in which the lite engine makes a file of the example portrait and speech, without a
+background or with one. Encoding is included; loading is not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROWS = (("none", "a.mp4"), ("green", "a.mp4"), ("transparent", "a.webm"), ("tran
 
 
 def measured(background: str | None, name: str, size: int, seconds: float) -> dict[str, float]:
-    """Seconds for the matte, milliseconds a frame and megabytes at most, of this process."""
+    """Seconds for the matte, milliseconds a frame, and peak megabytes of this process."""
     from sonic_core.clip import Audio
     from sonic_core.matting.cutout import cut_out
     from sonic_core.media.audio import load_audio

@@ -1,10 +1,10 @@
-"""Portraits saying sounds, to be looked at: one row a portrait, one column a sound.
+"""Draw a sheet of portraits that say sounds: one row for each portrait, one column for each sound.
 
     python -m benchmarks.contact_sheet OUT.png [--data ../shared/data] [--side 512] [--mouths]
 
-Twelve portraits of the kinds that are hard (closed mouth, open smile, beard, glasses, dark and light skin, old and
-young, long hair, tilted, turned, a drawing, a tight crop) from the training data's folder of faces. `--mouths` shows
-the lower faces alone, at 1:1. Without the data, only the sample portrait is shown, whole and cropped tightly.
+The twelve portraits are of hard kinds (closed mouth, open smile, beard, glasses, dark and light skin, old and young,
+long hair, tilted, turned, a drawing, a tight crop) and come from the training data's folder of faces. `--mouths` shows
+only the lower faces, at 1:1. Without the data, only the sample portrait is shown, whole and cropped tightly.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def drawn(photo: np.ndarray) -> np.ndarray:
 
 
 def motion_of(mouth: list[float], index: int) -> np.ndarray:
-    """(27,) a sound's mouth with a little life that differs by column, so that head, eyes and brows are seen too."""
+    """(27,) a sound's mouth, with movements of head, eyes and brows that differ by column."""
     row = np.zeros(CHANNELS, np.float32)
     row[MOUTH] = mouth
     row[HEAD_ROTATION] = np.array([[0, 0, 0], [5, 0, 2], [-5, 2, -3], [0, 5, 4], [8, -3, 0], [-8, 0, 5]])[index]

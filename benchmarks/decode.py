@@ -1,11 +1,11 @@
-"""Peak memory of decoding and writing a long clip against a short one.
+"""Compare the peak memory of decoding and writing a long clip with that of a short one.
 
     python benchmarks/decode.py [--seconds 10 300] [--size 512]
 
 Each length runs in a process of its own and reports its largest resident size. Latents are random and in half
-precision, as a run on a GPU keeps them; frames go through the engine's chunks and their cross-fade, from 12.5 to 25 a
-second, into an MP4 in a temporary folder. The decoder is a single random convolution: a real one adds the same to
-every length, and would take a CPU hours here.
+precision, as a run on a GPU keeps them. Frames go through the engine's chunks and their cross-fade, from 12.5 to 25 a
+second, into an MP4 in a temporary folder. The decoder is a single random convolution, since a real one adds the same to
+every length and would take a CPU hours.
 """
 
 import argparse
@@ -50,11 +50,11 @@ def main() -> None:
 
 
 def decode_and_write(seconds: float, size: int) -> None:
-    """Random latents -> frames -> MP4."""
+    """Decode random latents and write the frames as an MP4."""
     torch.manual_seed(0)
     decoder = nn.Sequential(nn.Conv2d(4, 3 * 8 * 8, 3, padding=1), nn.PixelShuffle(8)).requires_grad_(False)
     latents = torch.empty(round(seconds * 12.5), 4, size // 8, size // 8, dtype=torch.float16)
-    for frame in latents:  # one by one: drawn at once they would be held in float32 as well
+    for frame in latents:  # one by one, or all of them would be held in float32, too
         frame.copy_(torch.randn(frame.shape))
 
     def make():  # type: ignore[no-untyped-def]  # an iterator of numpy chunks

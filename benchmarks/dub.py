@@ -1,4 +1,4 @@
-"""Figures of dubbing: real people's videos, other people's speech.
+"""Measure dubbing with real people's videos and other people's speech.
 
     python -m benchmarks.dub --shared ../shared --tracker PYTHON [--only lips silence two speed moving]
                              [--moving CLIP ...]
@@ -63,7 +63,7 @@ def landmarks(clip: Clip) -> list[np.ndarray]:
 
 
 def jitter(clip: Clip) -> float:
-    """RMS distance of the lips from their smooth path in the face's own frame, in px of a 300 px face."""
+    """RMS distance of the lips from their smoothed path, relative to the face, in px of a face 300 px high."""
     basis, places = MouthBasis.load(), []
     for marks in landmarks(clip):
         fit = fit_rigid(marks, basis)
@@ -84,7 +84,7 @@ def leak(made: Dub, original: Clip, intended: np.ndarray) -> float:
 
 
 def outside(made: Dub, original: Clip, number: int) -> float:
-    """The largest difference of a pixel outside what the face's box covers."""
+    """The largest difference of a pixel outside the face's box."""
     from sonic_core.dub.faces import states
 
     boxes = dict(states(made.cast.people[number], made.cast, MouthBasis.load()))
@@ -135,7 +135,7 @@ def silence(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> di
 
 
 def two_people(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> float:
-    """95th percentile of the opening of whoever is silent beside somebody who speaks."""
+    """95th percentile of the opening of the silent one of two people, in face heights."""
     videos = sorted((shared / "data" / "grid_other").glob("*.mpg"))
     worst = 0.0
     for left, right in zip(videos, [*videos[1:], videos[0]], strict=True):
@@ -161,12 +161,12 @@ def beside(left: Clip, right: Clip) -> Clip:
 
 
 def cropped(clip: Clip, left: int) -> Clip:
-    """The picture from a column on."""
+    """The part of the clip right of a column."""
     return clip.replaced(width=clip.width - left, make=lambda: (chunk[:, :, left:] for chunk in clip.chunks()))
 
 
 def moving(pipe: SonicPipeline, shared: Path, tracker: str, video: Path, folder: Path) -> dict[str, float]:
-    """The figures of `silence` that heads in motion could spoil, of one video."""
+    """The figures of `silence` that a moving head could spoil, for one video."""
     original = open_video(video, with_audio=False)
     quiet = Audio(np.zeros((1, round(original.seconds * 16000)), np.float32), 16000)
     made = dub(original, quiet, pipe.engine, look_at(original, pipe.detector), Settings())
@@ -176,7 +176,7 @@ def moving(pipe: SonicPipeline, shared: Path, tracker: str, video: Path, folder:
 
 
 def cost(pipe: SonicPipeline, video: Path, lines: int, folder: Path) -> float:
-    """Milliseconds of processor time a frame, everything but loading and the speech."""
+    """Milliseconds of processor time a frame, without loading and without listening to the speech."""
     original = enlarged(open_video(video), lines)
     quiet = Audio(np.zeros((1, round(original.seconds * 16000)), np.float32), 16000)
     start = time.process_time()

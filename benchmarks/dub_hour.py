@@ -1,10 +1,10 @@
-"""Memory of a dub as the video grows longer.
+"""Measure the memory of a dub as the video grows longer.
 
     python -m benchmarks.dub_hour VIDEO [--minutes 1 60] [--lines 240] [--keep 1]
 
-VIDEO, short, with sound and one person who talks, is scaled to --lines and repeated without encoding it again; of its
-frames only one in --keep is left, for a long sound in little time. What it says is the new voice too, and its own sound
-stays under it as a bed. Each length runs the command `dub` in a process of its own. Prints one line of JSON a length:
+VIDEO is a short video of one person who talks. It is scaled to --lines and repeated without encoding it again. Only one
+frame in --keep is left, so that a long sound takes little time. Its own sound is the new voice as well as the bed under
+it. Each length runs the command `dub` in a process of its own. Prints one line of JSON for each length:
 minutes, frames, seconds of wall clock and of processor time, and peak resident memory in MB.
 """
 
@@ -28,7 +28,7 @@ from sonic_core.media.video import open_video, save_video
 
 
 def thinned(clip: Clip, keep: int) -> Clip:
-    """One frame in `keep`."""
+    """The clip with one frame in `keep`."""
     count = -(-clip.frame_count // keep)
     return clip.replaced(
         make=lambda: (frame[None] for frame in islice(clip.frames(), 0, None, keep)),
@@ -38,7 +38,7 @@ def thinned(clip: Clip, keep: int) -> Clip:
 
 
 def repeated(source: Path, target: Path, minutes: float) -> None:
-    """The streams of a file one after another until they are that long, as they are."""
+    """Repeat the streams of a file, without encoding them again, until they are long enough."""
     with av.open(str(source)) as first, av.open(str(target), "w") as new:
         streams = {stream.index: new.add_stream_from_template(stream) for stream in first.streams}
         length = first.duration / av.time_base
@@ -54,7 +54,7 @@ def repeated(source: Path, target: Path, minutes: float) -> None:
 
 
 def measured(video: Path, folder: Path) -> dict[str, float]:
-    """What dubbing a video with its own sound costs."""
+    """Time and memory of dubbing a video with its own sound."""
     command = [sys.executable, "-m", "sonic_core", "dub", "--video", str(video), "--audio", str(video)]
     command += ["--keep-audio", "-20dB", "--json", "--output", str(folder / "dubbed.mp4")]
     start = time.monotonic()

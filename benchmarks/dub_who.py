@@ -1,12 +1,12 @@
-"""How often `--who auto` names the right speaker.
+"""Measure how often `--who auto` names the right speaker.
 
     python -m benchmarks.dub_who CLIP CLIP ... [--trials 60]
 
-CLIPs are short videos of one person each who speaks all along, such as GRID's, of people nobody trained on. Openings of
-the lips are tracked in each of them once. A trial sets two people side by side who take six turns in random order.
-calm: whoever does not speak holds nearly still (the calmest half second of the clip back and forth); mouthing: goes on
-speaking another sentence that is not heard; narrator: both hold still and a third person's sentence is heard. Prints
-one line of JSON: the shares of the frames with speech that were given to the right person, the wrong one, and nobody.
+CLIPs are short videos, such as GRID's, of one person each who speaks all the time; nobody trained on these people.
+Their lips are tracked once. In a trial, two people side by side take six turns in random order. calm: the silent one
+holds nearly still (the calmest half second of the clip, back and forth); mouthing: the silent one speaks another
+sentence, which is not heard; narrator: both hold still and a third person is heard. Prints one line of JSON: the shares
+of the frames with speech that were given to the right person, the wrong one, and nobody.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def take(path: Path, pipe: SonicPipeline) -> Take:
 
 
 def calm(opened: np.ndarray) -> np.ndarray:
-    """The calmest half second back and forth."""
+    """The calmest half second of openings (n,), played back and forth."""
     start = min(range(len(opened) - CALM), key=lambda k: float(opened[k : k + CALM].std()))
     part = opened[start : start + CALM]
     return np.resize(np.concatenate([part, part[::-1]]), len(opened))
 
 
 def trial(takes: list[Take], kind: str, rng: np.random.Generator) -> np.ndarray:
-    """(3,) frames given to the right person, to the wrong one, to nobody."""
+    """(3,) how many frames were given to the right person, to the wrong one, and to nobody."""
     first, second, third = rng.choice(len(takes), 3, replace=False)
     order = rng.integers(0, 2, TURNS)
     opened: list[list[np.ndarray]] = [[], []]

@@ -1,7 +1,10 @@
-"""How fast and how accurate the face nets are: `python -m benchmarks.face [--data DIR]`, two threads, one JSON line.
+"""Measure how fast and how accurate the face nets are; prints one line of JSON.
 
-Speed is on a 1024 px picture of the sample portrait, the median of 20 calls. With DIR (the training data), accuracy is
-on the held-out tenth of the people, found by the whole detector in their 256 px crops, placed into larger scenes.
+    python -m benchmarks.face [--data ../shared/data]
+
+The speed is the median of 20 calls on two threads, on a 1024 px picture of the sample portrait. With the training data,
+accuracy is measured on the held-out tenth of the people, whom the whole detector must find in their 256 px crops and in
+larger scenes.
 """
 
 from __future__ import annotations

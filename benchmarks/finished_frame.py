@@ -1,9 +1,9 @@
-"""Processor time of a finished frame, drawing and encoding included: one JSON line.
+"""Measure the processor time of a finished frame, drawing and encoding included; prints one line of JSON.
 
     python -m benchmarks.finished_frame [--motion rows.npy] [--portrait P] [--sides 512 1080] [--frames 100]
 
-Run it in two checkouts one after another to compare them; the least of three runs counts, as others may be busy.
-Without --motion everything moves all the time, as in `benchmarks/renderer.py`.
+To compare two checkouts, run it in one after the other. The fastest of three runs counts, since other programs may be
+busy. Without --motion everything moves all the time, as in `benchmarks/renderer.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PORTRAIT = Path(__file__).parent.parent / "web" / "samples" / "sonic_portrait.jp
 
 
 def milliseconds(image: np.ndarray, motion: np.ndarray) -> dict[str, float]:
-    """Processor time: a frame drawn, a frame drawn and encoded, the renderer built."""
+    """Milliseconds of processor time to draw a frame, to draw and encode one, and to build the renderer."""
     portrait = Portrait(image, FaceDetector().pick(image))
     start = time.process_time()
     renderer = Renderer(portrait)

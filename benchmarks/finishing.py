@@ -2,10 +2,10 @@
 
     python -m benchmarks.finishing --data ../shared/data [--parts align smooth ...] [--clips DIR] [--out DIR]
 
-`align` needs the bundled weights only for the speech side: lips are the motion model's own samples (other seeds than
-the prediction sees), read at known shifts with a tracker's noise; `--clips DIR` measures whole videos as well, each
-shifted by known amounts. Truth for the other parts comes from `training.synthetic_face`. With `--out`, before, after
-and difference are written as pictures.
+For `align` the lips are samples of the bundled motion model (with other seeds than the prediction has), read at known
+shifts with a tracker's noise; `--clips DIR` measures whole videos, too, each shifted by known amounts. The truth of the
+other parts comes from `training.synthetic_face`. With `--out`, pictures before and after and their differences are
+written.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def picture(out: Path | None, name: str, columns: list[np.ndarray], width: int =
 
 
 def sounds(data: Path) -> list[np.ndarray]:
-    """Mono 16 kHz speech of about 4 seconds: a reader and a speaker of single sentences."""
+    """About 4 seconds each of mono speech at 16 kHz: a reader, and a speaker of single sentences."""
     made = []
     for path in sorted((data / "ljspeech").glob("*.flac"))[:12]:
         sound = load_audio(path)
@@ -75,7 +75,7 @@ def sounds(data: Path) -> list[np.ndarray]:
 
 
 def model_lips(speech: np.ndarray) -> np.ndarray:
-    """(n, 2) lip shapes of a motion the bundled model makes for this speech."""
+    """(n, 2) the lip shapes that the bundled model makes for this speech."""
     basis = MouthBasis.load()
     motion = Ears.from_folder(WEIGHTS).articulate(speech, len(speech) // 640)
     points = basis.rest + basis.displacement(motion[:, MOUTH])
@@ -83,7 +83,7 @@ def model_lips(speech: np.ndarray) -> np.ndarray:
 
 
 def music(seconds: float, seed: int) -> np.ndarray:
-    """Chords on a beat: no voice in it."""
+    """Chords on a beat, without a voice."""
     rng = np.random.default_rng(seed)
     time_axis = np.arange(int(seconds * 16000)) / 16000
     out = np.zeros_like(time_axis)
@@ -124,7 +124,7 @@ def part_align(data: Path, clips: Path | None, out: Path | None) -> dict:
 
 
 def videos(paths: list[Path]) -> dict:
-    """Offsets put on whole videos by moving their sound; each is tracked once."""
+    """Whole videos whose sound is moved by known offsets; each is tracked once."""
     errors, at_rest, confident = [], [], []
     for path in paths:
         clip = open_video(path)
@@ -194,7 +194,7 @@ def part_smooth(data: Path, clips: Path | None, out: Path | None) -> dict:
 
 
 def smoothing_cost(frames: np.ndarray, side: int) -> float:
-    """Seconds of CPU a frame for the same pictures enlarged to `side`, with grain of their own."""
+    """Processor seconds a frame for the same pictures, enlarged to `side` and with new grain."""
     rng = np.random.default_rng(1)
     large = np.stack([cv2.resize(frame, (side, side), interpolation=cv2.INTER_CUBIC) for frame in frames])
     large = (large + rng.normal(0, 0.008, large.shape)).clip(0, 1).astype(np.float32)
@@ -205,7 +205,7 @@ def smoothing_cost(frames: np.ndarray, side: int) -> float:
 
 
 def shake(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The whole frame moved, turned and scaled a little."""
+    """The frame moved, turned and scaled a little."""
     side = frame.shape[0]
     matrix = cv2.getRotationMatrix2D((side / 2, side / 2), rng.normal(0, 0.15), 1 + rng.normal(0, 0.0015))
     matrix[:, 2] += rng.normal(0, 0.7, 2)
@@ -329,11 +329,11 @@ def part_paste(data: Path, clips: Path | None, out: Path | None) -> dict:
     }
 
 
-MEMORY_SIDE = 128  # were its 7500 frames held, they would be 1.5 GB
+MEMORY_SIDE = 128  # its 7500 frames would take 1.5 GB if all were held
 
 
 def chain(seconds: int) -> Clip:
-    """Made-up frames through smoothing, interpolation, canvas and label."""
+    """Synthetic frames after smoothing, interpolation, canvas and label."""
     from sonic_core.disclosure.label import VisibleLabel, label
     from sonic_core.finish.canvas import canvas
 
@@ -352,7 +352,7 @@ def chain(seconds: int) -> Clip:
 
 
 def part_memory(data: Path, clips: Path | None, out: Path | None) -> dict:
-    """Peak resident memory of the chain in a fresh process each: 10 s and 5 minutes."""
+    """Peak resident memory of the chain for 10 s and for 5 minutes, each in a process of its own."""
     peaks = {}
     for seconds in (10, 300):
         code = f"from benchmarks.finishing import run_chain; run_chain({seconds})"

@@ -1,4 +1,4 @@
-"""FLOPs, peak memory and operations at full size, counted on the meta device: a UNet call ours and plain, VAE, RIFE.
+"""Count FLOPs, peak memory and operations at full size on the meta device: a UNet call, ours and plain, VAE and RIFE.
 
 python benchmarks/flops.py [--side 64] [--frames 25]
 """
@@ -57,7 +57,7 @@ def plain_call(unet: SonicUNet, inputs: tuple, tokens, frames: int):  # type: ig
 
 
 def decoding(side: int, chunk: int = 8) -> None:
-    """A chunk through the released decoder, and one frame between two by RIFE."""
+    """A chunk through the released decoder, and one frame that RIFE makes between two."""
     with torch.device("meta"):
         # diffusers makes the mixing factors on the CPU whatever the default device is
         vae = AutoencoderKLTemporalDecoder(**RELEASED_CONFIG).half().to("meta")

@@ -1,8 +1,10 @@
-"""Whether any frame folds: `python -m benchmarks.folds [--portraits 200] [--data ../shared/data]`, one JSON line.
+"""Count the frames that fold; prints one line of JSON.
 
-Portraits of the training data are cut at random, from tightly across the face to far around it, and moved by random,
-strong motion. A fold is a place of a frame where the map from the frame to the photo is not one-to-one: its Jacobian
-is not positive. Only the line between the lips may tear, and is left out.
+    python -m benchmarks.folds [--portraits 200] [--data ../shared/data]
+
+Portraits of the training data are cropped at random, from tightly across the face to far around it, and moved by strong
+random motion. A fold is a place where the map from the frame to the photo is not one-to-one, so that its Jacobian is
+not positive. Only the line between the lips may tear; it is left out.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def random_portrait(images: list[Path], landmarks: np.ndarray, rng: np.random.Ge
 
 
 def random_motion(rng: np.random.Generator) -> np.ndarray:
-    """(24,) stronger than speech: twice the spread of the mouth, the head anywhere within its limits."""
+    """(24,) motion stronger than speech: twice the spread of the mouth, the head anywhere within its limits."""
     row = np.zeros(CHANNELS, np.float32)
     row[MOUTH] = rng.normal(0, 1, 12) * [1.4, 1.2, 1, 1, 0.8, 0.8, 0.8, 0.6, 0.6, 0.6, 0.6, 0.6]
     row[0] = abs(row[0]) * 2

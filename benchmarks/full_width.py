@@ -1,4 +1,4 @@
-"""One call of the UNet at full width on this machine: 6 GB of random float32 weights, 8 x 8 latents, 25 frames.
+"""Run one call of the UNet at full width on this machine: 6 GB of random float32 weights, 8 x 8 latents, 25 frames.
 
     python benchmarks/full_width.py [--side 8] [--folder DIR]
 
@@ -41,7 +41,7 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory(dir=args.folder) as folder:
             path = Path(folder) / "unet.safetensors"
-            # Two processes: what making the weights takes is no part of the figure.
+            # In a process of its own, so that making the weights is not part of the figure.
             subprocess.run([sys.executable, __file__, "--write", path], check=True)
             subprocess.run([sys.executable, __file__, "--call", path, "--side", str(args.side)], check=True)
 

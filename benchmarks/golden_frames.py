@@ -1,11 +1,11 @@
-"""Whether a change that should only be faster draws the same: frames of the commit before against those of this one.
+"""Check that a change which should only be faster draws the same: compare its frames with those of the commit before.
 
     python -m benchmarks.golden_frames --save frames.npz        # in a checkout of the commit before
     python -m benchmarks.golden_frames --against frames.npz     # here: one JSON line
 
-Everything moves, as in `benchmarks/renderer.py`. Printed are the least and the middle peak signal-to-noise ratio of a
-frame, in decibels; at 45 nobody sees a difference. A change meant to be seen is no case for this: look at
-`benchmarks/contact_sheet.py` instead.
+Everything moves, as in `benchmarks/renderer.py`. Prints the least and the median peak signal-to-noise ratio of a frame
+in decibels; from 45 on nobody sees a difference. A change that is meant to be seen belongs to
+`benchmarks/contact_sheet.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sonic_core.face.detect import FaceDetector
 from sonic_core.face.framing import Portrait
 
 PORTRAIT = Path(__file__).parent.parent / "web" / "samples" / "sonic_portrait.jpg"
-SAME = 99.0  # dB given to frames without any difference
+SAME = 99.0  # dB, for frames without any difference
 
 
 def frames(side: int, count: int) -> np.ndarray:

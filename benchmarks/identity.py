@@ -1,4 +1,4 @@
-"""How much of a face stays itself while it speaks: the upper face's structural similarity, as `evaluate` has it.
+"""Measure how much of a face stays itself while it speaks: the structural similarity of `evaluate`, of the upper face.
 
     python -m benchmarks.identity [--data ../shared/data] [--people 20] [--side 384]
 
@@ -12,7 +12,6 @@ import argparse
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from sonic_core.engines.lite.layout import CHANNELS, HEAD_ROTATION, MOUTH
@@ -26,7 +25,7 @@ MOTIONS = 4  # a person
 
 
 def spoken(rng: np.random.Generator) -> np.ndarray:
-    """(27,) a frame of speech: the mouth anywhere, the head turned as talking people turn it."""
+    """(27,) motion of a frame of speech, with a random mouth and a head turned as talking people turn it."""
     row = np.zeros(CHANNELS, np.float32)
     row[MOUTH] = rng.normal(0, 1, 12)
     row[MOUTH.start] = abs(row[MOUTH.start]) * 1.5
@@ -40,11 +39,8 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=20)
     parser.add_argument("--side", type=int, default=384)
     args = parser.parse_args()
-    _, held = data.split(data.load(args.data / "faces"))
     rng, detector, found = np.random.default_rng(0), FaceDetector(), []
-    for index in np.linspace(0, len(held.images) - 1, args.people).astype(int):
-        image = cv2.resize(held.images[index], (args.side, args.side), interpolation=cv2.INTER_CUBIC)
-        landmarks = held.landmarks[index] * np.float32(args.side / held.images[index].shape[0])
+    for image, landmarks in data.held_out_people(args.data / "faces", args.people, args.side):
         face = Face((0, 0, 1, 1), landmarks, 1.0)
         wanted = aligned_face(image, landmarks)
         renderer = Renderer(Portrait(image, face))

@@ -1,9 +1,9 @@
-"""What the ears of the lite engine are worth before anything is rendered: strangers, disturbances, other sounds, cost.
+"""Measure the ears of the lite engine before anything is rendered: strangers, disturbances, other sounds, cost.
 
     python -m benchmarks.lite_ears --shared ../shared [--videos FOLDER]
 
-The clips of `data/grid_other` (or other talking videos in FOLDER) are people nobody trained on. Their real lips are
-tracked frame by frame by our own landmarks; the prediction from their sound is compared with them. Prints JSON:
+The clips of `data/grid_other` (or other talking videos in FOLDER) show people nobody trained on. Our own landmarks
+track their real lips frame by frame, and the prediction from their sound is compared with these. Prints JSON:
 correlation of the opening at lag 0 and at the best lag, offline and through a live window; what noise, music,
 telephone, 8 kHz and codecs cost, over the whole clip and from the first word on (before it, lips part for a breath that
 noise drowns); how far music, noise, silence, breath and laughter alone open the lips (95th
@@ -35,7 +35,7 @@ from sonic_core.quality.exam import track_lips
 from sonic_core.settings import Settings
 from training.ears import voices
 from training.ears.disturbances import CODECS, DISTURBANCES, disturbed, tune
-from training.ears.train import lagged
+from training.ears.scores import lagged
 
 RATE, FPS = 16000, 25
 NOISES = 4  # draws of a disturbance whose losses are averaged
@@ -63,7 +63,7 @@ def live(ears: Ears, sound: np.ndarray, look_ahead: float, block: int = RATE // 
 
 
 def shouted(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Formants a tenth higher, 8 dB more above 1 kHz, and the peaks of an overloaded microphone cut off."""
+    """The voice shouting: formants a tenth higher, 8 dB more above 1 kHz, peaks cut off by an overloaded microphone."""
     del rng
     raised = voices.move_formants(sound, 1.1)
     above = signal.sosfilt(signal.butter(1, 1000, "highpass", fs=RATE, output="sos"), raised)

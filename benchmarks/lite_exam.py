@@ -1,10 +1,11 @@
-"""The viseme exam of the lite engine on free speech of people nobody trained on.
+"""Run the viseme exam on the lite engine, with free speech of people nobody trained on.
 
     python -m benchmarks.lite_exam --shared ../shared [--readings FOLDER] [--portraits 3] [--keep FOLDER]
 
-Readings are LJ Speech's clips that have a plain transcript, or every FOLDER/NAME.txt with its sound beside it. Every
-reading drives every portrait, and the finished video sits the exam with our own landmarks, as in `python -m sonic_core
-exam`. Prints JSON: the share of phones of each kind done right over all videos, and the median lag of the closures.
+Readings are the clips of LJ Speech that have a plain transcript, or every FOLDER/NAME.txt with its sound beside it.
+Every reading drives every portrait, and the finished video takes the exam with our own landmarks, as in `python -m
+sonic_core exam`. Prints JSON: the share of phones of each kind that are right, over all videos, and the median lag of
+the closures.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from sonic_core.quality.exam import PHONES, marks, track_lips
 
 
 def readings(shared: Path, folder: Path | None) -> list[tuple[Path, str]]:
-    """(sound, words) of every reading."""
+    """The sound file and the words of every reading."""
     if folder:
         sounds = {path.stem: path for path in folder.iterdir() if path.suffix != ".txt"}
         return [(sounds[text.stem], text.read_text("utf-8")) for text in sorted(folder.glob("*.txt"))]

@@ -1,9 +1,9 @@
-"""Rest, life, fidelity, speed and memory of the lite engine; lips are `benchmarks/lite_lips.py`.
+"""Measure rest, life, fidelity, speed and memory of the lite engine; `benchmarks/lite_lips.py` measures its lips.
 
     python -m benchmarks.lite_figures [--portrait P] [--audio A] [--tracker PYTHON --shared DIR] [--long 300]
 
-Prints one line of JSON. Memory is measured in child processes, so that one run does not lend the other its peak.
-The opening at rest is measured by the outside tracker and left out without --tracker and --shared.
+Prints one line of JSON. Each peak of memory is that of a process of its own. The outside tracker measures the opening
+at rest, which is left out without --tracker and --shared.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def blinks_per_minute(lids: np.ndarray, seconds: float) -> float:
 
 
 def rest(pipe: SonicPipeline, portrait: Path, tracker: str | None, shared: Path | None) -> dict[str, float]:
-    """Five seconds of silence: opening of the finished video and blinks of the motion over a minute."""
+    """Silence: the opening in a finished video of five seconds, and the blinks of a minute of motion."""
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         clip = pipe(portrait, Audio(np.zeros((1, 5 * 16000), np.float32), 16000))
@@ -57,7 +57,7 @@ def sampled(pipe: SonicPipeline, portrait: Path, audio: Audio, seed: int) -> np.
 
 
 def life(pipe: SonicPipeline, portrait: Path, audio: Audio) -> dict[str, float]:
-    """Five seeds: mean correlation between seeds of lips (should be near 1) and of head and gaze (near 0)."""
+    """The mean correlation between five seeds of the lips (should be near 1) and of head and gaze (near 0)."""
     runs = [sampled(pipe, portrait, audio, seed) for seed in range(5)]
     pairs = [(a, b) for i, a in enumerate(runs) for b in runs[i + 1 :]]
 

@@ -1,4 +1,4 @@
-"""Lip fidelity of the lite engine, as an outside tracker sees it, on people nobody trained on and on the one it knows.
+"""Measure the lips of the lite engine with an outside tracker, on people nobody trained on and on the one it knows.
 
     python -m benchmarks.lite_lips --shared ../shared --tracker PYTHON [--speakers strangers] [--portraits 5]
         [--in-turn]
@@ -37,7 +37,7 @@ PORTRAITS = [
 
 
 def clips_of(speakers: str, shared: Path) -> list[tuple[Path, str]]:
-    """(sound, what `lip_fidelity.py --like` takes) of every clip."""
+    """The sound of every clip, and what `lip_fidelity.py --like` takes for it."""
     if speakers == "strangers":
         return [(path, str(path)) for path in sorted((shared / "data" / "grid_other").glob("*.mpg"))]
     names = [str(n) for n in np.load(shared / "data" / "grid_s1" / "motion.npz")["names"]][-HELD_OUT_CLIPS:]

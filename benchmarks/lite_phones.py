@@ -1,9 +1,9 @@
-"""A sheet of what lite's mouths do for single sounds: a column for each phone, a row for each portrait.
+"""Draw a sheet of lite's mouths in single sounds: a column for each phone, a row for each portrait.
 
     python -m benchmarks.lite_phones --shared ../shared --out phones.png
 
-The frames are those of free speech (LJ Speech), where the aligner finds the longest of each phone. Needs the extra
-`exam`.
+The frames are from free speech (LJ Speech), in the middle of the longest example of each phone that the aligner finds.
+Needs the extra `exam`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LEAD = 0.03  # seconds by which lips are ahead of a phone's middle
 
 
 def rows_of_phones(shared: Path) -> dict[str, np.ndarray]:
-    """Phone -> a row of motion from the middle of free speech."""
+    """For each phone, a row of motion from free speech."""
     model = MotionModel.from_folder()
     found: dict[str, tuple[float, np.ndarray]] = {}
     for sound, text in readings(shared, None):
@@ -65,7 +65,7 @@ def rows_of_phones(shared: Path) -> dict[str, np.ndarray]:
 
 
 def mouth_of(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """The lower half of the face, SIDE x SIDE."""
+    """The surroundings of the mouth, uint8 (SIDE, SIDE, 3)."""
     middle = landmarks[[13, 14], :2].mean(0)
     half = 0.32 * np.linalg.norm(landmarks[10, :2] - landmarks[152, :2])
     scale = SIDE / (2 * half)

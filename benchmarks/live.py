@@ -1,13 +1,13 @@
-"""How soon a streamed video plays; how late live frames are, and how far live lips agree with the offline ones.
+"""Measure how soon a streamed video plays, how late live frames are, and how far live lips agree with offline ones.
 
     python -m benchmarks.live stream --portrait P --audio A [--seconds 10 600]
     python -m benchmarks.live talk --portrait P --audio A [--seconds 600] [--wall]
     python -m benchmarks.live lips --shared ../shared
     python -m benchmarks.live ahead --audio A [--seconds 20]
 
-Each prints one line of JSON. `--audio` is repeated until it is long enough. Wall times are of this machine as busy as
-it is; `processor` is the time that its cores worked, which others at work hardly change. `talk` runs against a clock of
-processor time unless it is told `--wall`: waiting costs nothing, and all work is counted as if one core did it.
+Each prints one line of JSON. `--audio` is repeated until it is long enough. Wall times depend on what else the machine
+does; `processor` is the time that its cores worked for us, which hardly does. `talk` runs against a clock of processor
+time unless it is told `--wall`: waiting costs nothing, and all work is counted as if one core did it.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class Enough(Exception):
 
 
 def repeated(audio: Audio, seconds: float) -> Audio:
-    """The sound again and again, for exactly so many seconds."""
+    """The sound repeated for exactly that many seconds."""
     count = round(seconds * audio.rate)
     return Audio(np.tile(audio.samples, -(-count // audio.samples.shape[1]))[:, :count], audio.rate)
 
 
 def first_segment(pipe: SonicPipeline, portrait: Path, audio: Audio) -> dict[str, float]:
-    """Seconds from the inputs to a playlist that lists a segment, the model loaded."""
+    """Seconds from the inputs to a playlist that lists a segment, with the model loaded before."""
     with tempfile.TemporaryDirectory() as folder:
         start, work = time.perf_counter(), time.process_time()
         found: dict[str, float] = {}
@@ -71,7 +71,7 @@ def first_segment(pipe: SonicPipeline, portrait: Path, audio: Audio) -> dict[str
 
 
 def first_segment_cold(portrait: Path, audio: Audio) -> dict[str, float]:
-    """The same from the start of the command, everything still to be loaded."""
+    """The same from the start of the command, which loads everything."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         soundfile.write(folder / "sound.wav", audio.samples.T, audio.rate)
@@ -107,7 +107,7 @@ def run_stream(args: argparse.Namespace) -> dict[str, object]:
 
 
 class ProcessorClock:
-    """Time as it would pass on one core that nobody else uses."""
+    """A clock that runs as it would on one core that nobody else uses."""
 
     def __init__(self) -> None:
         self.slept = 0.0
@@ -120,7 +120,7 @@ class ProcessorClock:
 
 
 def run_talk(args: argparse.Namespace) -> dict[str, object]:
-    """A microphone's sound in pieces of 20 ms, through core and encoder, to the bytes that a socket would send."""
+    """A microphone's sound in pieces of 20 ms goes through core and encoder to the bytes that a socket would send."""
     own = ProcessorClock()
     clock: Callable[[], float] = time.monotonic if args.wall else own
     sleep: Callable[[float], None] = time.sleep if args.wall else own.sleep
@@ -133,7 +133,7 @@ def run_talk(args: argparse.Namespace) -> dict[str, object]:
     piece, given, start = audio.rate // 50, 0, clock()
 
     def listen(seconds: float) -> None:
-        """Sleep, then hand over what the microphone has heard since."""
+        """Sleep, then hand over what the microphone has heard in that time."""
         nonlocal given
         sleep(seconds)
         due = int((clock() - start) * audio.rate) // piece * piece
@@ -168,9 +168,9 @@ def run_talk(args: argparse.Namespace) -> dict[str, object]:
 
 
 def run_lips(args: argparse.Namespace) -> dict[str, object]:
-    """Correlation of the opening with the real lips of strangers at lag 0: through a live session, and offline."""
+    """Correlation of the opening with strangers' real lips at lag 0, in a live session and offline."""
     from benchmarks.lite_ears import recording
-    from training.ears.train import lagged
+    from training.ears.scores import lagged
 
     torch.set_num_threads(1)
     pipe = SonicPipeline.from_pretrained("lite")
@@ -191,7 +191,7 @@ def run_lips(args: argparse.Namespace) -> dict[str, object]:
 
 
 def run_ahead(args: argparse.Namespace) -> dict[str, object]:
-    """Live lips against the lips that the whole sound gives, for several look-aheads; knows no real lips."""
+    """Live lips against those that the whole sound gives, for several look-aheads; no real lips are needed."""
     from benchmarks.lite_ears import live
     from sonic_core.engines.lite.ears import SAMPLES
     from sonic_core.engines.lite.motion import MotionModel

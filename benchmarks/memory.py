@@ -1,8 +1,8 @@
-"""How a run is cut to fit into common cards: peak memory by plan at full size, from networks without weights.
+"""Say how a run is cut to fit into common cards: the plan and its peak memory at full size, on the meta device.
 
     python benchmarks/memory.py [--cards 8 12 16 24] [--sizes 512 768 1024] [--seconds 10] [--context 0.8]
 
-`--context` GiB of each card are taken off for CUDA itself and the desktop. Half precision, as on a GPU.
+`--context` GiB of each card are left to CUDA itself and the desktop. Weights and latents are in half precision.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.card import GIB
 from benchmarks.shapes import RELEASED
 from sonic_core.engines.sonic.checkpoint import RELEASED_IMAGE_ENCODER, laid_out
 from sonic_core.engines.sonic.conditions import Networks
@@ -33,7 +34,6 @@ from sonic_core.speech.whisper import WhisperFeatures
 from sonic_core.speech.whisper_encoder import WhisperEncoder
 from sonic_core.video.rife import IFNet
 
-GIB = 2**30
 META = torch.device("meta")
 
 
@@ -53,8 +53,8 @@ def main() -> None:
 
 
 def row(engine: SonicEngine, size: int, seconds: float, free: float) -> str:
-    """The plan of one run in one card."""
-    # The weights are on the device that is planned for, so what they take is no longer free.
+    """The plan of one run on one card."""
+    # The weights are on the device that is planned for, so their memory is no longer free.
     weights = network_bytes(*vars(engine.net).values())
     try:
         plan = engine.plan_memory(Settings(), (size, size), seconds, int(free * GIB) - weights)
@@ -72,7 +72,7 @@ def full_size_engine(
     image_encoder: Mapping[str, Any] = RELEASED_IMAGE_ENCODER,
     vae: Mapping[str, Any] = RELEASED_CONFIG,
 ) -> SonicEngine:
-    """All networks of the released sizes on `device`, random weights, in the precisions of a GPU (or of a CPU)."""
+    """All networks at their released sizes, random weights on `device`, in the precisions of a GPU (or a CPU)."""
     dtype = torch.float32 if device.type == "cpu" else torch.float16
     with device:
         networks = Networks(

@@ -1,8 +1,8 @@
-"""The same UNet done the plain way, as a baseline: nothing cached, the context repeated over pixels.
+"""Our UNet written the plain way, as a baseline: nothing is cached, and the context is repeated over pixels.
 
-It shares the weights and the levels of `SonicUNet` and replaces what is inside: every call projects all tokens, the
-one image token goes through attention, the temporal blocks get their context once a pixel, masks and positions are
-made anew, feed-forward layers are not sliced, and temporal convolutions are 3-D ones on contiguous memory.
+It shares the weights and the levels of `SonicUNet` and replaces what is inside. Every call projects all tokens, the one
+image token goes through attention, the temporal blocks get their context once for each pixel, masks and positions are
+computed again, feed-forward layers are not sliced, and temporal convolutions are 3-D ones on contiguous memory.
 """
 
 import copy
@@ -24,7 +24,7 @@ from sonic_core.engines.sonic.unet import (
 
 
 def plain(unet: SonicUNet) -> "PlainUNet":
-    """The baseline with the weights of `unet` (shared)."""
+    """The baseline, which shares the weights of `unet`."""
     twin = copy.copy(unet)
     twin.__dict__ = copy.deepcopy(unet.__dict__, {id(p): p for p in unet.parameters()})
     for module in twin.modules():

@@ -1,11 +1,11 @@
-"""What reading a video costs beside decoding it plainly, in processor time and by the clock on the wall.
+"""Compare the cost of reading a video with that of decoding it plainly, in processor time and wall time.
 
     python benchmarks/reading.py --seconds 600
 
-Makes a 1080p H.264 video with AAC of that length (five seconds of moving noise, joined packet by packet), then reads it
-in five ways, each in a process of its own: decoded by PyAV and nothing else; decoded and converted with PyAV's own
-`to_ndarray("rgb24")`, which is a level off each time; as 0.1.0 did, to floats; and by `open_video`, upright, placed by
-time stamps, its colours accurate, its sound decoded too, as bytes and as floats.
+Makes a 1080p H.264 video with AAC of that length (five seconds of moving noise, joined packet by packet) and reads it
+in five ways, each in a process of its own: only decoded by PyAV; decoded and converted with PyAV's own
+`to_ndarray("rgb24")`, which is a level off each time; to floats, as 0.1.0 did; and by `open_video`, as bytes and as
+floats, which turns it upright, places frames by time stamps, keeps colours accurate and decodes the sound, too.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def read(path: str) -> int:
 
 
 def before(path: str) -> int:
-    """As 0.1.0 read: converted without accurate rounding, then to floats in two passes, no sound."""
+    """Read as 0.1.0 did: converted without accurate rounding, then to floats in two passes, without sound."""
     with av.open(path) as container:
         container.streams.video[0].thread_type = "AUTO"
         frames = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))

@@ -1,8 +1,8 @@
-"""The whole model as one would first write it down, on the libraries' own networks: photo and sound in, frames out.
+"""The whole model, from photo and sound to frames, written in the simplest way on the libraries' own networks.
 
-Written from the facts about the published model and sharing no code with `sonic_core`: Pillow for the images,
-transformers for CLIP and Whisper, diffusers for the VAE, the UNet and the scheduler. Slow and in float32 on the CPU:
-it is what `tools/check_golden.py` compares the engine with, end to end.
+It follows the published facts about the model and shares no code with `sonic_core`: Pillow for the images, transformers
+for CLIP and Whisper, diffusers for the VAE, the UNet and the scheduler. It is slow, in float32 on the CPU;
+`tools/check_golden.py` compares the engine with it end to end.
 """
 
 import json
@@ -28,7 +28,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class ReferenceInputs:
-    """What one run is made from."""
+    """The inputs of one run."""
 
     photo: np.ndarray  # uint8 (h, w, 3)
     face_box: Box
@@ -38,7 +38,7 @@ class ReferenceInputs:
 
 @dataclass(frozen=True)
 class ReferenceConditions:
-    """What is computed once a clip of n frames."""
+    """What is computed once for a clip of n frames."""
 
     image_latent: Tensor  # (1, 4, h, w) unscaled
     embedding: Tensor  # (1, d)
@@ -64,7 +64,7 @@ class Reference:
 
     @torch.inference_mode()
     def conditions(self, given: ReferenceInputs) -> ReferenceConditions:
-        """Everything that is computed once a clip."""
+        """Compute what is computed once for a clip."""
         size = output_size(given.photo.shape[1::-1], given.min_resolution)
         picture = Image.fromarray(given.photo).resize(size, Image.Resampling.LANCZOS)
         embedding = self.clip(self.clip_pixels(picture)).image_embeds
@@ -74,7 +74,7 @@ class Reference:
 
     @torch.inference_mode()
     def latents(self, given: ReferenceConditions, noise: Tensor) -> Tensor:
-        """Unit noise (n, 4, h, w) -> latents (n, 4, h, w)."""
+        """Latents (n, 4, h, w) from unit noise (n, 4, h, w)."""
         sampler, count = self.config["sampler"], len(given.tokens)
         scheduler = EulerDiscreteScheduler.from_config(self.config["scheduler"])
         scheduler.set_timesteps(sampler["steps"])
@@ -95,7 +95,7 @@ class Reference:
 
     @torch.inference_mode()
     def frames(self, latents: Tensor) -> Tensor:
-        """Latents (n, 4, h, w) -> frames (n, 3, H, W) in [0, 1]."""
+        """Frames (n, 3, H, W) in [0, 1] from latents (n, 4, h, w)."""
         chunks = latents.split(self.config["sampler"]["decode_chunk_size"])
         factor = self.config["vae"]["scaling_factor"]
         decoded = [self.vae.decode(chunk / factor, num_frames=len(chunk)).sample for chunk in chunks]
@@ -110,7 +110,7 @@ class Reference:
         scalars: Tensor,
         with_image: bool,
     ) -> Tensor:
-        """One branch of guidance on one window (f, 4, h, w) -> v (f, 4, h, w)."""
+        """The prediction v (f, 4, h, w) of one branch of guidance for one window (f, 4, h, w)."""
         image, token = given.image_latent.expand_as(scaled), given.embedding.expand(1, len(scaled), 1, -1)
         if not with_image:
             image, token = torch.zeros_like(image), torch.zeros_like(token)
@@ -134,14 +134,14 @@ class Reference:
         return torch.tensor([[sampler["fps"], *mean.tolist()]])
 
     def clip_pixels(self, picture: Image.Image) -> Tensor:
-        """The picture as CLIP takes it."""
+        """The photo as CLIP's input."""
         side = self.config["clip"]["image_size"]
         mean = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1)
         std = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
         return (to_tensor(picture.resize((side, side), Image.Resampling.LANCZOS)) - mean) / std
 
     def speech_conditions(self, speech: np.ndarray, embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens (n, t, d), those of silence (n, t, d), buckets (n, 2)."""
+        """Tokens of the speech (n, t, d) and of silence (n, t, d), and buckets (n, 2)."""
         length = len(speech) // 640
         count = length // 2
         extractor = WhisperFeatureExtractor(feature_size=self.config["whisper"]["num_mel_bins"])
@@ -177,7 +177,7 @@ NETWORKS = ("unet", "vae", "clip", "whisper")
 
 
 def load(network: torch.nn.Module, state: dict[str, Tensor]) -> None:
-    """Load all tensors, whatever prefix of the Whisper model is before them."""
+    """Load all tensors, whatever prefix the Whisper model put before their names."""
     own = network.state_dict()
     for prefix in ("", "encoder.", "model.encoder."):
         stripped = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
@@ -189,7 +189,7 @@ def load(network: torch.nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def output_size(size: tuple[int, int], min_resolution: int) -> tuple[int, int]:
-    """Short side to `min_resolution`, both to multiples of 64."""
+    """The size with its short side at `min_resolution` and both sides multiples of 64."""
     ratio = min_resolution / min(size)
     width, height = (max(round(side * ratio / 64), 1) * 64 for side in size)
     return width, height

@@ -1,8 +1,8 @@
-"""The Sonic UNet as one would first build it: diffusers' SVD UNet with a second key/value pair in every `attn2`.
+"""The Sonic UNet built in the simplest way: diffusers' SVD UNet with a second key/value pair in every `attn2`.
 
-It shares no code with `sonic_core`, so it is both what our UNet is timed against and what the end-to-end check takes
-its numbers from. Every call projects all tokens, sends the one image token through attention, and repeats the context
-of the temporal blocks over all pixels, as diffusers does.
+It shares no code with `sonic_core`. Our UNet is timed against it, and the end-to-end check takes its numbers from it.
+Every call projects all tokens, sends the one image token through attention, and repeats the context of the temporal
+blocks over all pixels, as diffusers does.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ OWN_SECTIONS = ("audio_tokens", "sample_size")
 
 @dataclass
 class ReferenceContext:
-    """What one call is conditioned on; `b` branches of `f` frames."""
+    """The conditions of one call, for b branches of f frames."""
 
     image: Tensor  # (b, f, 1, d)
     audio: Tensor  # (b, f, t, d)
@@ -29,7 +29,7 @@ class ReferenceContext:
 
 
 class AudioAttention(nn.Module):
-    """An attention processor of diffusers: attends to the image token and, apart from it, to the audio tokens."""
+    """An attention processor for diffusers that attends to the image token and, separately, to the audio tokens."""
 
     def __init__(self, channels: int, context_dim: int, temporal: bool) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class AudioAttention(nn.Module):
     def __call__(  # type: ignore[override]  # diffusers calls its processors, and does not go through forward
         self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Any = None, **unused: Any
     ) -> Tensor:
-        """(n, l, c) -> (n, l, c); the tokens come from `context`."""
+        """Features (n, l, c) after attention to the tokens of `context`."""
         assert self.context is not None
         image, audio = self.context.image, self.context.audio
         if self.temporal:
@@ -58,7 +58,7 @@ class AudioAttention(nn.Module):
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """(n, l, c), (n, t, c), (n, t, c) -> (n, l, c)."""
+    """Multi-head attention of queries (n, l, c) to keys and values (n, t, c): (n, l, c)."""
     q, k, v = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(query.shape)
 
@@ -73,7 +73,7 @@ def mask_at(context: ReferenceContext, tokens: int) -> Tensor:
 
 
 def reference_unet(section: Mapping[str, Any]) -> UNetSpatioTemporalConditionModel:
-    """diffusers' UNet of the sizes of a `config.json` section, with audio attention, random weights."""
+    """diffusers' UNet with audio attention and random weights, of the sizes in a section of `config.json`."""
     settings = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in section.items() if k not in OWN_SECTIONS}
     plain_levels = len(settings["block_out_channels"]) - 1
     settings["down_block_types"] = ("CrossAttnDownBlockSpatioTemporal",) * plain_levels + ("DownBlockSpatioTemporal",)
@@ -96,7 +96,7 @@ def call(
     scalars: Tensor,
     context: ReferenceContext,
 ) -> Tensor:
-    """Latents (b, f, 8, h, w), timestep (1,), scalars (b, 3) -> v (b, f, 4, h, w)."""
+    """The prediction v (b, f, 4, h, w) from latents (b, f, 8, h, w), a timestep (1,) and scalars (b, 3)."""
     for processor in unet.attn_processors.values():
         if isinstance(processor, AudioAttention):
             processor.context = context

@@ -1,9 +1,9 @@
-"""How long the lite engine's renderer takes for a frame, and to load a portrait.
+"""Measure how long the lite engine's renderer takes for a frame, and to load a portrait.
 
     python benchmarks/renderer.py [--portrait web/samples/sonic_portrait.jpg] [--side 512] [--frames 50] [--threads 1]
 
-The motion opens and closes the mouth, blinks, looks round and turns the head, so that nothing is skipped. Wall clock
-and processor time: on a busy machine only the second means much.
+The motion opens and closes the mouth, blinks, looks round and turns the head, so that no work is skipped. Prints wall
+time and processor time; on a busy machine only the second means much.
 """
 
 import argparse

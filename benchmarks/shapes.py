@@ -13,13 +13,13 @@ BRANCHES = (0, 1, 2)
 
 
 def random_unet(config: UNetConfig, device: str = "cpu", dtype: torch.dtype = torch.float32) -> SonicUNet:
-    """A UNet with random weights, made in place on its device."""
+    """A UNet with random weights, made on its device."""
     with torch.device(device):
         return SonicUNet(config).to(dtype).eval().requires_grad_(False)
 
 
 def random_tokens(config: UNetConfig, frames: int, pixels: int, device: str = "cpu") -> Tokens:
-    """Tokens of a clip and a mask over the middle of the picture."""
+    """Random tokens for a clip, and a mask over the middle of the picture."""
     width = config.cross_attention_dim
     mask = torch.zeros(pixels, pixels, device=device)
     mask[pixels // 4 : -pixels // 4, pixels // 4 : -pixels // 4] = 1

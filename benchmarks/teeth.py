@@ -1,11 +1,11 @@
-"""How sharp the inside of a drawn mouth is, next to the eyes of the same picture: one JSON line.
+"""Measure how sharp the inside of a drawn mouth is, against the eyes of the same picture; prints one line of JSON.
 
     python -m benchmarks.teeth [--data ../shared/data] [--people 24] [--side 1080]
 
-People of the training data's folder of faces whom nobody trained on, enlarged to the side, each saying a and i. The
-gradient's energy is the mean squared gradient of the brightness, in the opening between the lips and in the opening
-of the eyes. Printed are the ratios of mouth to eyes (a tenth of the people have less, half, nine tenths): of the drawn
-mouths, and for comparison of the photos' own open mouths.
+Held-out people of the training data's folder of faces, enlarged to the side, say a and i. The energy is the mean
+squared gradient of the brightness, in the opening between the lips and in the opening of the eyes. Printed are ratios
+of mouth to eyes (10th, 50th and 90th percentile of the people) for the drawn mouths and, for comparison, for the
+photos' own open mouths.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from training.face import data
 
 SAID = ("a", "i")
 EYES = ((LEFT_UPPER_LID, LEFT_LOWER_LID), (RIGHT_UPPER_LID, RIGHT_LOWER_LID))
-OPEN = 0.02  # face heights: photos whose mouths are less open show no teeth to compare with
+OPEN = 0.02  # face heights; a photo whose mouth is less open shows no teeth to compare with
 
 
 def energy(picture: np.ndarray, outlines: list[np.ndarray]) -> float:
-    """Mean squared gradient, per px^2, inside (m, 2) outlines of an RGB picture; 0 where they are too small."""
+    """Mean squared gradient, per px^2, of an RGB picture inside outlines (m, 2); 0 if they are too small."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     dx, dy = (cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     mask = np.zeros(grey.shape, np.uint8)
@@ -51,7 +51,7 @@ def energy(picture: np.ndarray, outlines: list[np.ndarray]) -> float:
 
 
 def ratios(image: np.ndarray, landmarks: np.ndarray) -> dict[str, float]:
-    """Mouth to eyes for each of SAID and, where it is open, for the photo's own mouth."""
+    """The ratio of mouth to eyes for each sound in SAID and, if it is open, for the photo's own mouth."""
     renderer = Renderer(Portrait(image, Face((0, 0, 1, 1), landmarks, 1.0)))
     eyes = energy(image, [np.concatenate([landmarks[upper], landmarks[lower][::-1]])[:, :2] for upper, lower in EYES])
     mouths = {}
@@ -73,13 +73,9 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=24)
     parser.add_argument("--side", type=int, default=1080)
     args = parser.parse_args()
-    _, held = data.split(data.load(args.data / "faces"))
     found: dict[str, list[float]] = {}
-    for index in np.linspace(0, len(held.images) - 1, args.people).astype(int):
-        image, landmarks = held.images[index], held.landmarks[index]
-        scale = np.float32(args.side / image.shape[0])
-        large = cv2.resize(image, (args.side, args.side), interpolation=cv2.INTER_CUBIC)
-        for name, ratio in ratios(large, landmarks * scale).items():
+    for image, landmarks in data.held_out_people(args.data / "faces", args.people, args.side):
+        for name, ratio in ratios(image, landmarks).items():
             found.setdefault(name, []).append(ratio)
     tenths = {name: [round(float(x), 2) for x in np.percentile(ratio, [10, 50, 90])] for name, ratio in found.items()}
     print(json.dumps({"people": args.people} | tenths))

@@ -1,4 +1,4 @@
-"""What a call costs, counted on any device, `meta` included: peak bytes of live tensors and FLOPs."""
+"""Count what a call costs on any device, `meta` included: peak bytes of live tensors, FLOPs and operations."""
 
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 class LiveBytes(TorchDispatchMode):
-    """Follows every storage that an operation makes until it is freed; `peak` is the most that lived at once."""
+    """Follows every storage that an operation makes until it is freed; `peak` is the most bytes alive at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,14 +47,14 @@ def _key(tensor: torch.Tensor) -> int:
 
 
 def peak_bytes(call: Callable[[], Any]) -> int:
-    """Peak of what `call` allocates beyond what was there."""
+    """The peak of what `call` allocates, in bytes, beyond what was allocated before."""
     with torch.inference_mode(), LiveBytes() as live:
         call()
     return live.peak
 
 
 class Operations(TorchDispatchMode):
-    """Counts operations that compute or copy, about the kernels that a GPU is given; views and empty tensors do not."""
+    """Counts operations that compute or copy, about as many as a GPU gets kernels; views do not count."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ def operations(call: Callable[[], Any]) -> int:
 
 
 def flops(call: Callable[[], Any]) -> int:
-    """Floating point operations of matrix products, convolutions and attention, two a multiply-add."""
+    """Floating point operations of matrix products, convolutions and attention; a multiply-add counts as two."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         call()
     return counter.get_total_flops()
@@ -83,7 +83,7 @@ def flops(call: Callable[[], Any]) -> int:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Compute with this many threads."""
+    """Compute with that many threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

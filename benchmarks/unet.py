@@ -1,9 +1,9 @@
-"""One UNet call, three branches, ours against diffusers' UNet and against our own plain twin, on the same weights.
+"""Time one UNet call with three branches: ours against diffusers' UNet and our own plain twin, on the same weights.
 
     python benchmarks/unet.py [--sides 16 32] [--frames 25] [--threads 1] [--runs 5]
 
-The runs alternate and the fastest counts, by processor time and by the clock. The reference is `reference_unet.py`,
-which shares no code with ours; the plain twin (`plain_unet.py`) is our network without what it saves.
+The runs alternate, and the fastest counts, by processor time and by wall time. The reference is `reference_unet.py`,
+which shares no code with ours; the plain twin (`plain_unet.py`) is our network without its savings.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def calls(side: int, frames: int) -> Calls:
-    """The same call in three implementations."""
+    """One call in three implementations."""
     unet = random_unet(SMALL)
     reference = reference_unet(dataclasses.asdict(SMALL))
     reference.load_state_dict(unet.state_dict())
@@ -88,7 +88,7 @@ def report(side: int, calls: Calls, runs: int) -> None:
 
 
 def timed(run: Callable[[], Tensor]) -> tuple[Tensor, float, float]:
-    """Result, seconds by the clock, seconds of the processor."""
+    """The result of a call, its wall seconds and its processor seconds."""
     wall, processor = time.perf_counter(), time.process_time()
     result = run()
     return result, time.perf_counter() - wall, time.process_time() - processor

@@ -2,8 +2,9 @@
 
     python -m training.mouth_basis --data ../shared/data [--out sonic_core/engines/lite/weights]
 
-The tracked faces are turned to the front, made symmetric (the speaker sat at a slight angle), reduced to the
-lower face and decomposed about the mouth at rest. The last 60 clips are held out, here as everywhere.
+The tracked faces are turned to the front, made symmetric (the speaker sat at a slight angle) and reduced to the lower
+face; their principal components about the mouth at rest are the basis. The last 60 clips are held out, here as
+everywhere.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
+import torch
 from scipy.optimize import linear_sum_assignment
 
 from sonic_core.engines.lite.layout import MOUTH_CHANNELS, MouthBasis
 from sonic_core.face.points import CHIN, FOREHEAD, INNER_LIPS, OUTER_LIPS
+from training.learning import save_weights
 
 HELD_OUT_CLIPS = 60
 UPPER_INNER_LIP, LOWER_INNER_LIP = 13, 14
-# The lip outline, outside and inside: the part of the face whose shape is heard.
+# The outlines of the lips, the part of the face whose shape is heard.
 LIPS = [*OUTER_LIPS, *INNER_LIPS]
 
 
@@ -34,13 +36,16 @@ def rigid_fit(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def mirror_indices(faces: np.ndarray) -> np.ndarray:
-    """(n, 478, 3) landmark sets -> (478,) index of each landmark's mirror image, from their average face."""
+    """The index (478,) of each landmark's mirror image, found on the average of faces (n, 478, 3).
+
+    Raises RuntimeError if that average is not symmetric enough.
+    """
     flat = faces - faces.mean(1, keepdims=True)
     flat /= np.sqrt((flat**2).sum((1, 2), keepdims=True) / flat.shape[1])
     average = flat[0]
     for _ in range(3):
         average = np.mean([face @ rigid_fit(face, average)[0] for face in flat], axis=0)
-    # Ears, temples, jaw angles, eyes, lip corners: pairs known by name, enough to stand the average face upright.
+    # Ears, temples, jaw angles, eyes and lip corners are pairs known by name; they turn the average face upright.
     left, right = [234, 127, 172, 33, 61], [454, 356, 397, 263, 291]
     average = average @ turn_onto_x((average[right] - average[left]).sum(0))
     average = average - [average[left + right, 0].mean(), 0, 0]
@@ -75,7 +80,7 @@ def symmetric(shapes: np.ndarray, mirror: np.ndarray) -> np.ndarray:
 
 
 def frontal_landmarks(data: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """GRID's tracked landmarks, frontal and symmetric: (N, 478, 3), clip lengths (989,), clip names."""
+    """GRID's tracked landmarks (N, 478, 3), frontal and symmetric, the lengths (989,) and the names of the clips."""
     faces = np.load(data / "faces" / "landmarks.npz")["landmarks"].astype(np.float64)
     mirror = mirror_indices(faces)
     grid = np.load(data / "grid_s1" / "motion.npz")
@@ -90,7 +95,7 @@ def frontal_landmarks(data: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
 
 
 def lower_face_weight(rest: np.ndarray) -> np.ndarray:
-    """(478,) 0 at the eyes, 1 below the nose, smooth between."""
+    """(478,) how far each landmark belongs to the lower face: 0 at the eyes, 1 below the nose, smooth between."""
     eyes, nose_base = rest[[145, 374], 1].mean(), rest[2, 1]
     x = np.clip((rest[:, 1] - eyes) / (nose_base - eyes), 0, 1)
     return (x * x * (3 - 2 * x)).astype(np.float32)
@@ -114,12 +119,11 @@ def make_basis(landmarks: np.ndarray, lengths: np.ndarray) -> MouthBasis:
     values, vectors = np.linalg.eigh(covariance)
     top = vectors[:, ::-1][:, :MOUTH_CHANNELS]  # (1434, 12)
     deviation = np.sqrt(values[::-1][:MOUTH_CHANNELS])
-    # A positive first coefficient opens the mouth; the other signs are fixed by their largest entry.
-    for k in range(MOUTH_CHANNELS):
-        row = top[:, k].reshape(478, 3)
-        sign = np.sign(row[LOWER_INNER_LIP, 1]) if k == 0 else np.sign(row.flat[np.abs(row).argmax()])
-        top[:, k] *= sign
     flat_importance = np.repeat(importance, 3)
+    # Eigenvectors have no sign of their own. They get those of the package's basis, which its other weights were
+    # trained with; there the first opens the mouth.
+    earlier = MouthBasis.load().components.reshape(MOUTH_CHANNELS, -1) * flat_importance
+    top = top * np.sign((top.T * earlier).sum(1))
     components = (top * deviation).T / flat_importance
     inverse = (top / deviation).T * flat_importance
     explained = values[::-1][:MOUTH_CHANNELS].sum() / values.sum()
@@ -138,11 +142,10 @@ def main() -> None:
     args = parser.parse_args()
     landmarks, lengths, _ = frontal_landmarks(args.data)
     basis = make_basis(landmarks, lengths)
-    args.out.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {"rest": basis.rest, "components": basis.components, "inverse": basis.inverse},
+    save_weights(
+        {name: torch.from_numpy(getattr(basis, name)) for name in ("rest", "components", "inverse")},
         args.out / "mouth_basis.safetensors",
-        metadata={"source": "GRID speaker 1, CC BY 4.0, Cooke et al. 2006"},
+        {"source": "GRID speaker 1, CC BY 4.0, Cooke et al. 2006"},
     )
     held_out = landmarks[int(lengths[:-HELD_OUT_CLIPS].sum()) :]
     rebuilt = basis.rest + basis.displacement(basis.coefficients(held_out - basis.rest))

@@ -1,8 +1,8 @@
-"""A talking face whose truth is known: a photo warped by recorded lips, for measuring the finishing stages.
+"""A talking face with a known truth, a photo warped by recorded lips, to measure the finishing stages with.
 
-The landmarks of a photo are moved by the tracked speech of a GRID clip and by recorded head motion; the picture
-follows them, and the mouth opens on a drawn cavity. It can be drawn at any time, so that what lies between two frames
-is known too. This is a test object, not the product's renderer. Needs the data folder (`--data` of the benchmarks).
+The tracked speech of a GRID clip and recorded head motion move the landmarks of a photo. The picture follows them, and
+the mouth opens on a drawn cavity. It can be drawn at any time, so that the truth between two frames is known, too. This
+is a test object, not the product's renderer. Needs the data folder (`--data` of the benchmarks).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _head(data: Path, count: int, clip: int) -> np.ndarray:
     track = np.concatenate([track, track[::-1]] * (count // len(track) + 1))[:count]
     head = np.stack([track[:, 3] / 18, track[:, 4] / 18, np.radians(track[:, 2])], -1)  # 18 cm is a face height
     head = head - head.mean(0)
-    kernel = np.exp(-0.5 * (np.arange(-8, 9) / 2.5) ** 2)  # the tracker's own noise out of it: the truth is smooth
+    kernel = np.exp(-0.5 * (np.arange(-8, 9) / 2.5) ** 2)  # takes the tracker's noise out, since the truth is smooth
     padded = np.pad(head, ((8, 8), (0, 0)), mode="edge")
     return np.stack([np.convolve(padded[:, i], kernel / kernel.sum(), "valid") for i in range(3)], -1).clip(-0.06, 0.06)
 
@@ -82,7 +82,8 @@ class Puppet:
         self.landmarks = (landmarks[:, :2] + 0.5) * scale - 0.5
         self.height = float(np.linalg.norm(self.landmarks[FOREHEAD] - self.landmarks[CHIN]))
         self.centre = self.landmarks.mean(0)
-        # Displacement of a pixel: barycentric between landmarks, a ring of hair that follows the head, a still border.
+        # A pixel moves as the triangle around it does, whose corners are landmarks, a ring of hair that follows the
+        # head, and points of the border, which stand still.
         angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         ring = self.centre + 0.85 * self.height * np.stack([np.sin(angles), np.cos(angles) - 0.1], -1)
         edge = np.linspace(0, size - 1, 5)
@@ -100,7 +101,7 @@ class Puppet:
         self.corners = triangles.simplices[inside]
 
     def points(self, time: float) -> np.ndarray:
-        """(478, 2) landmark positions in pixels."""
+        """(478, 2) landmark positions in pixels at a time in seconds."""
         move, _ = self._at(time)
         return self._rigid(self.landmarks + move, time)
 
@@ -109,7 +110,7 @@ class Puppet:
         return float(np.linalg.norm(points[13] - points[14]) / self.height)
 
     def draw(self, time: float) -> np.ndarray:
-        """float32 (size, size, 3)."""
+        """The picture at a time in seconds: float32 (size, size, 3)."""
         target = np.concatenate([self.points(time), self._rigid(self.ring, time), self.anchors[478 + len(self.ring) :]])
         moved = target - self.anchors
         field = np.einsum("nk,nkc->nc", self.weights, moved[self.corners])

@@ -64,11 +64,11 @@ def test_every_step_is_a_command_that_takes_its_options(tmp_path: Path):
 
 def test_every_weight_of_the_package_has_a_step(tmp_path: Path):
     """All but Whisper's encoder, which is OpenAI's."""
-    made = {"mouth_basis": "basis", "covers": "covers", "ears": "ears.train", "motion": "motion"}
-    made |= {"lips": "renderer.lips", "mouth_tone": "renderer.tones"}
+    made = {"mouth_basis": "basis", "covers": "covers", "ears": "ears.relabel", "motion": "motion"}
+    made |= {"lips": "renderer.lips", "mouth_tone": "renderer.tones", "person": "matting"}
     made |= {net: f"face.{net}" for net in ("landmarks", "detector", "mouth", "eye", "identity")}
-    folders = (ROOT / "sonic_core/face/weights", ROOT / "sonic_core/engines/lite/weights")
-    assert {path.stem for folder in folders for path in folder.glob("*.safetensors")} - {"whisper"} == set(made)
+    weights = (ROOT / "sonic_core").glob("**/weights/*.safetensors")
+    assert {path.stem for path in weights} - {"whisper"} == set(made)
     assert set(made.values()) <= {step.name for step in steps(tmp_path, tmp_path)}
 
 
@@ -76,7 +76,7 @@ def test_the_command_lists_runs_and_reports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     shell = Shell(("t.a", "2"))
-    monkeypatch.setattr(run, "steps", lambda data, work: TABLE)
+    monkeypatch.setattr(run, "steps", lambda data, work, share: TABLE)
     monkeypatch.setattr(run, "run_module", shell)
     work = ["--work", str(tmp_path)]
     assert run.main([*work, "--list"]) == 0 and shell.done == []
@@ -88,3 +88,11 @@ def test_the_command_lists_runs_and_reports(
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["done", "to", "done"]
     with pytest.raises(SystemExit):
         run.main([*work, "--only", "c"])
+
+
+def test_a_share_makes_every_amount_smaller_and_none_zero(tmp_path: Path):
+    whole, trial = steps(tmp_path, tmp_path), steps(tmp_path, tmp_path, 0.001)
+    counted = ("--steps", "--minutes", "--count", "--utterances", "--starts")
+    for step, small in zip(whole, trial, strict=True):
+        for option, more, less in zip(step.command, step.command[1:], small.command[1:], strict=False):
+            assert int(more) > int(less) >= 1 if option in counted else more == less, step.name

@@ -1,9 +1,10 @@
-"""Which phone is spoken when, for every English utterance whose words are known.
+"""Find which phone is spoken when, for English utterances whose words are known.
 
-    python -m training.ears.align --work WORK --kind s1
+    python -m training.ears.align --work WORK --kind s1 [--folder held_out]
 
-Writes WORK/phones/KIND.npz: for each utterance its phones' numbers (`training.ears.phones`), starts and ends in
-seconds. Utterances whose words the dictionary lacks, or that do not align, have none.
+Reads WORK/FOLDER/KIND.npz and writes WORK/phones/FOLDER_KIND.npz: for each utterance the numbers of its phones
+(`training.ears.phones`) and their starts and ends in seconds. An utterance that cannot be aligned, or with a word that
+the dictionary lacks, gets no phones. Needs the extra `exam`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sonic_core.quality.alignment import Phone, align
 from training.ears.phones import NUMBER, of_arpabet
 from training.ears.store import load
 
-# GRID's letters by their British names, so that the dictionary's American "zee" does not mislead.
+# The British name of a letter in GRID; the dictionary has the American "zee".
 RESPELT = {"z": "zed"}
 
 
@@ -41,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--kind", required=True)
-    parser.add_argument("--folder", default="corpus")
+    parser.add_argument("--folder", default="corpus", help="corpus or held_out")
     args = parser.parse_args()
     timings: list[list[Phone]] = []
     for k, utterance in enumerate(load(args.work / args.folder / f"{args.kind}.npz")):

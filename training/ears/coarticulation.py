@@ -1,9 +1,9 @@
-"""Mouths for phones without video: every phone has a target and a reach, fitted to the mouths of GRID.
+"""Mouths for speech without video: each phone has a target mouth and a reach in time, fitted to the mouths of GRID.
 
     python -m training.ears.coarticulation --work WORK
 
 A mouth is the mean of the targets of the phones around it, each weighted by a dominance that falls off before and after
-the phone (Cohen and Massaro 1993). A phone that GRID hardly says takes the place of its nearest relative in `RELATIVE`.
+the phone (Cohen and Massaro 1993). A phone that is rare in GRID uses the target of its nearest relative in `RELATIVE`.
 Writes WORK/coarticulation.npz and prints the correlation of the opening on the held-out clips.
 """
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from training.ears.labels import Timing, load_timings
 from training.ears.phones import NUMBER, PHONES
 
-# Phones that GRID's 51 words lack, or say too rarely to fit.
+# For phones that GRID's 51 words lack or have too rarely to fit: the phone whose target they use.
 RELATIVE = {
     "UE": "UW", "OE": "UW", "PF": "B", "RR": "D", "X": "HH", "ZH": "CH", "SH": "CH", "OY": "AO", "UH": "UW", "AW": "AA",
     "OW": "AO", "NG": "N", "AA": "AY", "ER": "AH", "HH": "AH", "M": "B", "TH": "DH",
@@ -30,7 +30,7 @@ RAREST = 40  # a phone that is said more often than this has a target of its own
 
 @dataclass(frozen=True)
 class Coarticulation:
-    """Of every phone: its target, how strongly it dominates, and how many seconds it reaches back and forward."""
+    """For each phone, its target, how strongly it dominates, and how many seconds it reaches back and forward."""
 
     target: np.ndarray  # (phones, 12)
     strength: np.ndarray  # (phones,)
@@ -54,7 +54,7 @@ def blend(
     target: Tensor, strength: Tensor, back: Tensor, forward: Tensor,
     phones: Tensor, starts: Tensor, ends: Tensor, times: Tensor,
 ) -> Tensor:  # fmt: skip
-    """Phones (b, p) with their times in seconds, -1 for none, and moments (b, n) -> mouths (b, n, 12)."""
+    """Mouths (b, n, 12) at `times` (b, n) among phones (b, p), -1 for none, from `starts` to `ends`; in seconds."""
     known = phones.clamp(min=0)
     before = (starts[:, None] - times[..., None]).clamp(min=0) / back[known][:, None]
     after = (times[..., None] - ends[:, None]).clamp(min=0) / forward[known][:, None]
@@ -75,7 +75,10 @@ def stand_in(counts: np.ndarray) -> np.ndarray:
 
 
 def batch_of(clips: list[tuple[np.ndarray, Timing]]) -> tuple[Tensor, ...]:
-    """Mouths (b, n, 12) with NaN after their ends, phones, starts, ends (b, p), moments (b, n)."""
+    """Clips of different lengths as tensors: mouths (b, n, 12), phones, starts and ends (b, p), times (b, n).
+
+    After the end of a clip the mouth is NaN; after its last phone the number is -1.
+    """
     longest, most = max(len(mouth) for mouth, _ in clips), max(len(timing.phones) for _, timing in clips)
     mouths = np.full((len(clips), longest, 12), np.nan, np.float32)
     phones, edges = np.full((len(clips), most), -1), np.zeros((2, len(clips), most), np.float32)
@@ -87,8 +90,8 @@ def batch_of(clips: list[tuple[np.ndarray, Timing]]) -> tuple[Tensor, ...]:
     return tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in (mouths, phones, *edges, moments))
 
 
-def fit(clips: list[tuple[np.ndarray, Timing]], steps: int = 240) -> Coarticulation:
-    """Least squares over every third clip; the counts of phones are those of all."""
+def fit(clips: list[tuple[np.ndarray, Timing]], steps: int) -> Coarticulation:
+    """Fit by least squares to every third clip; how rare a phone is, is counted over all clips."""
     counts = np.bincount(np.concatenate([timing.phones for _, timing in clips]), minlength=len(PHONES))
     shared = torch.from_numpy(stand_in(counts))
     mouths, phones, starts, ends, moments = batch_of(clips[::3])
@@ -111,11 +114,12 @@ def fit(clips: list[tuple[np.ndarray, Timing]], steps: int = 240) -> Coarticulat
 def main() -> None:
     from sonic_core.engines.lite.layout import MouthBasis
     from training.ears.corpus import Corpus
+    from training.ears.scores import lagged, opening_direction
     from training.ears.store import load
-    from training.ears.train import lagged, opening_direction
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=240)
     args = parser.parse_args()
     torch.set_num_threads(1)
     sets = {}
@@ -125,7 +129,7 @@ def main() -> None:
         sets[folder] = [
             (u.mouth, t) for u, t in zip(utterances, timings, strict=True) if u.mouth is not None and t is not None
         ]
-    model = fit(sets["corpus"])
+    model = fit(sets["corpus"], args.steps)
     np.savez(args.work / "coarticulation.npz", **vars(model))
     opening = opening_direction(MouthBasis.load())
     found = []

@@ -1,9 +1,10 @@
-"""All speech that is learned from, in one folder: sound, mouths and words, as `training.ears.grid` and others left it.
+"""All speech that the ears learn from: sound, mouths and words, one file WORK/corpus/KIND.npz for each source.
 
     python -m training.ears.corpus --data ../shared/data --work WORK
 
-Each source is one file, WORK/corpus/KIND.npz. Real mouths are drawn most, GRID's first speaker more than the other four
-together because he alone says every word of GRID many times.
+This command writes the speech that comes with video; `espeak`, `piper` and `kokoro` add theirs. Speech with real mouths
+is drawn most often, and GRID's first speaker more often than the other four together, since he alone says every word of
+GRID many times.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from training.ears.grid import more_speakers, speaker_one
 from training.ears.store import Utterance, load, save
 
 RATE = 16000
-# How often a window is made of each kind; kinds that are not there are left out.
+# Which share of the windows each kind gets. Where a kind is missing, the others share its part.
 SHARES = {"s1": 0.40, "more": 0.17, "espeak": 0.13, "piper": 0.12, "kokoro": 0.18}
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Every utterance has one number over all kinds: `BASE` apart, so that adding to a kind moves no other."""
+    """Utterances by kind. Each has a number over all kinds; kinds are `BASE` apart, so one may grow alone."""
 
     kinds: dict[str, list[Utterance]]
 
@@ -36,17 +37,17 @@ class Corpus:
         return Corpus({kind: load(path) for kind, path in paths.items() if path.exists()})
 
     def __getitem__(self, number: int) -> Utterance:
-        return self.kinds[list(SHARES)[number // self.BASE]][number % self.BASE]
+        return self.kinds[self.kind(number)][number % self.BASE]
 
-    def sound(self, number: int) -> np.ndarray:
-        return self[number].sound
+    def kind(self, number: int) -> str:
+        return list(SHARES)[number // self.BASE]
 
     def draw_kind(self, rng: np.random.Generator) -> str:
         shares = np.array([SHARES[kind] for kind in self.kinds])
         return str(rng.choice(list(self.kinds), p=shares / shares.sum()))
 
     def draw(self, kind: str, rng: np.random.Generator) -> int:
-        """A random utterance of a kind; of `more`, a random speaker first."""
+        """The number of a random utterance of a kind; for `more`, of a random speaker."""
         utterances = self.kinds[kind]
         choice = range(len(utterances))
         if kind == "more":

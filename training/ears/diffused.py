@@ -1,17 +1,16 @@
-"""The mouth as a diffusion on the same features, to compare it with the regression that ships.
+"""Compare a diffusion of the mouth, on the same features, with the regression that ships.
 
     python -m training.ears.diffused --work WORK --encoder FILE --regression HEAD.pt [--steps 3000] [--windows w0 w1]
 
-The trunk and the windows are those of `training.ears.train`; instead of the mouth itself, a second stack of layers
-learns to take noise off it (v-prediction, Salimans and Ho 2022). Prints both on the held-out clips and on strangers:
-one sample, the mean of four, and how two samples of one sound agree. Nothing of this ships.
+The trunk and the windows are those of `training.ears.train`. A second stack of layers does not predict the mouth but
+learns to take noise off it (v-prediction, Salimans and Ho 2022). Prints the scores of the regression, of one sample and
+of the mean of four on the held-out clips and on strangers, and how two samples of one sound agree. None of it ships.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,8 +23,10 @@ from sonic_core.engines.lite.ear_head import EarHead, EarHeadConfig, Layer
 from sonic_core.engines.lite.layout import MOUTH_CHANNELS
 from sonic_core.speech.whisper_encoder import WhisperEncoder
 from training.ears.corpus import Corpus
-from training.ears.train import BLIND, WEIGHT, Exam, Windows, lagged
+from training.ears.scores import lagged
+from training.ears.train import BATCH, BLIND, DROPOUT, RATE, WEIGHT, Exam, Windows
 from training.ears.tune import load_head
+from training.learning import Learner
 
 SAMPLING_STEPS = 12
 
@@ -52,7 +53,7 @@ class DiffusedHead(nn.Module):
         return x
 
     def velocity(self, heard: Tensor, noisy: Tensor, angle: Tensor) -> Tensor:
-        """Of mouths (b, n, 12) that are cos(angle) signal and sin(angle) noise, angle (b,)."""
+        """What the net predicts for mouths (b, n, 12) that are cos(angle) signal and sin(angle) noise, angle (b,)."""
         x = heard + self.noisy(noisy) + self.time(torch.stack([angle.cos(), angle.sin()], -1))[:, None]
         for layer in self.layers:
             x = layer(x)
@@ -95,22 +96,16 @@ def main() -> None:
     windows = Windows.load(args.work, args.windows, corpus)
     exam = Exam(args.work, WhisperEncoder.from_file(args.encoder))
     scale = torch.from_numpy(np.concatenate([u.mouth for u in corpus.kinds["s1"] if u.mouth is not None]).std(0))
-    head = DiffusedHead(scale, dropout=0.2)
-    optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.05)
-    running, began = 0.0, time.process_time()
-    for step in range(args.steps):
-        rng = np.random.default_rng([step, 3])
-        factor = min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / args.steps)) + 0.005
-        optimizer.param_groups[0]["lr"] = 1e-3 * factor
-        states, mouth = windows.batch(rng, 16)[:2]
+    head = DiffusedHead(scale, DROPOUT)
+    learner = Learner(head, [{"params": head.parameters(), "lr": RATE, "weight_decay": 0.05}], horizon=500)
+    running = 0.0
+    while learner.step < args.steps:
+        states, mouth = windows.batch(np.random.default_rng([learner.step, 3]), BATCH)[:2]
         loss = loss_of(head, states, mouth)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-        optimizer.step()
+        learner.learn(loss, args.steps)
         running = 0.99 * running + 0.01 * float(loss.detach())
-        if (step + 1) % 500 == 0:
-            print(f"{step + 1} {time.process_time() - began:.0f} s loss {running:.3f}", flush=True)
+        if learner.step % 500 == 0:
+            print(f"step {learner.step}: loss {running:.3f}", flush=True)
     head.eval()
     regression = load_head(args.regression).eval()
     generator = torch.Generator().manual_seed(1)

@@ -1,7 +1,7 @@
-"""What may stand between a voice and the ears, for measuring: noise, music, a telephone, half the rate, codecs.
+"""Disturbances to measure the ears with: noise, music, a telephone, half the sample rate, codecs.
 
-Not what the ears were trained against: other music, other noise, real codecs. Waveforms are float32 (samples,) at
-16 kHz, and nothing moves in time.
+They differ from what the ears were trained against: other music, other noise, real codecs. Waveforms are float32
+(samples,) at 16 kHz, and no disturbance moves the speech in time.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Robot voices with exactly timed phones in five languages, thousands of times faster than real time.
 
-eSpeak NG's formant synthesiser sounds like nobody, but it says anything in a hundred sizes of vocal tract and tells the
-instant each phone begins. Uses libespeak-ng through ctypes, for its phoneme events; needs
-pypinyin.
-
     python -m training.ears.espeak --work WORK [--minutes 40]
+
+eSpeak NG's formant synthesiser sounds like nobody, but it says anything with a hundred sizes of vocal tract, and it
+tells when each phone begins. Needs libespeak-ng, whose phoneme events are read through ctypes, and pypinyin.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ class Espeak:
         return 0
 
     def speak(self, text: str, voice: str, speed: int, pitch: int, pitch_range: int) -> tuple[np.ndarray, list[Phone]]:
-        """16 kHz sound and its phones; nothing if the voice is not installed."""
+        """Sound (samples,) at 16 kHz and its phones; both empty if the voice is not installed."""
         if self.library.espeak_SetVoiceByName(voice.encode()) != 0:
             return np.zeros(0, np.float32), []
         for parameter, value in ((SPEED, speed), (PITCH, pitch), (PITCH_RANGE, pitch_range)):
@@ -113,7 +112,7 @@ def pinyin(text: str) -> str:
 
 
 def timed(events: list[tuple[float, str]], seconds: float) -> list[Phone]:
-    """Phone events at their starts -> phones; what makes no sound of its own goes to the one before."""
+    """Phones from events (start, name); a symbol without a sound of its own lengthens the phone before it."""
     starts, names = [0.0], ["SIL"]
     for start, name in events:
         phone = "SIL" if not name.strip("_ :|") else of_ipa(name)

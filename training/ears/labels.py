@@ -1,8 +1,9 @@
-"""What every window should make of the mouth: real coefficients, and what each phone asks for.
+"""The labels of a window: the real mouth where there is video, and what each phone asks of the lips.
 
-Lips do not act in the middle of the sound: over 1,263 p b, 38 m and 434 f v of GRID whose phones are timed, the mean
-opening is smallest 10 ms before the middle of p and b, 15 ms after that of m and 35 ms after that of f and v; in ten
-clips of other speakers, seen frame by frame, lips are shut from 15 ms before a p or b begins to 20 ms before it ends.
+Lips do not move in step with the sound. In GRID (1,263 p and b, 38 m, 434 f and v, all timed) the mean opening is
+smallest 10 ms before the middle of p and b, 15 ms after the middle of m and 35 ms after the middle of f and v. In ten
+clips of other speakers, tracked frame by frame, the lips are shut from 15 ms before a p or b begins until 20 ms before
+it ends.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from sonic_core.engines.lite.ear_head import KINDS
+from sonic_core.quality.alignment import Phone
 from training.ears.corpus import Corpus
 from training.ears.phones import NUMBER, PHONES
 from training.ears.windows import NOISE, SILENCE
@@ -40,9 +42,13 @@ class Timing:
     starts: np.ndarray
     ends: np.ndarray
 
+    def as_phones(self) -> list[Phone]:
+        names = (PHONES[number] for number in self.phones)
+        return [Phone(*phone) for phone in zip(names, self.starts, self.ends, strict=True)]
+
 
 def load_timings(work: Path, corpus: Corpus, folder: str = "corpus") -> dict[str, list[Timing | None]]:
-    """For each kind, the timing of each utterance, None where it is not known."""
+    """For each kind of speech in the corpus, the timing of each utterance, None where it is unknown."""
     out: dict[str, list[Timing | None]] = {}
     for kind, utterances in corpus.kinds.items():
         path = work / "phones" / f"{folder}_{kind}.npz"
@@ -50,21 +56,21 @@ def load_timings(work: Path, corpus: Corpus, folder: str = "corpus") -> dict[str
             out[kind] = [None] * len(utterances)
             continue
         stored = dict(np.load(path))
-        ends = np.cumsum(stored["counts"])
-        rows = [slice(end - count, end) for end, count in zip(ends, stored["counts"], strict=True)]
+        counts = stored["counts"][: len(utterances)]
+        rows = [slice(end - count, end) for end, count in zip(np.cumsum(counts), counts, strict=True)]
         timings = [Timing(stored["phones"][r], stored["starts"][r], stored["ends"][r]) for r in rows]
         out[kind] = [timing if len(timing.phones) else None for timing in timings]
     return out
 
 
 def phone_at(timing: Timing, times: np.ndarray) -> np.ndarray:
-    """(n,) phone number at each time; silence outside."""
+    """(n,) number of the phone at each time (n,) in seconds; silence before the first and after the last."""
     at = np.searchsorted(timing.ends, times, side="right")
     return np.where(at < len(timing.phones), timing.phones[np.minimum(at, len(timing.phones) - 1)], NUMBER["SIL"])
 
 
 def asked_at(timing: Timing, times: np.ndarray) -> np.ndarray:
-    """(n, kinds) float32 0 or 1: what the phones ask of the mouth at each time."""
+    """(n, kinds) float32, 0 or 1: what the phones ask of the mouth at each time (n,) in seconds."""
     out = np.zeros((len(times), len(KINDS)), np.float32)
     for column, kind in enumerate(KINDS):
         numbers = [NUMBER[name] for name in ASKS[kind].split()]
@@ -78,24 +84,22 @@ def asked_at(timing: Timing, times: np.ndarray) -> np.ndarray:
 
 
 class Labels:
-    """Looks up what a window's frames show."""
+    """Looks up the labels of a window's frames."""
 
     def __init__(self, work: Path, corpus: Corpus, mouth_scale: dict[str, float]):
         self.corpus, self.timings = corpus, load_timings(work, corpus)
-        self.scale = mouth_scale  # speaker -> what makes his range that of the first speaker
-        self.names = list(corpus.kinds)
+        self.scale = mouth_scale  # by speaker: what brings the range of his mouth to the first speaker's
 
     def timing(self, number: int) -> Timing | None:
-        utterance_kind = self.kind(number)
-        return self.timings[utterance_kind][number % Corpus.BASE]
-
-    def kind(self, number: int) -> str:
-        from training.ears.corpus import SHARES
-
-        return list(SHARES)[number // Corpus.BASE]
+        """The phones of the utterance with this number, None where they are unknown."""
+        return self.timings[self.corpus.kind(number)][number % Corpus.BASE]
 
     def of(self, source: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mouth (n, 12) NaN where unknown, asked (n, kinds) NaN where unknown, phones (2 n,) UNKNOWN where unknown."""
+        """Labels of n frames that show the utterances `source` (n,) at `time` (n,) in seconds.
+
+        They are the mouth (n, 12) and what is asked of it (n, kinds), NaN where unknown, and the phones (2 n,), two a
+        frame, UNKNOWN where unknown.
+        """
         n = len(source)
         mouth = np.full((n, 12), np.nan, np.float32)
         asked = np.full((n, len(KINDS)), np.nan, np.float32)

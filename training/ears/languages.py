@@ -1,10 +1,10 @@
-"""Lips in languages without video: Kokoro's voices, all kept out of training, read sentences kept out of training.
+"""Measure lips in languages without video: held-out voices of Kokoro read held-out sentences.
 
     python -m training.ears.languages speak --work WORK --kokoro-voices FOLDER
     python -m training.ears.languages measure --work WORK
 
-`speak` needs what `training.ears.kokoro` needs, which also tells when each phone is spoken. `measure` marks the mouth
-that the package's ears predict, before rendering, as the viseme exam does.
+`speak` has the same needs as `training.ears.kokoro`, which also tells when each phone is spoken. `measure` marks the
+mouth that the package's ears predict, before rendering, as the viseme exam does.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from training.ears.align import save_phones
 from training.ears.corpus import Corpus
 from training.ears.kokoro import Kokoro, transcribe
 from training.ears.labels import load_timings
-from training.ears.phones import PHONES
 from training.ears.store import Utterance, load, save
 from training.ears.texts import sentences
 
 VOICES = {"cmn": ("zf_xiaoxiao", "zm_yunyang"), "es": ("ef_dora",), "fr": ("ff_siwis",), "ja": ("jf_alpha",)}
-# The exam's English phones in place of others. Between the lips of Spanish [β] and Japanese [ɸ] air passes: they are
-# marked as f and v are. Japanese u is not rounded; k asks nothing of the lips.
+# Which of the exam's English phones stands for a phone of another language. Spanish [β] and Japanese [ɸ] let air pass
+# between the lips, so they are marked as f and v are. Japanese u is not rounded, and k asks nothing of the lips.
 STANDS_FOR = {"UE": "UW", "OE": "OW", "PF": "V"}
 IN_JAPANESE = {"UH": "K"}
 
@@ -57,8 +56,7 @@ def measure(work: Path) -> None:
     for utterance, timing in zip(utterances, timings, strict=True):
         assert timing is not None
         stand_ins = STANDS_FOR | IN_JAPANESE if utterance.name == "ja" else STANDS_FOR
-        names = [stand_ins.get(PHONES[number], PHONES[number]) for number in timing.phones]
-        phones = [Phone(*phone) for phone in zip(names, timing.starts, timing.ends, strict=True)]
+        phones = [Phone(stand_ins.get(p.name, p.name), p.start, p.end) for p in timing.as_phones()]
         frames = len(utterance.sound) // 640
         rows = ears.articulate(utterance.sound, frames)
         gap, width = ears.articulation.opening(rows), (rows[:, :12] @ ears.articulation.width)[:, 0]

@@ -1,6 +1,6 @@
-"""The phones that the ears are taught, told apart as far as lips, jaw and tongue differ, and a little further.
+"""The phones that the ears learn, a little finer than the differences of lips, jaw and tongue demand.
 
-Names are ARPAbet where English has the phone; the rest are what Mandarin, Japanese, Spanish and French add.
+Names are ARPAbet where English has the phone; the others are added by Mandarin, Japanese, Spanish and French.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ NUMBER = {phone: k for k, phone in enumerate(PHONES)}
 
 
 def of_arpabet(name: str) -> str:
-    """A CMU phone, with or without a stress mark."""
+    """The name of a CMU phone without its stress mark."""
     return name.rstrip("012")
 
 
-# IPA, longest first, as eSpeak NG and misaki write it; what is not here makes no sound of its own.
+# IPA as eSpeak NG and misaki write it, longest symbols first. A symbol that is not here makes no sound of its own.
 IPA = dict(
     entry.split("=")
     for entry in (  # noqa: SIM905
@@ -35,12 +35,12 @@ IPA = dict(
 )
 
 
-# Length, stress, tone, and what is written above, below or after a letter.
+# Marks of length, stress and tone, and diacritics.
 MARKS = "ˈˌːˑʲʰʷᵝ|˞0123456789^" + "".join(map(chr, range(0x300, 0x370)))
 
 
 def of_ipa(symbol: str) -> str | None:
-    """The phone of one IPA sound (length, stress and nasal marks are skipped), None if it makes none."""
+    """The phone of one IPA symbol, whose length, stress and nasal marks are ignored; None if it makes no sound."""
     plain = "".join(c for c in symbol if c not in MARKS)
     for length in (3, 2, 1):
         if plain[:length] in IPA and len(plain) >= length:

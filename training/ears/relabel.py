@@ -1,9 +1,9 @@
-"""Fit a head's articulation output anew, the rest of it unchanged: for labels that were timed better afterwards.
+"""Fit the articulation output of a head again and leave the rest as it is, after the timing of the labels was improved.
 
     python -m training.ears.relabel --work WORK --head HEAD.safetensors --out FILE [--windows windows ...]
 
-The layers below hear which phone is spoken; when the lips must act is a linear reading of them. Writes the head as it
-ships, without its phone output.
+The layers below hear which phone is spoken, and the output reads linearly from them when the lips must act. Writes the
+head as it ships, without its phone output.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ ROWS, RATE = 4096, 3e-3
 
 @torch.inference_mode()
 def read_below(head: EarHead, windows: Windows, batches: int) -> tuple[Tensor, Tensor]:
-    """What the articulation output sees (m, width), and what it should say (m, kinds), where phones are known."""
+    """What the articulation output sees (m, width) and what it should say (m, kinds), of the frames with known phones.
+
+    `batches` batches of 16 windows are read.
+    """
     seen: list[Tensor] = []
     hook = head.articulation.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     rows, wanted = [], []
@@ -42,8 +45,8 @@ def read_below(head: EarHead, windows: Windows, batches: int) -> tuple[Tensor, T
 
 
 def fit(layer: torch.nn.Linear, rows: Tensor, wanted: Tensor, steps: int) -> float:
-    """Logistic regression from where the layer stands; returns the last loss."""
-    rows, wanted = rows.clone(), wanted.clone()  # made in inference mode, which autograd does not take
+    """Logistic regression that starts from the layer's weights and changes them; returns the last loss."""
+    rows, wanted = rows.clone(), wanted.clone()  # autograd does not take tensors made in inference mode
     optimizer = torch.optim.AdamW(layer.parameters(), lr=RATE, weight_decay=1e-3)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)

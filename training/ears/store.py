@@ -1,4 +1,4 @@
-"""One kind of utterances in one file, end to end."""
+"""Utterances of one kind in one file, their sounds and mouths joined end to end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Utterance:
-    """Sound, what is known of the mouth, and the words, if they are known."""
+    """The sound of an utterance, its mouth if there is video, and its words if they are known."""
 
     name: str
     voice: str
@@ -21,7 +21,6 @@ class Utterance:
 
 
 def save(utterances: list[Utterance], path: Path, **extra: np.ndarray) -> None:
-    """One kind of utterances, end to end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     empty = np.zeros((0, 12), np.float32)
     mouths = [empty if u.mouth is None else u.mouth for u in utterances]

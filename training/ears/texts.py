@@ -1,7 +1,7 @@
-"""What the made voices say, by language: everyday sentences, written for lips (many p, b, m, f, v, w and round vowels).
+"""The sentences that synthetic voices read: everyday ones with many p, b, m, f, v, w and round vowels.
 
-The English ones are of the IEEE "Harvard" list style (1969, balanced for phones). Japanese is in kana, which eSpeak
-reads. A second file of a language is kept out of training and read to measure it.
+The English ones are in the style of the IEEE "Harvard" lists (1969). Japanese is in kana, which eSpeak reads. Each
+language's file NAME_held_out.txt is kept out of training and used to measure.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ KANA = (
 
 
 def sentences(language: str, held_out: bool = False) -> list[str]:
-    """The sentences of `en`, `cmn`, `ja`, `es` or `fr`, one a line in its file."""
+    """The sentences of `en`, `cmn`, `ja`, `es` or `fr`, from its file, which has one a line."""
     return (FOLDER / f"{language}{'_held_out' if held_out else ''}.txt").read_text("utf-8").splitlines()
 
 
 def grid_sentence(rng: np.random.Generator) -> str:
-    """Six words of GRID's grammar; letters in capitals."""
+    """A random sentence of GRID's six-word grammar, with its letter in capitals."""
     words = [str(rng.choice(choice.split())) for choice in GRID_WORDS]
     return " ".join(word.upper() if len(word) == 1 else word for word in words)
 
 
 def mixed_words(language: str, rng: np.random.Generator) -> str:
-    """A few words that need not make sense: those of the sentences in any order; in Japanese, words of any kana."""
+    """A few random words: from the sentences, in any order; in Japanese, made of random kana."""
     if language == "ja":
         words = ["".join(rng.choice(KANA.split(), int(rng.integers(2, 5)))) for _ in range(int(rng.integers(3, 7)))]
         return "、".join(words)

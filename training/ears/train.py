@@ -1,26 +1,22 @@
 """Train the ear head on windows of features.
 
-    python -m training.ears.train --work WORK --out FILE [--steps 8000] [--windows windows ...]
+    python -m training.ears.train --work WORK --encoder FILE --out NAME.safetensors [--steps 4500] [--windows NAME ...]
 
-Three lessons at once: the real mouth (GRID, one speaker at length, four shortly), what every phone asks of lips, jaw
-and tongue, and which phone it is (which only trains the layers below). Resumes at WORK/NAME.pt.
-Logs the correlation of lip opening on the held-out clips and on strangers, if WORK/strangers is there.
+The head learns three things at once: the real mouth (five speakers of GRID), what every phone asks of lips, jaw and
+tongue, and which phone it hears, which only trains the layers below. A stopped run goes on from NAME.pt. Prints how the
+opening of the lips correlates with the real one, on the held-out clips and, if WORK/strangers is there, on strangers.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import math
-import os
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,21 +27,17 @@ from sonic_core.speech.whisper_encoder import WhisperEncoder
 from training.ears.corpus import Corpus
 from training.ears.labels import UNKNOWN, Labels
 from training.ears.phones import PHONES
-from training.ears.store import load
+from training.ears.scores import held_out, lagged, opening_direction, strangers
+from training.learning import Learner, halved, save_weights
 
 WEIGHT = torch.tensor([3, 2, 2, 1.5, 1, 1, 0.7, 0.7, 0.5, 0.5, 0.5, 0.5])  # of the mouth's coefficients
 LONGEST = 64  # frames of a window in one step
-BLIND = 2  # last frames of a window that are not learned from: a live head waits at least 0.12 s
-
-
-def opening_direction(basis: MouthBasis) -> np.ndarray:
-    """(12,) what one unit of each mouth coefficient adds to the gap between the inner lips, unit length."""
-    direction = basis.components[:, 14, 1] - basis.components[:, 13, 1]
-    return (direction / np.linalg.norm(direction)).astype(np.float32)
+BLIND = 2  # the last frames of a window are not learned from, since a live head waits at least 0.12 s
+BATCH, RATE, DROPOUT = 16, 1e-3, 0.2
 
 
 def mouth_scales(corpus: Corpus) -> dict[str, float]:
-    """Speaker -> what brings his range of opening to the first speaker's."""
+    """For each speaker, the factor that brings the range of his opening to the first speaker's."""
     direction = opening_direction(MouthBasis.load())
     ranges: dict[str, float] = {}
     everyone = [u for utterances in corpus.kinds.values() for u in utterances if u.mouth is not None]
@@ -55,7 +47,7 @@ def mouth_scales(corpus: Corpus) -> dict[str, float]:
 
 
 class Windows:
-    """All shards of some folders: features as memory maps, labels ready."""
+    """All windows of some folders: features as memory maps, and their labels."""
 
     def __init__(self, folders: list[Path], labels: Labels):
         self.items: list[tuple] = []
@@ -71,11 +63,14 @@ class Windows:
 
     @staticmethod
     def load(work: Path, names: list[str], corpus: Corpus) -> Windows:
-        """The windows in some folders of the work folder, with the labels of the corpus."""
+        """The windows in the named folders of the work folder, labelled by the corpus."""
         return Windows([work / name for name in names], Labels(work, corpus, mouth_scales(corpus)))
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features (b, 2 n, states, heard), mouth, asked, phones; short ones padded with nothing known."""
+        """Features (b, 2 n, states, heard), mouth (b, n, 12), asked (b, n, kinds), phones (b, 2 n).
+
+        Short windows are padded with labels that say unknown.
+        """
         chosen = [crop(self.items[k], rng) for k in rng.integers(len(self.items), size=size)]
         n = max(len(item[1]) for item in chosen)
 
@@ -89,7 +84,7 @@ class Windows:
 
 
 def crop(item: tuple, rng: np.random.Generator) -> tuple:
-    """At most LONGEST frames of a window; in half of the draws its end, where a live head works."""
+    """At most LONGEST frames of a window: in half of the draws its last ones, where a live head works."""
     states, mouth, asked, phones = item
     spare = max(0, len(mouth) - LONGEST)
     start = spare if rng.random() < 0.5 else int(rng.integers(spare + 1))
@@ -98,6 +93,7 @@ def crop(item: tuple, rng: np.random.Generator) -> tuple:
 
 
 def losses(head: EarHead, batch: tuple[Tensor, ...], opening: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The losses of mouth, articulation and phones; errors along `opening` (12,) are added to those of the mouth."""
     states, mouth, asked, phones = batch
     made, wanted, said = head(states)
     known = ~mouth[..., 0].isnan()
@@ -111,40 +107,19 @@ def losses(head: EarHead, batch: tuple[Tensor, ...], opening: Tensor) -> tuple[T
     return shape, articulation, phone
 
 
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def lagged(made: np.ndarray, real: np.ndarray, reach: int = 4) -> tuple[float, float, float]:
-    """Correlation at lag 0, its peak, and where that lies in frames (+ = made late), between frames by a parabola."""
-    n = min(len(made), len(real))
-    made, real = made[:n], real[:n]
-    at = [
-        correlation(made[max(0, k) : n + min(0, k)], real[max(0, -k) : n - max(0, k)]) for k in range(-reach, reach + 1)
-    ]
-    k = int(np.argmax(at))
-    shift = 0.0
-    if 0 < k < 2 * reach:
-        bend = at[k - 1] - 2 * at[k] + at[k + 1]
-        shift = 0.5 * (at[k - 1] - at[k + 1]) / bend if bend else 0.0
-    return at[reach], at[k], k - reach + shift
-
-
 class Exam:
-    """Held-out clips, and strangers as an outside tracker saw them, with their features."""
+    """The held-out clips, and strangers' if there are any: what the encoder hears of each, and its real opening."""
 
     def __init__(self, work: Path, encoder: WhisperEncoder):
         self.basis = MouthBasis.load()
-        self.sets: dict[str, list[tuple[Tensor, np.ndarray]]] = {"s1": [], "strangers": []}
-        for utterance in load(work / "held_out" / "s1.npz"):
-            self.sets["s1"].append((heard(encoder, utterance.sound), self.gap(utterance.mouth)))
-        for path in sorted((work / "strangers").glob("*.npz")):
-            stored = np.load(path)
-            times, ok = stored["time"], np.isfinite(stored["gap"])
-            real = np.interp(np.arange(0, times[-1] + 1e-6, 0.04), times[ok], stored["gap"][ok])
-            self.sets["strangers"].append((heard(encoder, stored["sound"].astype(np.float32) / 32768), real))
+        own = [(utterance.sound, self.gap(mouth)) for utterance, mouth in held_out(work)]
+        self.sets = {
+            name: [(heard(encoder, sound), real) for sound, real in clips]
+            for name, clips in (("s1", own), ("strangers", strangers(work)))
+        }
 
     def gap(self, mouth: np.ndarray) -> np.ndarray:
+        """(n,) the distance between the inner lips of mouths (n, 12)."""
         points = self.basis.rest + self.basis.displacement(mouth)
         return np.linalg.norm(points[:, 13] - points[:, 14], axis=-1)
 
@@ -166,12 +141,9 @@ def heard(encoder: WhisperEncoder, sound: np.ndarray) -> Tensor:
 
 
 def save_head(head: EarHead, path: Path) -> None:
-    """The head without its phone output, as it ships."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {k: v.detach().half().contiguous() for k, v in head.state_dict().items() if not k.startswith("phones.")}
-    part = path.with_name(path.name + ".part")
-    save_file(weights, part, metadata={"config": json.dumps(asdict(replace(head.config, phones=0)))})
-    os.replace(part, path)
+    """Write the head as it ships, without its phone output."""
+    weights = {name: value for name, value in head.state_dict().items() if not name.startswith("phones.")}
+    save_weights(halved(weights), path, {"config": json.dumps(asdict(replace(head.config, phones=0)))})
 
 
 def main() -> None:
@@ -180,55 +152,28 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--windows", nargs="+", default=["windows"])
-    parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--dropout", type=float, default=0.2)
-    parser.add_argument("--width", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=4500)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    corpus = Corpus.load(args.work)
-    windows = Windows.load(args.work, args.windows, corpus)
+    windows = Windows.load(args.work, args.windows, Corpus.load(args.work))
     exam = Exam(args.work, WhisperEncoder.from_file(args.encoder))
-    head = EarHead(EarHeadConfig(phones=len(PHONES), width=args.width), args.dropout)
-    average = copy.deepcopy(head).eval()
-    optimizer = torch.optim.AdamW(head.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.05)
+    head = EarHead(EarHeadConfig(phones=len(PHONES)), DROPOUT)
+    learner = Learner(head, [{"params": head.parameters(), "lr": RATE, "weight_decay": 0.05}], horizon=500)
+    checkpoint = args.out.with_suffix(".pt")
+    learner.resume(checkpoint)
     opening = torch.from_numpy(opening_direction(exam.basis))
-    checkpoint, step = args.out.with_suffix(".pt"), 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        head.load_state_dict(state["head"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-    print(f"{len(windows.items)} windows, from step {step}", flush=True)
-    running, began = np.zeros(3), time.process_time()
-    while step < args.steps:
-        rng = np.random.default_rng([step, 3])
-        factor = min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / args.steps)) + 0.005
-        for settings in optimizer.param_groups:
-            settings["lr"] = args.rate * factor
-        head.train()
-        parts = losses(head, windows.batch(rng, args.batch), opening)
-        total = parts[0] + 3 * parts[1] + 0.3 * parts[2]
-        optimizer.zero_grad()
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        keep = min(0.998, 1 - 1 / (step + 1))
-        with torch.no_grad():
-            for slow, fast in zip(average.parameters(), head.parameters(), strict=True):
-                slow.lerp_(fast, 1 - keep)
+    print(f"{len(windows.items)} windows, from step {learner.step}", flush=True)
+    running = np.zeros(3)
+    head.train()
+    while learner.step < args.steps:
+        parts = losses(head, windows.batch(np.random.default_rng([learner.step, 3]), BATCH), opening)
+        learner.learn(parts[0] + 3 * parts[1] + 0.3 * parts[2], args.steps)
         running = 0.99 * running + 0.01 * np.array([float(part.detach()) for part in parts])
-        if step % 500 == 0 or step == args.steps:
-            state = {"head": head.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save(state | {"step": step}, checkpoint.with_suffix(".part"))
-            os.replace(checkpoint.with_suffix(".part"), checkpoint)
-            save_head(average, args.out)
-            spent = time.process_time() - began
-            print(f"{step} {spent:.0f} s losses {running.round(3)} {exam.report(average)}", flush=True)
+        if learner.step % 500 == 0 or learner.step == args.steps:
+            learner.save(checkpoint)
+            print(f"step {learner.step}: losses {running.round(3)}, {exam.report(learner.average)}", flush=True)
+    save_head(learner.average, args.out)
 
 
 if __name__ == "__main__":

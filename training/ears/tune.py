@@ -1,17 +1,17 @@
-"""Tune the ears as a whole: encoder and head together, on speech that is disturbed anew in every step.
+"""Tune the ears as a whole, encoder and head together, on speech that is disturbed anew in every step.
 
-    python -m training.ears.tune --work WORK --encoder FILE --head HEAD.pt --out FOLDER [--seconds 240]
+    python -m training.ears.tune --work WORK --encoder FILE --head HEAD.pt --out FOLDER [--steps 1368] [--students ...]
 
-Made for a few minutes of one GPU whose other cores disturb the speech; runs on a CPU too. What `training.ears.train`
-made is the start and the teacher. The teacher hears every window clean and half a second longer than the students do,
-who learn to hear the same through noise and without the future, so that one model serves offline and live. Real mouths
-(GRID) count most. Where there is no video, the mouth is half the teacher's and half that of
+Made for a few minutes of one GPU, while the processor's cores disturb the speech; it runs on a CPU too. The head of
+`training.ears.train` is the start and the teacher. The teacher hears every window clean and half a second longer than
+the students, who learn to hear the same through noise and without the future, so that one model serves offline and
+live. Real mouths (GRID) count most. Where there is no video, the mouth is half the teacher's and half that of
 `training.ears.coarticulation`, with lips that meet where the known phones close them.
 
 Four students learn from the same batches: the head on the frozen encoder (`frozen`), the encoder tuned gently and
 freely (`gentle`, `free`), and an encoder of HuBERT's shape that starts from nothing (`hubert`). FOLDER gets
-NAME.safetensors (the encoder), NAME_head.safetensors, and what is printed: how the opening of the lips correlates with
-real ones for strangers and held-out clips. The run stops by its own clock.
+NAME_head.safetensors and, of an encoder that learned, NAME.safetensors. A stopped run goes on from FOLDER/NAME.pt.
+Prints how the opening of the lips correlates with real ones, for the held-out clips and for strangers.
 """
 
 from __future__ import annotations
@@ -19,18 +19,15 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import math
 import multiprocessing
 import os
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,42 +40,47 @@ from training.ears.coarticulation import Coarticulation
 from training.ears.corpus import Corpus
 from training.ears.labels import UNKNOWN, Labels
 from training.ears.phones import PHONES
-from training.ears.train import BLIND, WEIGHT, mouth_scales, opening_direction
+from training.ears.scores import opening_direction
+from training.ears.train import BLIND, DROPOUT, WEIGHT, mouth_scales
 from training.ears.tuning_exam import Exam
 from training.ears.windows import FRAME, make_window
+from training.learning import Learner, halved, save_weights
 
 BEYOND = 12  # frames that the teacher hears after the students' window
 BUDGET = 6400  # frames of a batch
 NEAR_END, NEAR_END_WEIGHT = 12, 2.0  # the last frames of a window, where a live head works, count more
-HEAD_RATE, WARM_UP = 4e-4, 150
-REPORT = 60  # seconds between two reports
+HEAD_RATE = 4e-4
+# For each student, the encoder's learning rate and the weight of hearing what the teacher hears.
+STUDENTS = {"frozen": (0.0, 0.0), "gentle": (3e-5, 1.0), "free": (1.5e-4, 0.3), "hubert": (6e-4, 3.0)}
+REPORT = 200  # steps between two reports and checkpoints
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Of b windows of n frames: what students hear, what the teacher hears, and what is known."""
+    """b windows of n frames: what the students hear, what the teacher hears, and the labels."""
 
     sound: Tensor  # (b, 640 n)
     clean: Tensor  # (b, 640 (n + BEYOND))
-    mouth: Tensor  # (b, n, 12) real, NaN where there is no video
-    made: Tensor  # (b, n, 12) of the coarticulation model, NaN where no phones are known
+    mouth: Tensor  # (b, n, 12) the real one, NaN where there is no video
+    made: Tensor  # (b, n, 12) that of the coarticulation model, NaN where no phones are known
     asked: Tensor  # (b, n, kinds) NaN where no phones are known
-    phones: Tensor  # (b, 2 n)
+    phones: Tensor  # (b, 2 n), UNKNOWN where no phones are known
 
 
 class Source:
-    """Draws batches; runs in processes of its own."""
+    """Makes batches, in processes of its own."""
 
     def __init__(self, work: Path):
         corpus = Corpus.load(work)
         self.corpus, self.labels = corpus, Labels(work, corpus, mouth_scales(corpus))
         self.coarticulation = Coarticulation.load(work / "coarticulation.npz")
 
-    def batch(self, seed: int, budget: int) -> list[np.ndarray]:
+    def batch(self, seed: int) -> list[np.ndarray]:
+        """The parts of one `Batch` of about `BUDGET` frames, in its order."""
         rng = np.random.default_rng([seed, 11])
         n = int(rng.uniform(25, 150))
         rows: list[tuple[np.ndarray, ...]] = []
-        for _ in range(max(1, budget // n)):
+        for _ in range(BUDGET // n):
             window = make_window(self.corpus, rng, n + BEYOND)
             source, times = window.source[:n], window.time[:n]
             mouth, asked, phones = self.labels.of(source, times)
@@ -92,12 +94,11 @@ class Source:
         return [np.stack(part).astype(kind) for part, kind in zip(zip(*rows, strict=True), types, strict=True)]
 
 
-def supply(source: Source, queue, first: int, step: int, budget: int) -> None:
+def supply(source: Source, queue, first: int, step: int) -> None:
+    """Put the batches first, first + step, ... into a queue for ever."""
     torch.set_num_threads(1)
-    seed = first
-    while True:
-        queue.put(source.batch(seed, budget))
-        seed += step
+    for seed in count(first, step):
+        queue.put(source.batch(seed))
 
 
 class WhisperEars(nn.Module):
@@ -135,36 +136,29 @@ class HubertEars(nn.Module):
 
 
 class Student:
-    """An encoder and a head that learn, and the moving average of their weights."""
+    """An encoder and a head that learn together. An encoder with the rate 0 stays as it is."""
 
     def __init__(self, encoder: nn.Module, head: EarHead, rate: float, likeness: float, device: str):
-        self.rate, self.likeness = rate, likeness  # of the encoder; weight of hearing what the teacher hears
-        self.encoder, self.head = encoder.to(device), head.to(device).train()
-        for parameter in self.encoder.parameters():
-            parameter.requires_grad_(rate > 0)
-        self.slow_encoder, self.slow_head = copy.deepcopy(self.encoder).eval(), copy.deepcopy(self.head).eval()
-        groups = [{"params": list(head.parameters()), "top": HEAD_RATE, "weight_decay": 0.05}]
+        self.rate, self.likeness = rate, likeness  # the encoder's; the weight of hearing what the teacher hears
+        encoder.requires_grad_(rate > 0)
+        net = nn.ModuleDict({"encoder": encoder, "head": head.train()}).to(device)
+        groups = [{"params": head.parameters(), "lr": HEAD_RATE, "weight_decay": 0.05}]
         if rate:
-            groups.append({"params": list(encoder.parameters()), "top": rate, "weight_decay": 0.01})
-        self.optimizer = torch.optim.AdamW(groups, lr=HEAD_RATE, betas=(0.9, 0.98))
+            groups.append({"params": encoder.parameters(), "lr": rate, "weight_decay": 0.01})
+        self.learner = Learner(net, groups, horizon=330)
 
-    def step(self, loss: Tensor, factor: float, steps: int) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["top"] * factor
-        self.optimizer.zero_grad()
-        loss.backward()
-        for group in self.optimizer.param_groups:
-            torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
-        self.optimizer.step()
-        keep = min(0.997, 1 - 1 / (steps + 1))
-        with torch.no_grad():
-            for slow, fast in ((self.slow_encoder, self.encoder), (self.slow_head, self.head)):
-                torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), 1 - keep)
+    @property
+    def average(self) -> tuple[nn.Module, EarHead]:
+        """Encoder and head with averaged weights."""
+        return self.learner.average["encoder"], self.learner.average["head"]
 
     def loss(self, batch: Batch, taught: Tensor, pseudo: Tensor, opening: Tensor) -> tuple[Tensor, list[float]]:
-        """All lessons of one batch; `taught` are the teacher's states, `pseudo` mouths where none is real."""
-        states = self.encoder(batch.sound)
-        mouth, wanted, said = self.head(states)
+        """The whole loss of a batch, and its parts.
+
+        `taught` are the teacher's states, `pseudo` (b, n, 12) the mouths to learn where there is no video.
+        """
+        states = self.learner.net["encoder"](batch.sound)
+        mouth, wanted, said = self.learner.net["head"](states)
         n = mouth.shape[1]
         row = torch.ones(n, device=mouth.device)
         row[-NEAR_END:] = NEAR_END_WEIGHT
@@ -190,7 +184,7 @@ class Student:
 
 
 class Teacher:
-    """What the students start from, unchanged."""
+    """Encoder and head that the students start from; they do not change."""
 
     def __init__(self, encoder: nn.Module, head: EarHead, device: str):
         self.encoder, self.head = copy.deepcopy(encoder).to(device).eval(), copy.deepcopy(head).to(device).eval()
@@ -198,7 +192,7 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Normed states (b, 2 n, states, heard) and mouths (b, n, 12) for where there is no video."""
+        """Normed states (b, 2 n, states, heard), and mouths (b, n, 12) to learn where there is no video."""
         n = batch.mouth.shape[1]
         states = self.encoder(batch.clean)
         mouth, wanted, _ = self.head(states)
@@ -214,99 +208,84 @@ class Teacher:
 
 def load_head(path: Path) -> EarHead:
     """The averaged head of a checkpoint of `training.ears.train`, with its phone output."""
-    head = EarHead(EarHeadConfig(phones=len(PHONES)), dropout=0.2)
+    head = EarHead(EarHeadConfig(phones=len(PHONES)), DROPOUT)
     head.load_state_dict(torch.load(path, weights_only=True, map_location="cpu")["average"])
     return head
 
 
 def save(student: Student, name: str, out: Path) -> None:
-    """The averaged weights as float16."""
-
-    def halves(module: nn.Module) -> dict[str, Tensor]:
-        return {key: value.detach().half().cpu().contiguous() for key, value in module.state_dict().items()}
-
-    files = {f"{name}_head": (halves(student.slow_head), {"config": json.dumps(asdict(student.head.config))})}
+    """Write the averaged head, and the averaged encoder if it learned."""
+    encoder, head = student.average
+    save_weights(
+        halved(head.state_dict()), out / f"{name}_head.safetensors", {"config": json.dumps(asdict(head.config))}
+    )
     if student.rate:
-        files[name] = halves(student.slow_encoder.encoder), {}
-    for stem, (weights, metadata) in files.items():
-        part = out / f"{stem}.part"
-        save_file(weights, part, metadata=metadata)
-        os.replace(part, out / f"{stem}.safetensors")
+        save_weights(halved(encoder.encoder.state_dict()), out / f"{name}.safetensors")
+
+
+def start_workers(source: Source, number: int, first: int) -> tuple[Any, list[Any]]:
+    """A queue of batches from the seed `first` on, and the processes that fill it."""
+    make_window(source.corpus, np.random.default_rng(0))  # the stored noises are made before the processes fork
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue(2 * number + 2)
+    workers = [
+        context.Process(target=supply, args=(source, queue, first + k, number), daemon=True) for k in range(number)
+    ]
+    for worker in workers:
+        worker.start()
+    return queue, workers
+
+
+def moved(arrays: list[np.ndarray], device: str) -> Batch:
+    parts = [torch.from_numpy(part).to(device, non_blocking=True) for part in arrays]
+    return Batch(*(part.float() if part.is_floating_point() else part for part in parts))
 
 
 def main() -> None:
-    began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--head", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=240, help="of training; the last report comes after it")
+    parser.add_argument("--steps", type=int, default=1368)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--budget", type=int, default=BUDGET)
-    parser.add_argument("--students", nargs="+", default=["frozen", "gentle", "free", "hubert"])
+    parser.add_argument("--students", nargs="+", choices=STUDENTS, default=list(STUDENTS))
     args = parser.parse_args()
     torch.manual_seed(0)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    args.out.mkdir(parents=True, exist_ok=True)
-    device = args.device
-    source = Source(args.work)
-    make_window(source.corpus, np.random.default_rng(0))  # the stored noises are made before the processes fork
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue(2 * args.workers + 2)
-    workers = [
-        context.Process(target=supply, args=(source, queue, k, args.workers, args.budget), daemon=True)
-        for k in range(args.workers)
-    ]
-    for worker in workers:
-        worker.start()
+    if args.device == "cpu":
+        torch.set_num_threads(1)
     whisper, head = WhisperEars(WhisperEncoder.from_file(args.encoder)), load_head(args.head)
-    teacher = Teacher(whisper, head, device)
-    made: dict[str, Callable[[], tuple[nn.Module, float, float]]] = {
-        "frozen": lambda: (copy.deepcopy(whisper), 0.0, 0.0),
-        "gentle": lambda: (copy.deepcopy(whisper), 3e-5, 1.0),
-        "free": lambda: (copy.deepcopy(whisper), 1.5e-4, 0.3),
-        "hubert": lambda: (HubertEars(), 6e-4, 3.0),
-    }
-    students = {}
+    teacher, students = Teacher(whisper, head, args.device), {}
     for name in args.students:
-        encoder, rate, likeness = made[name]()
-        students[name] = Student(encoder, copy.deepcopy(head), rate, likeness, device)
-    exam = Exam(args.work, device)
-    opening = torch.from_numpy(opening_direction(MouthBasis.load())).to(device)
-    print(f"{time.monotonic() - began:.0f} s ready; start: {exam.report(teacher.encoder, teacher.head)}", flush=True)
+        rate, likeness = STUDENTS[name]
+        encoder = HubertEars() if name == "hubert" else copy.deepcopy(whisper)
+        students[name] = Student(encoder, copy.deepcopy(head), rate, likeness, args.device)
+        students[name].learner.resume(args.out / f"{name}.pt")
+    step = min(student.learner.step for student in students.values())
+    queue, workers = start_workers(Source(args.work), args.workers, step)
+    exam, opening = Exam(args.work, args.device), torch.from_numpy(opening_direction(MouthBasis.load())).to(args.device)
+    print(f"from step {step}; the teacher: {exam.report(teacher.encoder, teacher.head)}", flush=True)
     running: dict[str, np.ndarray] = {}
-    steps, frames, reported = 0, 0, time.monotonic()
-    while (spent := time.monotonic() - began) < args.seconds:
-        arrays = queue.get(timeout=100)
-        moved = [torch.from_numpy(part).to(device, non_blocking=True) for part in arrays]
-        batch = Batch(*(part.float() if part.is_floating_point() else part for part in moved))
-        factor = min(1.0, (steps + 1) / WARM_UP) * (0.5 * (1 + math.cos(math.pi * spent / args.seconds)) + 0.01)
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+    half = torch.autocast(args.device, torch.bfloat16, enabled=args.device == "cuda")
+    while step < args.steps:
+        batch, step = moved(queue.get(timeout=600), args.device), step + 1
+        with half:
             taught, pseudo = teacher(batch)
         for name, student in students.items():
-            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            with half:
                 loss, parts = student.loss(batch, taught, pseudo, opening)
-            student.step(loss, factor, steps)
+            student.learner.learn(loss, args.steps)
             running[name] = 0.98 * running.get(name, np.array(parts)) + 0.02 * np.array(parts)
-        steps, frames = steps + 1, frames + batch.mouth.shape[0] * batch.mouth.shape[1]
-        if time.monotonic() - reported > REPORT or steps in (1, 50):
-            reported = time.monotonic()
-            print(f"{spent:.0f} s, {steps} steps, {frames / 90000:.1f} hours, {queue.qsize()} waiting", flush=True)
+        if step % REPORT == 0 or step == args.steps:
             for name, student in students.items():
-                print(f"  {name} {running[name].round(3)}", flush=True)
-                if steps > 50:
-                    print(f"    {exam.report(student.slow_encoder, student.slow_head)}", flush=True)
-                    save(student, name, args.out)
+                student.learner.save(args.out / f"{name}.pt")
+                save(student, name, args.out)
+                report = exam.report(*student.average, whole=step == args.steps)
+                print(f"step {step}, {name}: losses {running[name].round(3)}, {report}", flush=True)
     for worker in workers:
         worker.terminate()
-    print(f"{time.monotonic() - began:.0f} s, {steps} steps, {frames / 90000:.1f} hours of speech", flush=True)
-    for name, student in students.items():
-        save(student, name, args.out)
-    for name, student in students.items():
-        print(f"{name} {exam.report(student.slow_encoder, student.slow_head, whole=True)}", flush=True)
-    print(f"{time.monotonic() - began:.0f} s in all", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What may happen to a voice on its way to us: size of the speaker, room, microphone, noise, music, line, level.
+"""Random changes of a voice: the speaker's size and manner, room, microphone, noise, music, telephone, level.
 
-Waveforms are float32 (samples,) at 16 kHz. Only `resample` moves things in time; labels must be moved with it.
+Waveforms are float32 (samples,) at 16 kHz. Only `resample` moves anything in time; labels must be moved with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LOWEST = 30.0  # hertz
 
 
 def resample(waveform: np.ndarray, factor: float) -> np.ndarray:
-    """Played `factor` times as fast: pitch, formants and tempo all rise."""
+    """The waveform played `factor` times as fast; pitch, formants and tempo all rise."""
     at = np.arange(0, len(waveform) - 1, factor)
     return np.interp(at, np.arange(len(waveform)), waveform).astype(np.float32)
 
@@ -33,14 +33,14 @@ def move_formants(waveform: np.ndarray, factor: float) -> np.ndarray:
 
 
 def whispered(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same words without a voice: noise in the place of what the vocal folds make."""
+    """The same words whispered: noise takes the place of what the vocal folds make."""
     spectrum = _spectrum(waveform)
     noise = _spectrum(rng.standard_normal(len(waveform), np.float32))
     return _waveform(noise * np.exp(_envelope(spectrum) - _envelope(noise)), len(waveform))
 
 
 def sung(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same words on a tune of random notes with vibrato; what had no voice keeps none."""
+    """The same words sung on random notes with vibrato; unvoiced sounds stay unvoiced."""
     spectrum = _spectrum(waveform)
     time = np.arange(len(waveform)) / RATE
     every = rng.uniform(0.2, 0.7)  # seconds of a note
@@ -64,7 +64,7 @@ def _waveform(spectrum: np.ndarray, samples: int) -> np.ndarray:
 
 
 def _envelope(spectrum: np.ndarray) -> np.ndarray:
-    """(257, n) logarithm of what varies slowly with frequency."""
+    """(257, n) logarithm of the part of a spectrum that varies slowly with frequency."""
     cepstrum = fft.irfft(np.log(np.abs(spectrum) + 1e-6), axis=0)
     cepstrum[24:-23] = 0
     return fft.rfft(cepstrum, axis=0).real
@@ -123,7 +123,7 @@ def coloured_noise(samples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def music(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Chords, a tune, a bass and drums made on the spot, unit RMS: nothing that is sung."""
+    """Random chords, a tune, a bass and drums, without singing; unit RMS."""
     beat = RATE * 60 / rng.uniform(70, 150)
     out = np.zeros(samples + 2 * RATE, np.float32)
     root, scale = (
@@ -149,7 +149,7 @@ def music(samples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def breath(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Air through a mouth and a nose, in and out, unit RMS at its loudest."""
+    """Breathing in and out through mouth and nose; unit RMS at its loudest."""
     band = signal.butter(2, [rng.uniform(200, 900), rng.uniform(2000, 6000)], "bandpass", fs=RATE, output="sos")
     noise = signal.sosfilt(band, rng.standard_normal(samples))
     cycle = rng.uniform(0.8, 3.0)
@@ -158,7 +158,7 @@ def breath(samples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def laughter(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Four to six puffs of a voice a second, falling, in fits; unit RMS."""
+    """Laughter in fits, four to six bursts of a voice a second; unit RMS."""
     time = np.arange(samples) / RATE
     hertz = rng.uniform(130, 400) * (1 + 0.15 * np.sin(2 * np.pi * time * rng.uniform(0.3, 1)))
     source = np.diff(np.floor(np.cumsum(hertz) / RATE), prepend=0) + 0.05 * rng.standard_normal(samples)
@@ -185,7 +185,7 @@ def _tone(hertz: float, samples: int, harmonics: float, rng: np.random.Generator
 
 
 def line(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A telephone: 300 to 3400 Hz, and half of the time eight-bit mu-law."""
+    """The waveform through a telephone: about 300 to 3400 Hz, in half of the cases with eight-bit mu-law."""
     band = signal.butter(4, [rng.uniform(200, 350), rng.uniform(3000, 3900)], "bandpass", fs=RATE, output="sos")
     waveform = signal.sosfiltfilt(band, waveform)
     if rng.random() < 0.5:
@@ -196,7 +196,7 @@ def line(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def degrade(waveform: np.ndarray, rng: np.random.Generator, murmur: np.ndarray) -> np.ndarray:
-    """Everything that does not move time, at random, often nothing; `murmur` is speech to whisper behind it."""
+    """Random disturbances, in a quarter of the cases none; `murmur` is other speech to put quietly behind it."""
     if rng.random() < 0.25:
         return waveform
     if rng.random() < 0.6:
@@ -218,5 +218,5 @@ def degrade(waveform: np.ndarray, rng: np.random.Generator, murmur: np.ndarray) 
 
 
 def level(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As loud as recordings are, more or less: an RMS of -38 to -12 dB."""
+    """The waveform at a random level of recordings, an RMS of -38 to -12 dB."""
     return np.clip(waveform * 10 ** (rng.uniform(-38, -12) / 20) / (waveform.std() + 1e-4), -1, 1).astype(np.float32)

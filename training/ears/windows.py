@@ -1,10 +1,10 @@
 """Windows of speech as the encoder hears them: random lengths, voices and disturbances, made once and kept.
 
-    python -m training.ears.windows --work WORK [--count 6000] [--seed 0]
+    python -m training.ears.windows --work WORK [--count 5000]
 
-A window is one to three utterances end to end, cut to 1 to 6 s at any place, so the head learns windows whose past and
-future end anywhere. Kept are the encoder's hidden states and, for every video frame, which moment of which utterance it
-shows: labels are looked up when the head is trained.
+A window joins utterances end to end and cuts 1 to 6 s out at any place, so that the head learns windows whose past and
+future end anywhere. What is kept are the encoder's hidden states and, for every video frame, which moment of which
+utterance it shows; labels are looked up when the head is trained. A stopped run goes on after its last whole file.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from training.ears.corpus import Corpus
 RATE, FPS = 16000, 25
 FRAME = RATE // FPS
 SHARD = 250
-SILENCE, NOISE = -1, -2  # in place of an utterance's number: nobody speaks
+SILENCE, NOISE = -1, -2  # in place of an utterance's number, where nobody speaks
 
 
 @dataclass(frozen=True)
 class Window:
     sound: np.ndarray  # (frames * 640,)
-    clean: np.ndarray  # the same before anything disturbed it
+    clean: np.ndarray  # (frames * 640,) the same before anything disturbed it
     source: np.ndarray  # (frames,) int32 number of the utterance, or SILENCE or NOISE
     time: np.ndarray  # (frames,) float32 seconds in it
 
@@ -49,7 +49,7 @@ def make_window(corpus: Corpus, rng: np.random.Generator, length: int | None = N
     manner = rng.choice([None, voices.whispered, voices.sung], p=[0.88, 0.05, 0.07])
     while sum(map(len, sources)) < length + 10:
         number = corpus.draw(kind, rng)
-        sound = corpus.sound(number)
+        sound = corpus[number].sound
         if not plain:
             sound = voices.resample(sound, speed)
             if abs(np.log(formants)) > 0.03:
@@ -69,7 +69,7 @@ def make_window(corpus: Corpus, rng: np.random.Generator, length: int | None = N
     start = int(rng.integers(len(source) - length + 1))
     part = slice(start, start + length)
     sound = sound[start * FRAME : (start + length) * FRAME]
-    murmur = corpus.sound(corpus.draw(kind, rng))
+    murmur = corpus[corpus.draw(kind, rng)].sound
     disturbed = voices.level(sound if plain and rng.random() < 0.5 else voices.degrade(sound, rng, murmur), rng)
     return Window(disturbed, sound.astype(np.float32), source[part].astype(np.int32), time[part].astype(np.float32))
 
@@ -84,9 +84,9 @@ def nobody(length: int, rng: np.random.Generator) -> Window:
     return Window(sound, sound, np.full(length, NOISE, np.int32), np.zeros(length, np.float32))
 
 
-def make_shard(corpus: Corpus, encoder: WhisperEncoder, seed: int, path: Path) -> None:
+def make_shard(corpus: Corpus, encoder: WhisperEncoder, seed: int, count: int, path: Path) -> None:
     states, sources, times, lengths = [], [], [], []
-    for k in range(SHARD):
+    for k in range(count):
         window = make_window(corpus, np.random.default_rng([seed, k]))
         with torch.inference_mode():
             heard = encoder(log_mel(window.sound)[None])[0]
@@ -104,17 +104,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, default=WEIGHTS / "whisper.safetensors")
-    parser.add_argument("--count", type=int, default=6000)
+    parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--folder", default="windows")
     args = parser.parse_args()
     torch.set_num_threads(1)
     folder = args.work / args.folder
     folder.mkdir(parents=True, exist_ok=True)
     corpus, encoder = Corpus.load(args.work), WhisperEncoder.from_file(args.encoder)
-    for shard in range(args.count // SHARD):
+    for shard, first in enumerate(range(0, args.count, SHARD)):
         path = folder / f"{shard:03d}.npz"
         if not path.exists():
-            make_shard(corpus, encoder, shard, path)
+            make_shard(corpus, encoder, shard, min(SHARD, args.count - first), path)
             print(path.name, flush=True)
 
 

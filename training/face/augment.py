@@ -1,4 +1,4 @@
-"""Light, lens, compression and things in the way: what happens to a face's pixels but not to its landmarks.
+"""Random light, focus, compression and covers: they change a face's pixels but not its landmarks.
 
 Pictures are uint8 RGB (h, w, 3) of any size; each function draws from the generator it is given.
 """
@@ -84,7 +84,7 @@ def draw_like(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def occlude(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Something in front: an ellipse or a bar, of one colour or textured."""
+    """An ellipse in front of the picture, of one colour or textured."""
     size = image.shape[0]
     mask = np.zeros(image.shape[:2], np.uint8)
     centre = tuple(int(v) for v in rng.uniform(0, size, 2))
@@ -96,7 +96,10 @@ def occlude(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def photograph(image: np.ndarray, rng: np.random.Generator, coarsest: float = 0.22) -> np.ndarray:
-    """Random light, colour, focus, noise and compression; some pictures lose resolution, to `coarsest` at most."""
+    """The image in random light, colour, focus, noise and compression.
+
+    Some pictures lose resolution, down to the share `coarsest` of it.
+    """
     size = image.shape[0]
     picked = rng.random(9) < np.array([0.9, 0.3, 0.1, 0.3, 0.35, 0.25, 0.35, 0.35, 0.06])
     light, side_light, grey, shadow, blur, small, noise, jpeg, drawing = picked

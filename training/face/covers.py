@@ -1,10 +1,10 @@
-"""Teach the net of `face/covers.py` whether a mouth is hidden, and whether dark glasses are.
+"""Teach the net of `sonic_core/face/covers.py` whether a mouth is hidden, and whether dark glasses are worn.
 
     python -m training.face.covers --data ../shared/data [--out sonic_core/face/weights] [--steps 800]
 
-Masks, hands, cups, microphones and dark glasses are drawn onto faces that show everything; other things are drawn
-where they hide nothing, and glasses without colour, so that the net looks at what is hidden. One tenth of the people
-is held out; the printed figures are on them.
+Masks, hands, cups, microphones and dark glasses are drawn onto faces that show everything. Other things are drawn where
+they hide nothing, and clear glasses, so that the net attends to what is hidden. One tenth of the people is held out,
+and the printed figures are of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch.nn import functional
 
 from sonic_core.face import align, points
@@ -23,21 +22,22 @@ from sonic_core.face.covers import INPUT, aim_at
 from sonic_core.face.detect import WEIGHTS, to_pixels
 from sonic_core.face.nets import CoverNet
 from training.face import data
+from training.learning import halved, save_weights
 
 BATCH = 48
-# From one temple's cheek over the nose to the other one's, then round the jaw.
+# From one cheek over the nose to the other, then round the jaw.
 MASK = (234, 117, 50, 195, 280, 346, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
         172, 58, 132, 93)  # fmt: skip
 
 
-def halved(faces: data.Faces) -> data.Faces:
-    """The same at half the size: as fine as the net's crops, and drawn on four times as fast."""
+def half_size(faces: data.Faces) -> data.Faces:
+    """The faces at half the size, which is as fine as the net's crops and four times as fast to draw on."""
     images = np.stack([cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for image in faces.images])
     return data.Faces(images, faces.landmarks / 2, faces.identity, faces.weight)
 
 
 def colour(rng: np.random.Generator, skin: np.ndarray) -> np.ndarray:
-    """Cloth: white, pale blue, black or any; or the face's own skin, for hands."""
+    """The colour (3,) of a cover: white, pale blue, black or any for cloth, about the face's own skin for a hand."""
     kind = rng.integers(5)
     plain = [(235, 235, 235), (160, 195, 215), (25, 25, 28)]
     if kind < 3:
@@ -46,7 +46,7 @@ def colour(rng: np.random.Generator, skin: np.ndarray) -> np.ndarray:
 
 
 def laid_over(image: np.ndarray, mask: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A cover of one colour, in the light of what it hides, with folds."""
+    """The image (h, w, 3) with a cover of one colour (3,) where the mask (h, w) is 1, folded and lit like the image."""
     soft = cv2.blur(image, (25, 25)).mean(-1, keepdims=True)
     light = (soft / max(float(soft[mask > 0].mean()) if (mask > 0).any() else 1.0, 1.0)) ** rng.uniform(0.3, 1.0)
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
@@ -58,7 +58,7 @@ def laid_over(image: np.ndarray, mask: np.ndarray, cover: np.ndarray, rng: np.ra
 
 
 def blob(size: int, centre: np.ndarray, reach: float, rng: np.random.Generator) -> np.ndarray:
-    """An ellipse or a bar round `centre`."""
+    """The mask (size, size) of an ellipse or a bar of about `reach` px round `centre`."""
     mask = np.zeros((size, size), np.uint8)
     axes = (reach * rng.uniform(0.8, 1.4, 2)).astype(int)
     x, y = (int(v) for v in centre)
@@ -72,7 +72,7 @@ def blob(size: int, centre: np.ndarray, reach: float, rng: np.random.Generator) 
 
 
 def example(image: np.ndarray, marks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float, float]:
-    """A picture, whether its mouth is hidden, and whether its eyes are behind dark lenses."""
+    """A picture made from `image`, whether its mouth is hidden, and whether its eyes are behind dark lenses."""
     size, hidden, dark = image.shape[0], 0.0, 0.0
     skin = np.median(image[np.clip(marks[[50, 280, 151], 1].astype(int), 0, size - 1),
                            np.clip(marks[[50, 280, 151], 0].astype(int), 0, size - 1)], 0)  # fmt: skip
@@ -130,7 +130,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    training, held = data.split(halved(data.load(args.data / "faces")))
+    training, held = data.split(half_size(data.load(args.data / "faces")))
     net = CoverNet()
     optimizer = torch.optim.AdamW(net.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.steps)
@@ -151,10 +151,7 @@ def main() -> None:
                 limit = logit[truth == 0].quantile(0.99)
                 found = (logit[truth == 1] > limit).float().mean()
                 print(f"step {step + 1}: {name} {found:.3f} found with 1 % false alarms, at {limit:.1f}", flush=True)
-            partial = args.out / "covers.partial"
-            tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
-            save_file(tensors, partial, metadata={"source": "see docs/model-card-lite.md"})
-            partial.replace(args.out / "covers.safetensors")
+    save_weights(halved(net.state_dict()), args.out / "covers.safetensors", {"source": "see docs/model-card-lite.md"})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ pictures, which may show the same people again, are left out. GRID is one speake
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class Faces:
     images: np.ndarray  # (n, 256, 256, 3) uint8 RGB
     landmarks: np.ndarray  # (n, 478, 3) float32, crop pixels
     identity: np.ndarray  # (n,) str
-    weight: np.ndarray  # (n,) float32, how often to draw it
+    weight: np.ndarray  # (n,) float32, how often each is drawn
 
     def subset(self, keep: np.ndarray) -> Faces:
         return Faces(self.images[keep], self.landmarks[keep], self.identity[keep], self.weight[keep])
@@ -61,6 +62,15 @@ def load(folder: Path) -> Faces:
 def split(faces: Faces) -> tuple[Faces, Faces]:
     held = np.array([is_held_out(person) for person in faces.identity])
     return faces.subset(~held), faces.subset(held)
+
+
+def held_out_people(folder: Path, count: int, side: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """`count` of the held-out faces, evenly chosen: uint8 (side, side, 3), and landmarks (478, 3) in its pixels."""
+    _, held = split(load(folder))
+    for index in np.linspace(0, len(held.images) - 1, count).astype(int):
+        image = held.images[index]
+        scale = np.float32(side / image.shape[0])
+        yield cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC), held.landmarks[index] * scale
 
 
 def joined(*parts: Faces) -> Faces:

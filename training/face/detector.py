@@ -1,4 +1,4 @@
-"""Training of the detector: scenes put together from face crops and backgrounds, targets, loss and held-out figures."""
+"""Training of the detector: scenes made of face crops and backgrounds, targets, loss and held-out figures."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Scenes:
         layer = align.cut(np.ascontiguousarray(image), matrix, SCENE)
         alpha = cv2.warpAffine(mask, matrix, (SCENE, SCENE), flags=cv2.INTER_LINEAR)[..., None]
         marks = align.apply(matrix, marks)
-        if flipped:  # keypoints are told apart by where they are
+        if flipped:  # the right eye is the one on the left of the picture
             marks = marks.copy()
             for right, left in ((points.RIGHT_EYE, points.LEFT_EYE), ((61,), (291,))):
                 marks[[*right, *left]] = marks[[*left, *right]]
@@ -111,7 +111,7 @@ class Scenes:
         return augment.photograph(scene, rng, coarsest=0.6), boxes.astype(np.float32)
 
     def __call__(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels (n, 3, s, s), targets (n, 8, s / 8, s / 8), and weight (n, s / 8, s / 8): 1 counts, 0 is let pass."""
+        """Pixels (n, 3, s, s), targets (n, 8, s / 8, s / 8), weights (n, s / 8, s / 8): 0 where any answer is right."""
         made = [self.scene() for _ in range(count)]
         both = [targets(faces, SCENE // DETECTOR_STRIDE) for _, faces in made]
         return (
@@ -122,7 +122,7 @@ class Scenes:
 
 
 def targets(faces: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the net should say about faces (k, 5, 2) px: (8, cells, cells), and which cells count (cells, cells)."""
+    """What the net should say about faces (k, 5, 2) in px: (8, cells, cells), and which cells count (cells, cells)."""
     target, weight = np.zeros((8, cells, cells), np.float32), np.ones((cells, cells), np.float32)
     x, y = np.meshgrid(np.arange(cells), np.arange(cells))
     grid = np.stack([x, y], -1).astype(np.float32)
@@ -159,7 +159,7 @@ def loss(net: DetectorNet, pixels: Tensor, target: Tensor, weight: Tensor) -> Te
 
 @torch.no_grad()
 def figures(net: DetectorNet, held: data.Faces, count: int = 200) -> dict[str, float]:
-    """On scenes of held-out people: share found, false alarms a scene, keypoint error in percent of the face's size."""
+    """On scenes of held-out people: share found, false alarms a scene, keypoint error in percent of a face's size."""
     scenes = Scenes(held, seed=5)
     found = faces = alarms = 0
     errors = []

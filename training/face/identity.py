@@ -1,4 +1,4 @@
-"""Training of the identity net: two views of one person must be nearer than views of different people."""
+"""Training of the identity net: two views of one person must be closer than views of different people."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def standard_face(landmarks: np.ndarray) -> np.ndarray:
 
 
 def mirror_order(mean: np.ndarray) -> np.ndarray:
-    """Which landmark takes whose place in a mirrored picture, (478,)."""
+    """For each landmark, the one whose place it takes in a mirrored picture, (478,)."""
     from scipy.optimize import linear_sum_assignment
 
     flipped = mean * np.array([-1, 1, 1], np.float32)
@@ -49,7 +49,7 @@ def mirror_order(mean: np.ndarray) -> np.ndarray:
 
 
 def variants(faces: data.Faces, motion: warp.LipMotion, count: int, seed: int) -> data.Faces:
-    """`count` warped pictures of everybody (of GRID, which opens its mouth by itself, one to every third frame)."""
+    """`count` warped pictures of everybody; of GRID, whose mouth opens by itself, one of every third frame."""
     rng = np.random.default_rng(seed)
     made = []
     for i, person in enumerate(faces.identity):
@@ -62,7 +62,7 @@ def variants(faces: data.Faces, motion: warp.LipMotion, count: int, seed: int) -
 
 
 def jitter(rng: np.random.Generator, loose: bool) -> np.ndarray:
-    """A random similarity of crop units: a crop as the detector aims it, or as a previous frame does."""
+    """A random similarity (2, 3) in crop units: off as the detector's aim (`loose`), or as the last frame's."""
     if loose:
         angle, size, shift = rng.uniform(-28, 28), np.exp(rng.uniform(-0.3, 0.3)), rng.normal(0, 0.12, 2)
     else:
@@ -106,7 +106,7 @@ class Batches:
         return augment.photograph(image, rng), target
 
     def no_face(self) -> np.ndarray:
-        """Textures, and views of the crops that miss the face, show it upside down or only an ear or a mouth of it."""
+        """A picture without a whole upright face: a texture, a crop beside it, a part of it, or a face upside down."""
         rng = self.rng
         kind = rng.choice(["texture", "beside", "part", "turned"], p=[0.35, 0.2, 0.3, 0.15])
         if kind == "texture":
@@ -152,7 +152,7 @@ PAIRS = torch.tensor(points.LIP_PAIRS + points.RIGHT_LID_PAIRS + points.LEFT_LID
 
 
 def distance(error: Tensor) -> Tensor:
-    """Smooth absolute error: quadratic below half a percent of the crop."""
+    """Length (...) of errors (..., d) in crop units, quadratic below half a percent of the crop."""
     return torch.sqrt(error.pow(2).sum(-1) + 0.005**2)
 
 
@@ -173,7 +173,7 @@ def loss(net: LandmarkNet, weights: Tensor, pixels: Tensor, targets: Tensor, pre
 
 
 def start(mean: np.ndarray, faces: data.Faces, components: int = 96) -> LandmarkNet:
-    """A net whose last layer holds the principal components of the shapes."""
+    """A net whose last layer starts as the principal components of the faces' shapes."""
     net = LandmarkNet(components)
     rigid = list(points.RIGID)
     aligned = align.apply(align.fit(faces.landmarks[:, rigid, :2], mean[None, rigid, :2]), faces.landmarks)
@@ -191,7 +191,7 @@ def start(mean: np.ndarray, faces: data.Faces, components: int = 96) -> Landmark
 
 @torch.no_grad()
 def figures(net: LandmarkNet, held: data.Faces, warped: data.Faces, mean: np.ndarray) -> dict[str, float]:
-    """Held-out errors in percent of the inter-ocular distance, two passes from a badly aimed first crop."""
+    """Held-out errors in percent of the inter-ocular distance, after two passes from a badly aimed first crop."""
     result = {}
     for name, faces in (("", held), ("warped_", warped)):
         batches = Batches(faces, mean, seed=1)
@@ -236,9 +236,9 @@ def errors(guess: np.ndarray, target: np.ndarray) -> dict[str, float]:
 
 
 def datasets(folder: Path, cache: Path) -> tuple[data.Faces, data.Faces, data.Faces, np.ndarray]:
-    """Training faces with variants, held-out faces, warped held-out faces, the standard face.
+    """Training faces with their variants, held-out faces, warped held-out faces, and the standard face (478, 3).
 
-    Warping takes a minute, so its result is kept in the folder `cache`.
+    Warping takes some minutes, so its result is kept in the folder `cache`.
     """
     train, held = data.split(data.load(folder / "faces"))
     mean = standard_face(train.landmarks)

@@ -1,4 +1,4 @@
-"""Training of the region nets: close crops of mouths and eyes, aimed as badly as the landmark net aims them."""
+"""Training of the region nets on close crops of mouths and eyes, aimed no better than the landmark net aims them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAIRS = {"mouth": points.LIP_PAIRS, "eye": points.RIGHT_LID_PAIRS}
 
 
 def pairs(kind: str) -> Tensor:
-    """Rows of the net's output that meet when lips or lids are shut, (k, 2)."""
+    """(k, 2) pairs of the net's points that meet when lips or lids are shut."""
     order = {index: row for row, index in enumerate(KINDS[kind][0].points)}
     return torch.tensor([(order[upper], order[lower]) for upper, lower in PAIRS[kind]])
 
@@ -58,7 +58,7 @@ class Crops:
 
 
 def mirror_order(kind: str) -> np.ndarray | None:
-    """Which point takes whose place when the crop is mirrored; None for an eye, which has no mirror image."""
+    """For each point, the one whose place it takes in a mirrored crop; None for an eye, which is not mirrored."""
     if kind != "mouth":
         return None
     order = []

@@ -1,8 +1,8 @@
-"""New expressions and poses from one photo: moves the landmarks and warps the pixels along.
+"""New expressions and poses from one photo, whose landmarks are moved and whose pixels are warped with them.
 
-Opens and shuts the mouth with the real lip motion of GRID, paints a mouth's inside where the photo has none, lowers
-the lids and turns the head a little. The moved landmarks are the label of the warped picture. Knows nothing of crops
-and nets.
+The mouth opens and shuts with the real lip motion of GRID and is painted inside where the photo shows nothing; the lids
+close, and the head turns a little. The moved landmarks are the labels of the warped picture. Knows nothing of crops and
+nets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOUTH_REACH = np.array([*P.OUTER_LIPS, *P.INNER_LIPS])
 
 @dataclass
 class LipMotion:
-    """Displacements of real speech in the canonical frame, against that speaker's closed mouth."""
+    """Displacements of real speech in the canonical frame, relative to the speaker's closed mouth."""
 
     offsets: np.ndarray  # (n, 478, 3)
     mean: np.ndarray  # (478, 3)
@@ -80,9 +80,9 @@ def close_lids(points: np.ndarray, amount: float) -> np.ndarray:
 
 
 def held_apart(points: np.ndarray, gap: float = 0.35) -> np.ndarray:
-    """Landmarks (k, 2+) px whose shut lips and lids keep a hair's breadth, upper above lower.
+    """Landmarks (k, 2) in px with at least `gap` between upper and lower lips and lids, given (k, 2+).
 
-    Where they coincide, Delaunay would tie the skin above to the lower lid and show the eye through.
+    Where they coincide, the triangulation would join the skin above to the lower lid, and the eye would show through.
     """
     down = points[P.CHIN, :2] - points[P.FOREHEAD, :2]
     down = down / np.linalg.norm(down)
@@ -96,7 +96,7 @@ def held_apart(points: np.ndarray, gap: float = 0.35) -> np.ndarray:
 
 
 def blink(image: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Pull the lids from source to target (478, 2+) over eyeballs that stay, and show only where the lids are open."""
+    """Move the lids from source to target (478, 2+) over eyeballs that stay and are seen only between the lids."""
     skin = warp(image, source[:468], target[:468])
     mask = np.zeros((SIZE, SIZE), np.uint8)
     for eye in (P.RIGHT_EYE, P.LEFT_EYE):
@@ -123,7 +123,7 @@ def warp(image: np.ndarray, source: np.ndarray, target: np.ndarray, step: int = 
     fixed = np.concatenate([ring, edge])
     grid = np.stack(np.meshgrid(*[np.arange(0, SIZE + step, step)] * 2), -1)
     target = held_apart(target)
-    jitter = np.random.default_rng(0).normal(0, 1e-3, (len(target), 2))  # Delaunay dislikes points in rows
+    jitter = np.random.default_rng(0).normal(0, 1e-3, (len(target), 2))  # triangulation fails for points in a row
     inverse = LinearNDInterpolator(
         np.concatenate([target[:, :2] + jitter, fixed]), np.concatenate([source[:, :2], fixed])
     )
@@ -135,7 +135,7 @@ def warp(image: np.ndarray, source: np.ndarray, target: np.ndarray, step: int = 
 
 
 def paint_mouth(image: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Darkness, often upper teeth, sometimes a tongue, between the inner lips; lit like the skin around."""
+    """Paint darkness, often upper teeth and sometimes a tongue between the inner lips, in the light of the skin."""
     shift, scale = 4, 16  # sub-pixel polygons
     inner = points[list(P.INNER_LIPS), :2]
     skin = image[np.clip(points[[205, 425], 1].astype(int), 0, 255), np.clip(points[[205, 425], 0].astype(int), 0, 255)]

@@ -1,8 +1,8 @@
-"""Reading a TensorFlow Lite file without TensorFlow: its operators in order, and its constant tensors.
+"""Read a TensorFlow Lite file without TensorFlow: its operators in order, and its constant tensors.
 
 The file is a FlatBuffer (https://flatbuffers.dev/internals/): tables whose fields are found through a table of offsets.
-The numbers of the fields are those of TensorFlow's `schema.fbs`. Weights only are read; the net itself is written in
-`sonic_core/matting/net.py`.
+The numbers of the fields are those of TensorFlow's `schema.fbs`. Only the weights are used; the net itself is written
+in `sonic_core/matting/net.py`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ class Graph:
     """The first graph of a file. `constants` maps a tensor's number to its values."""
 
     operators: list[Operator]
-    shapes: list[list[int]]
     constants: dict[int, np.ndarray]
 
 
 class _Table:
-    """A table of a FlatBuffer: fields by their number in the schema."""
+    """A table of a FlatBuffer, whose fields go by their number in the schema."""
 
     def __init__(self, data: bytes, position: int):
         self.data, self.position = data, position
@@ -43,7 +42,7 @@ class _Table:
         (self.size,) = struct.unpack_from("<H", data, self.fields)
 
     def place(self, field: int) -> int | None:
-        """Where a field's value stands, None when the file leaves it out."""
+        """The position of a field's value, None if the file leaves it out."""
         entry = 4 + 2 * field
         if entry >= self.size:
             return None
@@ -55,7 +54,7 @@ class _Table:
         return default if place is None else int(struct.unpack_from(kind, self.data, place)[0])
 
     def vector(self, field: int) -> tuple[int, int]:
-        """Where a vector's first item stands, and how many there are."""
+        """The position of a vector's first item, and the number of items."""
         place = self.place(field)
         if place is None:
             return 0, 0
@@ -77,7 +76,7 @@ def _int(data: bytes, position: int) -> int:
 
 
 def read_graph(path: Path) -> Graph:
-    """The operators and constants of a .tflite file. Raises ValueError for a file that is none."""
+    """The operators and constants of a .tflite file. Raises ValueError for any other file."""
     data = path.read_bytes()
     if data[4:8] != b"TFL3":
         raise ValueError(f"{path} is not a TensorFlow Lite file")
@@ -85,13 +84,11 @@ def read_graph(path: Path) -> Graph:
     # Since version 3a of the schema kinds above 127 stand in a wider field of their own.
     kinds = [max(code.number(0, "<b"), code.number(3)) for code in model.tables(1)]
     graph, buffers = model.tables(2)[0], model.tables(4)
-    tensors = graph.tables(0)
-    shapes = [tensor.numbers(0) for tensor in tensors]
     constants = {}
-    for number, tensor in enumerate(tensors):
+    for number, tensor in enumerate(graph.tables(0)):
         start, size = buffers[tensor.number(2, "<I")].vector(0)
         if size:
             values = np.frombuffer(data[start : start + size], TYPES[tensor.number(1, "<b")])
-            constants[number] = values.reshape(shapes[number])
+            constants[number] = values.reshape(tensor.numbers(0))
     operators = [Operator(kinds[op.number(0, "<I")], op.numbers(1), op.numbers(2)) for op in graph.tables(3)]
-    return Graph(operators, shapes, constants)
+    return Graph(operators, constants)

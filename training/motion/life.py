@@ -1,4 +1,4 @@
-"""Real head, lid, gaze and brow movement (the `head_motion` tracks) in the units of the lite engine's latents."""
+"""Recorded movements of heads, lids, eyes and brows (`head_motion`) in the units of the lite engine's latents."""
 
 from __future__ import annotations
 
@@ -25,19 +25,18 @@ class LifeClip:
 
 
 def blinks_a_minute(lids: np.ndarray) -> float:
-    """(n,) 0 open, 1 shut -> blinks a minute."""
+    """Blinks a minute of lids (n,), 0 open and 1 shut."""
     shut = lids > 0.5
     return float(np.sum(shut[1:] & ~shut[:-1]) / (len(lids) / FPS / 60))
 
 
 def convert(track: np.ndarray) -> np.ndarray:
-    """One clip's (n, 13) track -> (n, 12) latent channels.
+    """The latent channels (n, 12) of one clip's track (n, 13), relative to its median, which stands for the photo.
 
-    The camera frame of the tracks has x to the viewer's right, y up, z towards the viewer. Everything is relative to
-    the clip's median, which stands for the photo.
+    The camera frame of the tracks has x to the viewer's right, y up, z towards the viewer.
     """
     track = track.astype(np.float32)
-    # The tracker shakes a little in every frame; a blink is the only thing as fast.
+    # The tracker shakes a little in every frame, which is smoothed; only blinks are as fast.
     steady = [0, 1, 2, 3, 4, 5, 8, 9, 10, 11]
     track[:, steady] = steadied(track[:, steady])
     middle = np.median(track, 0)
@@ -78,7 +77,7 @@ def load(data: Path) -> list[LifeClip]:
 
 
 def _steady_part(life: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The longest stretch that stays near the clip's middle."""
+    """The longest stretch of a clip that stays near its middle."""
     good = (np.abs(life[:, :3]).max(1) < LARGEST_TURN) & (np.abs(life[:, 3:6]).max(1) < 0.4)
     best, start = (0, 0), None
     for k, ok in enumerate([*good, False]):

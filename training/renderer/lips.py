@@ -1,10 +1,10 @@
-"""Makes the matrices that find the edges of the lips in a close-up of the mouth.
+"""Fit the matrices that find the edges of the lips in a close-up of the mouth.
 
     python -m training.renderer.lips --data ../shared/data [--starts 4] [--out sonic_core/engines/lite/weights]
 
-Every face is started from several wrong places: its lips blended with another face's, turned, scaled and shifted, as a
-landmark network errs. Each step is a ridge regression from what is seen there to the way home. Every tenth face of
-the photo collections is held out; of GRID's one speaker only every fifth frame is used.
+Every face starts from several wrong edges: its own blended with another face's, turned, scaled and shifted, as a
+landmark network errs. Each step is a ridge regression from what is seen at the edges to the way they must move. Every
+tenth face of the photo collections is held out; of GRID's one speaker only every fifth frame is used.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from safetensors.numpy import save_file
+import torch
 
 from sonic_core.engines.lite.lip_edges import EDGES, WEIGHTS, close_up_transform, describe, step
+from training.learning import save_weights
 
 STEPS = 3
 RIDGE = 0.05  # of the features' mean variance
@@ -43,7 +44,7 @@ def load_mouths(data: Path) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
 
 
 def wrong_start(edges: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(40, 2) edges as a network would misplace them."""
+    """(40, 2) edges misplaced as a network would misplace them, partly towards another face's."""
     to, back = close_up_transform(edges), close_up_transform(other)
     flat = edges @ to[:, :2].T + to[:, 2]
     flat += rng.uniform(0, 0.8) * (other @ back[:, :2].T + back[:, 2] - flat)
@@ -108,10 +109,8 @@ def main() -> None:
             f"step {k + 1}: training {error(now[:split], true[:split])}; held out {error(now[split:], true[split:])}",
             flush=True,
         )
-        args.out.mkdir(parents=True, exist_ok=True)
-        partial = args.out / "lips.partial"
-        save_file({"steps": np.stack(matrices)}, partial, metadata={"source": "see docs/model-card-lite.md"})
-        partial.replace(args.out / WEIGHTS.name)
+    steps = torch.from_numpy(np.stack(matrices))
+    save_weights({"steps": steps}, args.out / WEIGHTS.name, {"source": "see docs/model-card-lite.md"})
 
 
 def mirrored(edges: np.ndarray, width: int) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""Teach the net of `engines/lite/mouth_tone.py` the tones of real mouths.
+"""Teach the net of `sonic_core/engines/lite/mouth_tone.py` the tones of real mouths.
 
     python -m training.renderer.mouth_tone --data ../shared/data [--out sonic_core/engines/lite/weights] [--steps 4000]
 
-Open mouths of the faces folder: smiles of some hundred people, and a speaking man (GRID). Each one's opening is
-stretched onto the net's rectangle. Light and colour are varied, in features and mouth alike; every mouth also counts
-mirrored. The loss is the quantile loss of each of the net's levels. One tenth of the people is held out; printed are
-the mean difference of the usual tone on them, and the share of their pixels below each level.
+It learns from the open mouths of the faces folder: smiles of some hundred people, and a man who speaks (GRID). Every
+opening is stretched onto the net's rectangle. Light and colour are varied in features and mouth alike, and every mouth
+is used mirrored, too. The loss is the quantile loss of each of the net's levels. One tenth of the people is held out;
+printed are how far the usual tone is off on them, and the share of their pixels below each level.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 from torch import nn
 
 from sonic_core.engines.lite import mouth_tone
@@ -28,8 +27,9 @@ from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import fit_face
 from sonic_core.face.points import CHIN, FOREHEAD
 from training.face import data
+from training.learning import halved, save_weights
 
-OPEN = 0.010  # face heights: smaller openings show nothing that can be measured in a 256 px crop
+OPEN = 0.010  # face heights; in a 256 px crop a smaller opening shows too little
 HIDDEN, BATCH, GRID_SHARE = 96, 64, 0.03
 SHAPE = 19  # features of the mouth's shape; the rest is light
 
@@ -63,7 +63,7 @@ def mirrored(features: np.ndarray) -> np.ndarray:
 
 
 def relit(features: torch.Tensor, tones: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both in another light: the same gain and gamma for all colours, a tint for each."""
+    """Features and tones in another light: one gain and one gamma for all colours, and a tint."""
     n = len(features)
 
     def normal(size: tuple[int, ...], spread: float) -> torch.Tensor:
@@ -132,13 +132,11 @@ def main() -> None:
             shares = ", ".join(f"{share:.2f}" for share in (above < 0).float().mean((0, 2)))
             print(f"step {step + 1}: training {loss:.4f}; held out: usual tone off by {above[:, 1].abs().mean():.4f}, "
                   f"pixels below the levels {shares}", flush=True)  # fmt: skip
-    tensors = {name: value.detach().half().numpy() for name, value in net.state_dict().items()}
     smiles = ~np.char.startswith(training.identity[index], "grid")
-    tensors |= {"smile": np.median(features[: len(index)][smiles, :SHAPE], 0).astype(np.float32)}
-    tensors |= {"mean": mean.astype(np.float32), "deviation": deviation.astype(np.float32)}
-    partial = args.out / "mouth_tone.partial"
-    save_file(tensors, partial, metadata={"source": "see docs/model-card-lite.md"})
-    partial.replace(args.out / mouth_tone.WEIGHTS.name)
+    smile = np.median(features[: len(index)][smiles, :SHAPE], 0)
+    shapes = {"smile": smile, "mean": mean, "deviation": deviation}
+    tensors = halved(net.state_dict()) | {name: torch.from_numpy(value).float() for name, value in shapes.items()}
+    save_weights(tensors, args.out / mouth_tone.WEIGHTS.name, {"source": "see docs/model-card-lite.md"})
 
 
 if __name__ == "__main__":
