@@ -10,7 +10,15 @@ from typing import Any
 from comfy_api.latest import io
 
 from sonic_core.errors import ModelError
-from sonic_core.weights.catalog import SONIC_LICENCE, SVD_LICENCE, Status, model_status
+from sonic_core.weights.catalog import (
+    SONIC_LICENCE,
+    SVD_LICENCE,
+    Status,
+    missing_of,
+    model_status,
+    readable_size,
+    total_size,
+)
 
 from . import host
 from .node import SonicNode, checked, schema
@@ -57,7 +65,7 @@ class SonicDownloadModel(SonicNode):
     @classmethod
     def run(cls, on_step: Any, accept_licences: bool, source: str) -> io.NodeOutput:
         folder = Path(host.model_path(host.MODEL_FOLDER))
-        missing = [status for status in model_status(folder) if status.found is None]
+        missing = missing_of(model_status(folder))
         if accept_licences and missing:
             check_allowed()
             check_space(folder, missing)
@@ -79,7 +87,7 @@ def fetch(missing: list[Status], folder: Path, source: str, on_step: Any) -> Non
     """Download file after file; progress is counted in MB over all of them."""
     from sonic_core.weights.download import download  # huggingface_hub loads slowly
 
-    total, before = sum(status.size for status in missing), 0
+    total, before = total_size(missing), 0
     for status in missing:
 
         def on_bytes(done: int, size: int, preview: Any = None, before: int = before) -> None:
@@ -102,28 +110,24 @@ def check_allowed() -> None:
 
 def check_space(folder: Path, missing: list[Status]) -> None:
     """Raise ModelError, before anything is fetched, when the disk is too full."""
-    needed = sum(status.size for status in missing)
+    needed = total_size(missing)
     place = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
     free = shutil.disk_usage(place).free
     if needed > free:
         raise ModelError(
-            f"the model files need {megabytes(needed)} and {folder} has {megabytes(free)} free; make room on the disk"
+            f"the model files need {readable_size(needed)} and {folder} has {readable_size(free)} free; "
+            "make room on the disk"
         )
 
 
 def listed(statuses: list[Status], folder: Path) -> str:
     """A sentence for the missing files of each licence, then what to do."""
-    absent = [status for status in statuses if status.found is None]
+    absent = missing_of(statuses)
     if not absent:
         return f"All files are in {folder}: press R, then choose sonic in Sonic: Load Model."
     lines = [f"Missing in {folder}:"]
     for licence in dict.fromkeys(status.file.licence for status in absent):
         files = [status.file for status in absent if status.file.licence == licence]
-        names = [f"{file.path} ({megabytes(file.size)}{', optional' if file.optional else ''})" for file in files]
+        names = [f"{file.path} ({readable_size(file.size)}{', optional' if file.optional else ''})" for file in files]
         lines.append(f"{', '.join(names)}: {licence}.")
-    size = megabytes(sum(status.size for status in absent))
-    return "\n".join([*lines, f"{size} to fetch: turn accept_licences on and run again."])
-
-
-def megabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.3g} MB"
+    return "\n".join([*lines, f"{readable_size(total_size(absent))} to fetch: turn accept_licences on and run again."])

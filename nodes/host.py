@@ -146,7 +146,7 @@ def output_file(prefix: str, suffix: str) -> Path:
 def shown_file(path: Path, kind: str) -> dict[str, str]:
     """How the front end finds a file below the output or the temp folder (`kind`)."""
     root = folder_paths.get_output_directory() if kind == "output" else folder_paths.get_temp_directory()
-    subfolder = os.path.relpath(path.parent, os.path.realpath(root) if kind == "output" else root)
+    subfolder = os.path.relpath(os.path.realpath(path.parent), os.path.realpath(root))
     return {"filename": path.name, "subfolder": "" if subfolder == "." else Path(subfolder).as_posix(), "type": kind}
 
 

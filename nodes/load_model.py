@@ -11,10 +11,9 @@ from comfy_api.latest import io
 
 from sonic_core.errors import ModelError, SonicError
 from sonic_core.pipeline import SonicPipeline
-from sonic_core.weights.catalog import SVD_FOLDER, model_status
+from sonic_core.weights.catalog import SVD_FOLDER, missing_of, model_status, readable_size
 
 from . import host, neighbours
-from .download_model import megabytes
 from .model import SonicModel
 from .node import TALKING, SonicNode, checked, schema
 from .pre_data import SonicPreData
@@ -127,13 +126,11 @@ def check_files(folder: Path, with_svd: bool) -> None:
     """Raise ModelError that names every file a released model lacks: size, licence, where it belongs."""
     missing = [
         status.file
-        for status in model_status(folder)
-        if status.found is None
-        and not status.file.optional
-        and (with_svd or not status.file.path.startswith(SVD_FOLDER))
+        for status in missing_of(model_status(folder))
+        if not status.file.optional and (with_svd or not status.file.path.startswith(SVD_FOLDER))
     ]
     if missing:
-        named = ", ".join(f"{file.path} ({megabytes(file.size)}, {file.licence})" for file in missing)
+        named = ", ".join(f"{file.path} ({readable_size(file.size)}, {file.licence})" for file in missing)
         raise ModelError(
             f"the released model is not complete in {folder}; put there {named}: Sonic: Download Model fetches them, "
             f"and so does 'python -m sonic_core models download --folder {folder}'; "

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from sonic_core.errors import SonicError
 
 from . import work
-from .words import on_canvas
+from .words import with_advice
 
 CATEGORY = "Sonic Studio"
 # What people type who look for a pack like this one: for the nodes every talking video needs.
@@ -44,7 +44,7 @@ class SonicNode(io.ComfyNode):
         try:
             return work.cancellable(lambda on_step: cls.run(on_step, **inputs), alone=cls.alone)
         except SonicError as error:
-            raise on_canvas(error) from error
+            raise with_advice(error) from error
 
     @classmethod
     def run(cls, on_step: work.OnStep, **inputs: Any) -> io.NodeOutput:

@@ -19,7 +19,7 @@ from .model import SonicModel
 from .node import TALKING, SonicNode, checked, schema
 from .sockets import ModelSocket, PreData, PreDataSocket, audio_pair
 from .widgets import choice, setting
-from .words import on_canvas
+from .words import with_advice
 
 MOST_PHOTOS = 64
 # Pictures that follow one another with less change than this (mean over pixels, 0 to 1) are frames of a video.
@@ -107,7 +107,7 @@ class SonicPreData(SonicNode):
                 prepared = model.pipeline.prepare(photo, sound, settings)
                 one(0, 1)  # looks for a cancel: listening comes next
             except SonicError as error:
-                raise on_canvas(error, f"photo {index + 1} of {len(photos)}: " if len(photos) > 1 else "") from error
+                raise with_advice(error, f"photo {index + 1} of {len(photos)}: " if len(photos) > 1 else "") from error
             conditions = model.pipeline.engine.condition(prepared.portrait, prepared.speech, settings, one)
             made.append(PreData(prepared, conditions))
             pictures.append(host.image_tensor(drawn(prepared.photo, prepared.face_in_photo(), prepared.crop)))

@@ -27,7 +27,7 @@ ADVICE = {
 }
 
 
-def on_canvas(error: SonicError, which: str = "") -> SonicError:
+def with_advice(error: SonicError, which: str = "") -> SonicError:
     """The error with advice for the canvas; `which` says which of several photos it is about."""
     text = str(error)
     wrong = text.partition(";")[0]

@@ -45,9 +45,6 @@ class Request:
         chosen = changes.pop("preset", DEFAULT_PRESET)
         if changes.get("label") == NO_LABEL:
             changes["label"] = None
-        for name in ("face_box", "faces"):
-            if isinstance(changes.get(name), list):
-                changes[name] = tuple(changes[name])
         named = frozenset(name for name, value in changes.items() if value is not None)
         finishing = Finishing(**{name: changes.pop(name) for name in list(changes) if name in _FINISHING})
         unknown = next((name for name in changes if name not in FIELDS), None)

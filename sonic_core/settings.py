@@ -6,6 +6,7 @@ Nodes, the command line, jobs and the library all take their widgets, options an
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -37,6 +38,33 @@ def switch(default: bool, text: str) -> Any:
     return field(default=default, metadata={"text": text})
 
 
+def numbers(item: type, least: int, most: int, check: Callable[[Any], None], text: str) -> Any:
+    """A field that holds `least` to `most` numbers of the type `item`, or nothing. `check` raises SettingsError."""
+    return field(default=None, metadata={"item": item, "least": least, "most": most, "check": check, "text": text})
+
+
+def _check_box(box: Any) -> None:
+    if not (isinstance(box, (tuple, list)) and len(box) == 4 and all(_is_number(side) for side in box)):
+        raise SettingsError(f"face_box is {str(box)[:60]!r}; give four numbers x1 y1 x2 y2 in pixels of the photo")
+    x1, y1, x2, y2 = box
+    if not (x2 - x1 >= 8 and y2 - y1 >= 8):
+        raise SettingsError(
+            f"face_box {tuple(box)} is not a box; give x1 y1 x2 y2 in pixels with both sides at least 8"
+        )
+
+
+def _check_faces(faces: Any) -> None:
+    whole = isinstance(faces, (tuple, list)) and all(type(number) is int and 0 <= number < 64 for number in faces)
+    if not whole or not 2 <= len(faces) <= MOST_FACES or len(set(faces)) < len(faces):
+        raise SettingsError(
+            f"faces is {str(faces)[:60]}; give a different number from 0 to 63 for each of 2 to {MOST_FACES} voices"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 @dataclass(frozen=True)
 class Settings:
     """User-facing settings. `None` means "as the audio, the preset or the model says"."""
@@ -55,8 +83,8 @@ class Settings:
         0.18, 0.0, 1.0, 0.01, "margin around the head on each side, as a share of its box (face, photo)"
     )
     face_index: int = number(0, 0, 63, 1, "which face, counted from the largest")
-    face_box: tuple[float, float, float, float] | None = field(
-        default=None, metadata={"text": "the face by hand: x1 y1 x2 y2 in pixels of the photo"}
+    face_box: tuple[float, float, float, float] | None = numbers(
+        float, 4, 4, _check_box, "the face by hand: x1 y1 x2 y2 in pixels of the photo"
     )
     covered_mouth: CoveredMouth = choice(
         "refuse",
@@ -74,12 +102,13 @@ class Settings:
         ("as it is", "mix", "left", "right"),
         "which channel of the sound is taken, for a recording with somebody else on the other one; mix: their mean",
     )
-    faces: tuple[int, ...] | None = field(
-        default=None,
-        metadata={
-            "text": "whose voice each channel is (voices channels), by numbers of faces counted from the largest; "
-            "left out: the largest faces from left to right"
-        },
+    faces: tuple[int, ...] | None = numbers(
+        int,
+        2,
+        MOST_FACES,
+        _check_faces,
+        "whose voice each channel is (voices channels), by numbers of faces counted from the largest; "
+        "left out: the largest faces from left to right",
     )
     inference_steps: int = number(25, 1, 100, 1, "denoising steps")
     dynamic_scale: float = number(1.0, 0.0, 2.0, 0.01, "strength of mouth and expression")
@@ -112,24 +141,26 @@ class Settings:
             check(setting, getattr(self, setting.name))
 
     def with_changes(self, **changes: Any) -> Settings:
-        """A copy with some settings changed. Raises SettingsError for unknown names and impossible values."""
+        """A copy with some settings changed; several numbers may be a list, as JSON has it.
+
+        Raises SettingsError for unknown names and impossible values.
+        """
         known = {setting.name for setting in fields(self)}
         for name in changes:
             if name not in known:
                 raise SettingsError(f"there is no setting {name!r}; the settings are {', '.join(sorted(known))}")
-        return replace(self, **changes)
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in changes.items()}
+        return replace(self, **given)
 
 
 def check(setting: Field[Any], value: Any) -> None:
-    """Raise SettingsError when `value` is not possible for a field that `number`, `choice` or `switch` declared."""
+    """Raise SettingsError when `value` is not possible for a field that one of the functions above declared."""
     name, default, metadata = setting.name, setting.default, setting.metadata
     if value is None:
         if default is not None:
             raise SettingsError(f"{name} needs a value; the default is {default}")
-    elif name == "face_box":
-        _check_box(value)
-    elif name == "faces":
-        _check_faces(value)
+    elif "item" in metadata:
+        metadata["check"](value)
     elif "options" in metadata:
         options = metadata["options"]
         if not isinstance(value, str) or (options is not None and value not in options):
@@ -142,34 +173,12 @@ def check(setting: Field[Any], value: Any) -> None:
         _check_number(name, value, metadata["low"], metadata["high"], isinstance(default, int))
 
 
-def _check_box(box: Any) -> None:
-    if not (isinstance(box, (tuple, list)) and len(box) == 4 and all(_is_number(side) for side in box)):
-        raise SettingsError(f"face_box is {str(box)[:60]!r}; give four numbers x1 y1 x2 y2 in pixels of the photo")
-    x1, y1, x2, y2 = box
-    if not (x2 - x1 >= 8 and y2 - y1 >= 8):
-        raise SettingsError(
-            f"face_box {tuple(box)} is not a box; give x1 y1 x2 y2 in pixels with both sides at least 8"
-        )
-
-
-def _check_faces(faces: Any) -> None:
-    whole = isinstance(faces, (tuple, list)) and all(type(number) is int and 0 <= number < 64 for number in faces)
-    if not whole or not 2 <= len(faces) <= MOST_FACES or len(set(faces)) < len(faces):
-        raise SettingsError(
-            f"faces is {str(faces)[:60]}; give a different number from 0 to 63 for each of 2 to {MOST_FACES} voices"
-        )
-
-
 def _check_number(name: str, value: Any, low: float, high: float, whole: bool) -> None:
     kind = "whole number" if whole else "number"
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise SettingsError(f"{name} is {value!r}; give a {kind} from {low} to {high}")
     if not (low <= value <= high):  # NaN lies nowhere
         raise SettingsError(f"{name} is {value}; give a value from {low} to {high}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 DEFAULT_PRESET = "high_quality"

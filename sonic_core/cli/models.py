@@ -56,7 +56,7 @@ def _add_folder(parser: argparse.ArgumentParser, default: str) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the files; the exit code is 2 when a needed one is missing."""
-    from sonic_core.weights.catalog import model_status
+    from sonic_core.weights.catalog import missing_of, model_status, readable_size
 
     statuses = model_status(args.folder, args.svd)
     if args.json:
@@ -66,21 +66,21 @@ def run(args: argparse.Namespace) -> int:
             mark = "ok     " if status.found else "absent " if status.file.optional else "MISSING"
             place = status.found or args.folder / status.file.path
             sys.stdout.write(
-                f"{mark}  {_size(status.size):>8}  {status.file.what:<22}  {status.file.licence:<31}  {place}\n"
+                f"{mark}  {readable_size(status.size):>8}  {status.file.what:<22}  {status.file.licence:<31}  {place}\n"
             )
-        if _missing(statuses):
+        if missing_of(statuses):
             sys.stdout.write(f"to fetch what is missing: python -m sonic_core models download --folder {args.folder}\n")
-    return 2 if any(not status.file.optional for status in _missing(statuses)) else 0
+    return 2 if any(not status.file.optional for status in missing_of(statuses)) else 0
 
 
 def run_download(args: argparse.Namespace) -> int:
     """Fetch every missing file. HF_TOKEN opens files behind a licence, HF_ENDPOINT names a mirror."""
-    from sonic_core.weights.catalog import model_status
+    from sonic_core.weights.catalog import missing_of, model_status, readable_size
     from sonic_core.weights.download import download
 
-    for status in _missing(model_status(args.folder, args.svd)):
+    for status in missing_of(model_status(args.folder, args.svd)):
         file = status.file
-        sys.stderr.write(f"{args.folder / file.path} ({_size(file.size)}, {file.licence})\n")
+        sys.stderr.write(f"{args.folder / file.path} ({readable_size(file.size)}, {file.licence})\n")
         checked = download(file, args.folder, args.source)
         sys.stderr.write("whole, sha256 checked\n" if checked else "whole; the server stated no sha256\n")
     return 0
@@ -115,10 +115,6 @@ def run_convert(args: argparse.Namespace) -> int:
     return 0
 
 
-def _missing(statuses: "list[Status]") -> "list[Status]":
-    return [status for status in statuses if status.found is None]
-
-
 def _row(status: "Status") -> dict[str, Any]:
     file = status.file
     found = str(status.found) if status.found is not None else None
@@ -130,7 +126,3 @@ def _row(status: "Status") -> dict[str, Any]:
         "licence": file.licence,
         "needed": not file.optional,
     }
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"

@@ -30,11 +30,12 @@ def add_field(group: argparse._ActionsContainer, setting: Field[Any]) -> None:
     usual = "" if default is None else f" ({default})"
     if isinstance(default, bool):
         group.add_argument(option, dest=setting.name, action="store_true", default=None, help=text)
-    elif setting.name == "face_box":
-        sides = ("X1", "Y1", "X2", "Y2")
-        group.add_argument(option, dest=setting.name, nargs=4, type=float, metavar=sides, help=text)
-    elif setting.name == "faces":
-        group.add_argument(option, dest=setting.name, nargs="+", type=int, metavar="N", help=text)
+    elif "item" in setting.metadata:
+        least, most = setting.metadata["least"], setting.metadata["most"]
+        count = most if least == most else "+"
+        group.add_argument(
+            option, dest=setting.name, nargs=count, type=setting.metadata["item"], metavar="N", help=text
+        )
     elif "options" in setting.metadata:
         names = setting.metadata["options"]
         group.add_argument(
@@ -54,7 +55,4 @@ def settings_from(args: argparse.Namespace) -> Settings:
         for setting in fields(Settings)
         if getattr(args, setting.name, None) is not None
     }
-    for name in ("face_box", "faces"):
-        if name in given:
-            given[name] = tuple(given[name])
     return preset(args.preset).with_changes(**given)

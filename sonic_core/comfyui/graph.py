@@ -175,6 +175,18 @@ def apply_request(graph: Graph, request: Request) -> None:
     Raises InputError for what the workflow has no place for.
     """
     asked = {name: value for name, value in request.as_mapping().items() if value is not None}
+    _apply_framing(graph, asked)
+    for name, value in asked.items():
+        if isinstance(value, list):  # which would be a link
+            asked[name] = " ".join(f"{number:g}" for number in value)
+    _apply_finishing(graph, request.finishing, asked)
+    for name, value in asked.items():
+        if name not in Finishing.__dataclass_fields__:
+            _set_widgets(graph, name, value)
+
+
+def _apply_framing(graph: Graph, asked: dict[str, Any]) -> None:
+    """Put in or take out what pastes the face back; what is left in `asked` are values of widgets."""
     if asked.get("framing") == "face":  # the square itself is wanted
         for key in [key for key, node in graph.items() if node["class_type"] == "SonicPasteBack"]:
             _bypass(graph, key)
@@ -182,27 +194,24 @@ def apply_request(graph: Graph, request: Request) -> None:
         if not _nodes(graph, "SonicPasteBack"):
             _insert(graph, "SonicPasteBack", AFTER_PASTING)
         asked["framing"] = "face"  # pasted back by the node, after smoothing
-    for name in ("face_box", "faces"):
-        if name in asked:
-            asked[name] = " ".join(f"{number:g}" for number in asked[name])  # a list would be a link
     if _nodes(graph, "SonicDialogue"):
         asked.pop("voices", None)  # the graph itself says so, and shows whole photos
         if asked.get("framing") == "whole":
             del asked["framing"]
-    _apply_finishing(graph, request.finishing, asked)
-    for name, value in asked.items():
-        if name in Finishing.__dataclass_fields__:
-            continue
-        widgets = [
-            node["inputs"]
-            for node in graph.values()
-            if node["class_type"] in PLACES.get(name, SETTING_NODES)
-            and (name in node["inputs"] or name in NEWER.get(node["class_type"], ()))
-        ]
-        if not widgets:
-            raise InputError(f"The workflow of this ComfyUI worker has no input {name!r}; leave the setting out.")
-        for inputs in widgets:
-            inputs[name] = value
+
+
+def _set_widgets(graph: Graph, name: str, value: Any) -> None:
+    """Set every widget of that name. Raises InputError where the workflow has none."""
+    widgets = [
+        node["inputs"]
+        for node in graph.values()
+        if node["class_type"] in PLACES.get(name, SETTING_NODES)
+        and (name in node["inputs"] or name in NEWER.get(node["class_type"], ()))
+    ]
+    if not widgets:
+        raise InputError(f"The workflow of this ComfyUI worker has no input {name!r}; leave the setting out.")
+    for inputs in widgets:
+        inputs[name] = value
 
 
 def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) -> None:
@@ -221,6 +230,14 @@ def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) ->
             inputs["strength"] = wanted.smooth
     if wanted.background is not None:
         _apply_background(graph, wanted.background)
+    _apply_label(graph, wanted)
+    if not wanted.record:
+        for inputs in _nodes(graph, "SonicRenderVideo"):
+            inputs["ai_record"] = False
+
+
+def _apply_label(graph: Graph, wanted: Finishing) -> None:
+    """Turn the labels of the workflow on or off; put one in where it is wanted and missing."""
     shown = _nodes(graph, "SonicLabel")
     if not shown and wanted.words is not None:
         shown = [_insert(graph, "SonicLabel", ("SonicRenderVideo",))]
@@ -230,9 +247,6 @@ def _apply_finishing(graph: Graph, wanted: Finishing, asked: Collection[str]) ->
             own = wanted.label_text
             inputs |= {"language": OWN_TEXT if own else wanted.label, "text": own or "", "height": MIN_LABEL_HEIGHT}
             inputs |= {"seconds": wanted.label_seconds, "corner": wanted.label_corner}
-    if not wanted.record:
-        for inputs in _nodes(graph, "SonicRenderVideo"):
-            inputs["ai_record"] = False
 
 
 def _apply_background(graph: Graph, background: str) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 
 from sonic_core.clip import Clip
-from sonic_core.finish.canvas import covering_box
+from sonic_core.finish.canvas import covering_box, resized
 from sonic_core.finishing import parse_background
 from sonic_core.media.image import load_image
 from sonic_core.video.layers import laid_over
@@ -39,6 +38,4 @@ def behind(clip: Clip, picture: np.ndarray) -> Clip:
 
 def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A picture, uint8 (h, w, 3), cut and resized to `size` (width, height)."""
-    x1, y1, x2, y2 = covering_box((picture.shape[1], picture.shape[0]), size)
-    method = cv2.INTER_AREA if size[0] < x2 - x1 else cv2.INTER_LANCZOS4
-    return cv2.resize(picture[y1:y2, x1:x2], size, interpolation=method)
+    return resized(picture, covering_box((picture.shape[1], picture.shape[0]), size), size)

@@ -73,11 +73,15 @@ def covering_box(
 
 
 def resample(frame: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
-    """The part `box` of a frame (h, w, 3 or 4) at `size` (width, height): Lanczos up, area averages down."""
+    """The part `box` of a frame, float (h, w, 3 or 4), at `size` (width, height)."""
+    return resized(frame, box, size).clip(0, 1)
+
+
+def resized(picture: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
+    """The part `box` of a picture (h, w, c) of any type at `size` (width, height): Lanczos up, area averages down."""
     x1, y1, x2, y2 = box
-    smaller = size[0] < x2 - x1
-    method = cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4
-    return cv2.resize(frame[y1:y2, x1:x2], size, interpolation=method).clip(0, 1)
+    method = cv2.INTER_AREA if size[0] < x2 - x1 else cv2.INTER_LANCZOS4
+    return cv2.resize(picture[y1:y2, x1:x2], size, interpolation=method)
 
 
 def surround(frame: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:

@@ -20,8 +20,8 @@ from sonic_core.clip import Clip
 from sonic_core.errors import InputError
 from sonic_core.face.crop import HAIR_ABOVE, HEAD_ASIDE, Box
 from sonic_core.face.points import CHIN, FACE_OVAL, FOREHEAD
+from sonic_core.media.picture import over_white
 from sonic_core.video.interpolate import visibility
-from sonic_core.video.layers import laid_over
 from sonic_core.video.optical_flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
 from sonic_core.video.windows import mapped
 
@@ -123,11 +123,6 @@ def pasted(seat: Seat, frame: np.ndarray, estimator: FlowEstimator, still: np.nd
     inside += (face - inside) * cv2.merge([seat.cover] * channels)
     np.clip(inside, 0, 1, out=inside)
     return out
-
-
-def over_white(photo: np.ndarray) -> np.ndarray:
-    """uint8 (h, w, 4) with alpha -> uint8 (h, w, 3) on white."""
-    return laid_over(photo, np.full((*photo.shape[:2], 3), 255, np.uint8))
 
 
 def drift(portrait: np.ndarray, frame: np.ndarray, back: np.ndarray, kept: np.ndarray) -> np.ndarray:

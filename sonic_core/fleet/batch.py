@@ -119,10 +119,8 @@ def typed(name: str, text: str) -> Any:
     if isinstance(setting.default, bool):
         return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower(), text)
     try:
-        if name == "face_box":
-            return [float(number) for number in text.split()]
-        if name == "faces":
-            return [int(number) for number in text.split()]
+        if "item" in setting.metadata:
+            return [setting.metadata["item"](number) for number in text.split()]
         return int(text) if isinstance(setting.default, int) else float(text)
     except ValueError:
         return text  # the settings' own check says what is wrong

@@ -7,7 +7,7 @@ material is there. When a request dies, its place lapses, and the sweeper delete
 import uuid
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from sonic_core.errors import SonicError
 from sonic_core.ledger.database import autocommit, one_at_a_time
@@ -95,6 +95,11 @@ def _check_counts(connection: Connection, user: str, limits: Limits, now: float)
         raise LimitError("The queue is full; try again in a few minutes.")
 
 
+def _held(reservation: Reservation) -> ColumnElement[bool]:
+    """The row of a place, as long as nobody else has taken it."""
+    return and_(reservations.c.id == reservation.job_id, reservations.c.token == reservation.token)
+
+
 def pixels_today(connection: Connection, user: str, now: float) -> float:
     """What the user's jobs of the last day drew or will draw, in pixels."""
     query = select(func.sum(jobs.c.cost)).where(jobs.c.user == user, jobs.c.created >= now - _DAY)
@@ -107,8 +112,7 @@ def take_place(ledger: Ledger, reservation: Reservation, cost: float, limits: Li
     Raises ReservedError where the place has lapsed, LimitError where the day's pixels do not suffice.
     """
     one_at_a_time(connection)
-    mine = (reservations.c.id == reservation.job_id, reservations.c.token == reservation.token)
-    if connection.execute(delete(reservations).where(*mine)).rowcount != 1:
+    if connection.execute(delete(reservations).where(_held(reservation))).rowcount != 1:
         raise ReservedError("The upload took too long and lost its place; send it again.")
     used, allowed = pixels_today(connection, reservation.user, ledger.clock()), limits.gigapixels_a_day * 1e9
     if used + cost > allowed:
@@ -121,19 +125,17 @@ def take_place(ledger: Ledger, reservation: Reservation, cost: float, limits: Li
 
 def renew(ledger: Ledger, reservation: Reservation) -> bool:
     """Extends a place; False when it has lapsed or been released."""
-    mine = (reservations.c.id == reservation.job_id, reservations.c.token == reservation.token)
     values = {"expires": ledger.clock() + RESERVATION_SECONDS}
     with autocommit(ledger.engine) as connection:
-        return connection.execute(update(reservations).where(*mine).values(**values)).rowcount == 1
+        return connection.execute(update(reservations).where(_held(reservation)).values(**values)).rowcount == 1
 
 
 def note_upload(
     ledger: Ledger, reservation: Reservation, upload: PartedUpload
 ) -> tuple[Reservation, float, PartedUpload]:
     """Notes with a place what its upload was begun with; as `find_upload`. Raises ReservedError for a lapsed place."""
-    mine = (reservations.c.id == reservation.job_id, reservations.c.token == reservation.token)
     with autocommit(ledger.engine) as connection:
-        connection.execute(update(reservations).where(*mine).values(upload=asdict(upload)))
+        connection.execute(update(reservations).where(_held(reservation)).values(upload=asdict(upload)))
     found = find_upload(ledger, reservation.user, reservation.job_id)
     if found is None:
         raise ReservedError("The upload took too long and lost its place; send it again.")
@@ -153,9 +155,8 @@ def find_upload(ledger: Ledger, user: str, upload_id: str) -> tuple[Reservation,
 
 def release(ledger: Ledger, reservation: Reservation) -> None:
     """Gives up a place whose request failed."""
-    mine = (reservations.c.id == reservation.job_id, reservations.c.token == reservation.token)
     with autocommit(ledger.engine) as connection:
-        connection.execute(delete(reservations).where(*mine))
+        connection.execute(delete(reservations).where(_held(reservation)))
 
 
 def release_by_id(connection: Connection, user: str, ids: set[str]) -> None:

@@ -124,14 +124,19 @@ class SoundQueue:
 
 def checked(samples: np.ndarray, rate: int) -> np.ndarray:
     """Return the samples as float32 (n,), clipped to [-1, 1]. Raises InputError for a bad rate, shape or value."""
-    if isinstance(rate, bool) or not isinstance(rate, int) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise InputError(f"the sound's rate is {rate!r}; give whole Hz from {LOWEST_RATE} to {HIGHEST_RATE}")
+    check_rate(rate)
     array = np.asarray(samples, np.float32)
     if array.ndim != 1:
         raise InputError(f"live sound has the shape {array.shape}; give mono samples (n,)")
     if not np.isfinite(array).all():
         raise InputError("live sound holds values that are not numbers; give samples in [-1, 1]")
     return array.clip(-1, 1)
+
+
+def check_rate(rate: Any) -> None:
+    """Raise InputError for a rate that is not a whole number of Hz in the range."""
+    if isinstance(rate, bool) or not isinstance(rate, int) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise InputError(f"the sound's rate is {rate!r:.40}; give whole Hz from {LOWEST_RATE} to {HIGHEST_RATE}")
 
 
 def ramp() -> np.ndarray:

@@ -64,27 +64,14 @@ def sample(
     """
     levels = [float(sigma) for sigma in sigmas]
     steps = len(levels) - 1
-    last = guidance.branches - 1
+    guided = GuidedDenoiser(denoise, guidance)
     previous: Estimate | None = None
-    direction: Tensor | None = None  # guided minus plain estimate, kept when guidance is not refreshed
     for step, (sigma, sigma_next) in enumerate(itertools.pairwise(levels)):
         reused = skipper.reuse(latents, sigma) if skipper is not None else None
         if reused is not None:
             current = Estimate(reused, sigma)
         else:
-            frames = windows.at(len(latents), step)
-            weights = guidance.weights(sigma)
-            keep = guidance.refresh > 1
-            guided = any(weights[:last])
-            if guided and keep and direction is not None and not guidance.refreshes(step):
-                denoised = _estimate(denoise, latents, sigma, frames, (last,))[0] + direction
-            else:
-                used = tuple(b for b, weight in enumerate(weights) if weight or (keep and b == last))
-                estimates = _estimate(denoise, latents, sigma, frames, used)
-                denoised = combine(estimates, tuple(weights[b] for b in used))
-                if guided and keep:
-                    direction = denoised - estimates[-1]
-            current = Estimate(denoised, sigma)
+            current = Estimate(guided(latents, sigma, windows.at(len(latents), step), step), sigma)
             if skipper is not None:
                 skipper.computed(latents, current)
         latents = solver(latents, current, previous, sigma_next)
@@ -92,6 +79,27 @@ def sample(
         if on_step is not None:
             on_step(step + 1, steps, current.denoised)
     return latents
+
+
+class GuidedDenoiser:
+    """Estimates the clean latents under guidance, and keeps its direction for steps that do not refresh it."""
+
+    def __init__(self, denoise: Denoise, guidance: Guidance):
+        self.denoise, self.guidance = denoise, guidance
+        self.direction: Tensor | None = None  # guided minus plain estimate
+
+    def __call__(self, latents: Tensor, sigma: float, frames: Tensor, step: int) -> Tensor:
+        """Latents (n, ...) at noise level `sigma`, cut into windows of `frames` -> the clean ones (n, ...)."""
+        weights, last = self.guidance.weights(sigma), self.guidance.branches - 1
+        keep, guided = self.guidance.refresh > 1, any(weights[:last])
+        if guided and keep and self.direction is not None and not self.guidance.refreshes(step):
+            return _estimate(self.denoise, latents, sigma, frames, (last,))[0] + self.direction
+        used = tuple(b for b, weight in enumerate(weights) if weight or (keep and b == last))
+        estimates = _estimate(self.denoise, latents, sigma, frames, used)
+        denoised = combine(estimates, tuple(weights[b] for b in used))
+        if guided and keep:
+            self.direction = denoised - estimates[-1]
+        return denoised
 
 
 def _estimate(denoise: Denoise, latents: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]) -> Tensor:

@@ -150,10 +150,7 @@ class LiveTalk:
         except (ValueError, TypeError, KeyError):
             raise InputError('A text message must be an object like {"type": "interrupt"}.') from None
         if kind == "start":
-            rate, form = message.get("rate", 48_000), message.get("format", "f32")
-            if form not in FORMATS or type(rate) is not int or not 8000 <= rate <= 192_000:
-                raise InputError("The sound must be f32 or s16 at 8000 to 192000 Hz.")
-            self.rate, self.format = rate, FORMATS[form]
+            self._begin(message)
             session.queue.limit(MICROPHONE_BACKLOG if message.get("live") is True else None)
         elif kind == "interrupt":
             session.interrupt()
@@ -163,6 +160,16 @@ class LiveTalk:
             await self._connect(session, runner, str(message.get("sdp")))
         else:
             raise InputError(f"There is no message {str(kind)[:40]!r}; there are start, interrupt, end and offer.")
+
+    def _begin(self, message: dict[str, Any]) -> None:
+        """Note what the sound will be. Raises InputError."""
+        from sonic_core.live.sound import check_rate
+
+        rate, form = message.get("rate", 48_000), message.get("format", "f32")
+        check_rate(rate)
+        if form not in FORMATS:
+            raise InputError(f"the sound's format is {str(form)[:40]!r}; give one of {', '.join(FORMATS)}")
+        self.rate, self.format = rate, FORMATS[form]
 
     async def _connect(self, session: Any, runner: Any, offer: str) -> None:
         """Answer an offer, and use WebRTC for sound and picture once the peer is connected. Raises InputError."""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from sonic_core.errors import InputError
 from sonic_core.finishing import LABELS, Finishing
 from sonic_core.request import NO_LABEL
-from sonic_core.settings import DEFAULT_PRESET, MOST_FACES, PRESETS, Settings
+from sonic_core.settings import DEFAULT_PRESET, PRESETS, Settings
 from sonic_core.storage.https import MAX_URL
 from sonic_core.storage.keys import MAX_KEY_BYTES
 
@@ -84,10 +84,10 @@ def _settings_model() -> type[Strict]:
         kind: Any
         if "options" in about:
             kind = Literal[about["options"]] if about["options"] else Annotated[str, Field(max_length=100)]
-        elif setting.name == "face_box":
-            kind = tuple[float, float, float, float]
-        elif setting.name == "faces":
-            kind = Annotated[tuple[int, ...], Field(min_length=2, max_length=MOST_FACES)]
+        elif "item" in about:
+            item = about["item"]
+            several = tuple[item, ...]  # type: ignore[valid-type]
+            kind = Annotated[several, Field(min_length=about["least"], max_length=about["most"])]
         elif isinstance(setting.default, bool):
             kind = bool
         else:

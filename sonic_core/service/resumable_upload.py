@@ -6,6 +6,7 @@ store takes the parts here.
 """
 
 import uuid
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ from sonic_core.service.upload import UPLOAD_SECONDS, Form, receive, save_exactl
 from sonic_core.storage.folder_parts import FolderParts
 from sonic_core.storage.keys import input_key
 from sonic_core.storage.scratch import scratch_folder
-from sonic_core.storage.store import ObjectNotFound, StorageError
+from sonic_core.storage.store import ObjectExists, ObjectNotFound, StorageError
 
 PLACE_SECONDS = 24 * 3600
 PART_BYTES = 5 << 20  # the least S3 takes; 52 parts for the largest sound
@@ -97,37 +98,36 @@ def router(service: Service) -> APIRouter:
     def state(found: tuple[Reservation, float, PartedUpload]) -> dict[str, Any]:
         place, expires, upload = found
         sizes = sizes_of_parts(upload.size)
-        arrived = whole_parts(upload, sizes)
+        waiting = missing_parts(upload, sizes) or []
         seconds = max(1, min(LINK_SECONDS, int(expires - ledger.clock())))  # no part may come after its place
         links = {
             str(number): asdict(parts.sign(upload.key, upload.name, number, size=size, seconds=seconds))
             for number, size in sizes.items()
-            if number not in arrived
+            if number in waiting
         }
+        arrived = [number for number in sizes if number not in waiting]
         return {
             "id": place.job_id, "key": upload.key, "size": upload.size, "part_size": PART_BYTES,
             "arrived": arrived, "parts": links, "expires": expires, "links_expire": ledger.clock() + seconds,
         }  # fmt: skip
 
-    def whole_parts(upload: PartedUpload, sizes: dict[int, int]) -> list[int]:
-        """The numbers of the parts that lie in the store whole; all of them where the object is made already."""
+    def missing_parts(upload: PartedUpload, sizes: dict[int, int]) -> list[int] | None:
+        """The numbers of the parts that do not lie in the store whole; None where the object is made already."""
         try:
             arrived = parts.arrived(upload.key, upload.name)
         except ObjectNotFound:
             stores.inputs.head(upload.key)
-            return list(sizes)
-        return [number for number, size in sizes.items() if arrived.get(number) == size]
+            return None
+        return [number for number, size in sizes.items() if arrived.get(number) != size]
 
     def finish(place: Reservation, expires: float, upload: PartedUpload) -> dict[str, Any]:
         sizes = sizes_of_parts(upload.size)
-        arrived = whole_parts(upload, sizes)
-        missing = [number for number in sizes if number not in arrived]
+        missing = missing_parts(upload, sizes)
         if missing:
             raise InputError(f"Of {len(sizes)} parts {len(missing)} have not come, the first is {missing[0]}.")
-        try:
-            stores.inputs.head(upload.key)  # an earlier request made it, and its answer was lost
-        except ObjectNotFound:
-            parts.complete(upload.key, upload.name)
+        if missing is not None:  # or an earlier request made the object, and its answer was lost
+            with suppress(ObjectExists):  # made by another request just now
+                parts.complete(upload.key, upload.name)
         try:
             facts = find_object(stores, place.user, upload.kind, upload.key)
             if facts["size"] != upload.size:

@@ -30,6 +30,7 @@ from sonic_core.storage.store import (
     guess_content_type,
     temporary_file,
     write_verified,
+    written_again,
 )
 
 _BLOCK = 1 << 20
@@ -53,13 +54,7 @@ class FolderStore(FolderRoot):
     ) -> ObjectInfo:
         try:
             self.clear_abandoned()
-            for tries_left in (2, 1, 0):
-                try:
-                    self._put(key, source, content_type, disposition, overwrite, on_step)
-                    break
-                except FileNotFoundError:  # another thread has just removed the empty folder
-                    if not tries_left:
-                        raise
+            written_again(lambda: self._put(key, source, content_type, disposition, overwrite, on_step))
         except OSError as error:
             raise explain_os_error(error, f"the object {key}") from None
         finally:

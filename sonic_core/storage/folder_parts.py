@@ -19,6 +19,7 @@ from sonic_core.storage.store import (
     UploadLink,
     explain_os_error,
     temporary_file,
+    written_again,
 )
 
 ARRIVED = "arrived-"
@@ -87,7 +88,7 @@ class FolderParts:
 
     @staticmethod
     def _write(key: str, path: Path, source: Path | bytes) -> None:
-        try:
+        def write() -> None:
             with temporary_file(path) as (file, temporary):
                 hold(file.fileno())
                 if isinstance(source, bytes):
@@ -97,5 +98,8 @@ class FolderParts:
                         shutil.copyfileobj(part, file, 1 << 20)
                 file.flush()
                 os.replace(temporary, path)
+
+        try:
+            written_again(write)
         except OSError as error:
             raise explain_os_error(error, f"a part of the object {key}") from None

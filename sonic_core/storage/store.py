@@ -9,7 +9,7 @@ import errno
 import mimetypes
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,6 +193,16 @@ def explain_os_error(error: OSError, what: str) -> StorageError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StorageFull(f"There is no room left for {what}; free some space or delete old videos, then try again.")
     return StorageError(f"The folder store cannot work on {what}: {error.strerror or type(error).__name__}.")
+
+
+def written_again(write: Callable[[], None]) -> None:
+    """Write into a folder that another thread may remove, empty as it is, before the file is in it: at most 3 times."""
+    for tries_left in (2, 1, 0):
+        try:
+            return write()
+        except FileNotFoundError:
+            if not tries_left:
+                raise
 
 
 @contextmanager

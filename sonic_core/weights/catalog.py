@@ -4,6 +4,7 @@ Sizes are those of the files as published, or of their tensors where marked as a
 known beforehand; the others are checked against the one the server states.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,22 @@ class Status:
     def size(self) -> int:
         """Bytes on disk, or to be downloaded."""
         return self.found.stat().st_size if self.found is not None else self.file.size
+
+
+def missing_of(statuses: Iterable[Status]) -> list[Status]:
+    return [status for status in statuses if status.found is None]
+
+
+def total_size(statuses: Iterable[Status]) -> int:
+    """Bytes of all files."""
+    return sum(status.size for status in statuses)
+
+
+def readable_size(size: int) -> str:
+    """Bytes as people write them: 4.2 GB, 151 MB, 0.6 kB."""
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.3g} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def model_status(folder: Path, svd: Path | None = None) -> list[Status]:

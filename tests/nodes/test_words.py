@@ -21,18 +21,18 @@ def words(nodes: dict[str, Any]) -> Any:
 
 
 def test_the_advice_changes_and_the_rest_stays(words: Any) -> None:
-    said = words.on_canvas(NoFaceError("no face was found in the image of 9 x 9 pixels; pass face_box"), "photo 2: ")
+    said = words.with_advice(NoFaceError("no face was found in the image of 9 x 9 pixels; pass face_box"), "photo 2: ")
     assert isinstance(said, NoFaceError)
     assert str(said).startswith("photo 2: no face was found in the image of 9 x 9 pixels; set face_box, or paint")
-    assert str(words.on_canvas(said)) == str(said), "said once"
+    assert str(words.with_advice(said)) == str(said), "said once"
     other = ModelError("something else; do this")
-    assert str(words.on_canvas(other)) == str(other)
+    assert str(words.with_advice(other)) == str(other)
 
 
 def test_a_video_gets_other_advice_than_a_photo(words: Any) -> None:
-    said = str(words.on_canvas(NoFaceError("no face was found in the video of 64 x 64 pixels; face the camera")))
+    said = str(words.with_advice(NoFaceError("no face was found in the video of 64 x 64 pixels; face the camera")))
     assert said.endswith("; connect a video in which a face is seen from the front")
-    said = str(words.on_canvas(SonicError("a voice is for person 5 but the video has only person 0; see --preview")))
+    said = str(words.with_advice(SonicError("a voice is for person 5 but the video has only person 0; see --preview")))
     assert said.endswith("; set person to one of them, or to -1")
 
 

@@ -49,19 +49,14 @@ find("audio-preview").addEventListener("loadedmetadata", ({ target }) => {
 });
 for (const kind of Object.keys(KINDS)) form[kind].addEventListener("change", () => show(kind));
 
-export function give(kind, file) {
+// Put a file into a field, as if it had been chosen there.
+function give(field, file) {
   const files = new DataTransfer();
   files.items.add(file);
-  form[kind].files = files.files;
-  show(kind);
-}
-
-function giveSecond(file) {
-  const files = new DataTransfer();
-  files.items.add(file);
-  form.second.files = files.files;
-  form.second.closest("details").open = true;
-  form.second.dispatchEvent(new Event("change"));
+  form[field].files = files.files;
+  const folded = form[field].closest("details");
+  if (folded) folded.open = true;
+  form[field].dispatchEvent(new Event("change"));
 }
 
 // A file dropped anywhere is taken: in a zone for that zone, elsewhere by what it is. The browser never leaves the page.
@@ -78,7 +73,7 @@ document.addEventListener("drop", (event) => {
   let sounds = 0; // a second sound that is dropped with the first is the second voice
   for (const file of event.dataTransfer.files) {
     const kind = zone || Object.keys(KINDS).find((name) => file.type && fits(file, name));
-    if (kind === "audio" && sounds++) giveSecond(file);
+    if (kind === "audio" && sounds++) give("second", file);
     else if (kind) give(kind, file);
     else find("problem").textContent = text("wrongType");
   }
