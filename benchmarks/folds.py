@@ -55,19 +55,18 @@ def random_motion(rng: np.random.Generator) -> np.ndarray:
 def least_area(renderer: Renderer, row: np.ndarray) -> float:
     """The smallest Jacobian of the map from the frame to the photo, away from the line between the lips."""
     moved = renderer.moved(row)
-    step = renderer.grid.to_pixels(moved.source)[: renderer.pixels.shape[0], : renderer.pixels.shape[1]]
-    places = renderer.pixels + step
+    inner = tuple(slice(0, side) for side in renderer.photo[renderer.view].shape[:2])
+    pixels = renderer.grid.pixels()[inner]
+    places = pixels + renderer.grid.to_pixels(moved.source)[inner]
     across, down = np.diff(places, axis=1)[:-1], np.diff(places, axis=0)[:, :-1]
     area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
-    above = moved.lips.is_above(renderer.pixels)
-    tear = np.zeros(area.shape, bool)
-    middle = (above > 0.001) & (above < 0.999)
-    heights = (moved.lips.upper_height, moved.lips.lower_height)
-    along, height = renderer.pixels @ moved.lips.across, renderer.pixels @ moved.lips.down
-    between = (along > moved.lips.left) & (along < moved.lips.right)
-    low, high = (np.interp(along, moved.lips.places, h) for h in heights)
-    band = 1.5 * renderer.grid.step
-    tear = between & (height > low - band) & (height < high + band) | (middle & between)
+    if moved.mouth is None:  # hidden: there is no line between lips
+        return float(area.min())
+    lips, step = moved.mouth.lips, renderer.grid.step
+    around = lips.distances(pixels)
+    middle = (around.is_above > 0.001) & (around.is_above < 0.999)
+    between = (around.across > 0) & (around.across < 1)
+    tear = between & (around.above > -1.5 * step) & (around.below > -1.5 * step) | (middle & between)
     return float(area[~tear[:-1, :-1]].min())
 
 

@@ -58,7 +58,7 @@ def ratios(image: np.ndarray, landmarks: np.ndarray) -> dict[str, float]:
     for sound in SAID:
         row = motion_of(SOUNDS[sound], 0)
         row[LIFE], row[ARTICULATION] = 0, 0
-        lips = renderer.moved(row).lips
+        lips = renderer.moved(row).mouth.lips
         mouths[sound] = energy(renderer.frame(row), [np.concatenate([lips.upper, lips.lower[::-1]])])
     points = LipEdges.load().refine(image, landmarks[:, :2])
     gap = np.linalg.norm(points[UPPER_INNER] - points[LOWER_INNER], axis=1).max()

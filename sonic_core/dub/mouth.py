@@ -20,9 +20,9 @@ from sonic_core.engines.lite.expression_modes import RING_SHARE, rolled_in
 from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import MOUTH, PRESS, TEETH, TONGUE, MouthBasis
-from sonic_core.engines.lite.lips import Lips
+from sonic_core.engines.lite.lips import LipDistances, Lips
+from sonic_core.engines.lite.mouth import TOUCH
 from sonic_core.engines.lite.pose import FaceFit, fit_rigid
-from sonic_core.engines.lite.renderer import TOUCH
 from sonic_core.engines.lite.warp import Grid, ThinPlate, look_up, smoothstep
 from sonic_core.face.points import CHIN, FOREHEAD
 
@@ -89,15 +89,16 @@ class MouthPainter:
             pixels + grid.to_pixels(field)[: part.shape[0], : part.shape[1]] for field in (upper, lower)
         )
         lips = Lips(dense_contour(goal[UPPER_INNER]), dense_contour(goal[LOWER_INNER]), fit.down, TOUCH * face_height)
-        above = lips.is_above(pixels)[..., None]
+        around = lips.distances(pixels)
+        above = around.is_above[..., None]
         # Colours are mixed, not places: what lies between two places of parted lips is the dark of the mouth.
         skin = look_up(part, from_upper, cubic=True) * above + look_up(part, from_lower, cubic=True) * (1 - above)
-        over, under, gap, between = lips.distances(pixels)
-        line = np.exp(-(((over - under) / (0.012 * face_height)) ** 2)) * between * self._crease(fit, points)
+        across_line = (around.above - around.below) / (0.012 * face_height)
+        line = np.exp(-(across_line**2)) * around.between * self._crease(fit, points)
         skin *= (1 - line)[..., None].astype(np.float32)
-        opening = (np.clip(over + 0.5, 0, 1) * np.clip(under + 0.5, 0, 1) * np.clip(gap, 0, 1))[..., None]
+        opening = around.opening()[..., None]
         if opening.any():
-            inside = self._inside(pixels, fit, moved, lips, row)
+            inside = self._inside(pixels, fit, moved, lips, around, row)
             inside = inside * (_skin(part, points) / self.view_skin)
             blur = self.blur * fit.scale / self.view_fit.scale
             inside = like_the_picture(inside, blur, self.noise, seed=abs(int(fit.origin[0] * 1000)))
@@ -141,7 +142,15 @@ class MouthPainter:
                 source[lip[ring]] += (share * begins * thickness)[:, None] * away
         return source
 
-    def _inside(self, pixels: np.ndarray, fit: FaceFit, moved: np.ndarray, lips: Lips, row: np.ndarray) -> np.ndarray:
+    def _inside(
+        self,
+        pixels: np.ndarray,
+        fit: FaceFit,
+        moved: np.ndarray,
+        lips: Lips,
+        around: LipDistances,
+        row: np.ndarray,
+    ) -> np.ndarray:
         """The inside of the mouth (h, w, 3): the view's, carried over by the plane the mouth lies in."""
         own, view = _plane(fit), _plane(self.view_fit)
         carry = np.linalg.inv(own[:2]) @ view[:2]
@@ -149,7 +158,7 @@ class MouthPainter:
         jaw = (moved[CHIN] @ self.view_fit.axes)[:2]
         scale = self.view_fit.scale / fit.scale
         articulation = {"teeth": float(row[TEETH]), "tongue": float(row[TONGUE])}
-        return self.interior.draw(source.astype(np.float32), jaw, pixels, lips, scale, **articulation)
+        return self.interior.draw(source.astype(np.float32), jaw, lips, around, scale, **articulation)
 
 
 def _face_of(view: HeadView) -> np.ndarray:
@@ -189,9 +198,8 @@ def _window(places: np.ndarray, fit: FaceFit) -> np.ndarray:
     """(rows, columns) 1 in the lower face, 0 from the rim of BOX on."""
     _, y1, x2, y2 = BOX
     middle = fit.to_pixels(np.array([0, (y1 + y2) / 2, 0.5], np.float32))[:2]
-    across = np.array([fit.down[1], -fit.down[0]], np.float32)
     offset = (places - middle) / fit.scale
-    sideways = np.abs(offset @ across) / (0.97 * x2)
+    sideways = np.abs(offset @ fit.across) / (0.97 * x2)
     upwards = np.abs(offset @ fit.down) / (0.97 * (y2 - y1) / 2)
     return smoothstep(np.maximum(sideways, upwards), 1.0, 0.72).astype(np.float32)
 

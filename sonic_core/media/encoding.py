@@ -12,7 +12,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from sonic_core.clip import BLOCK_SECONDS, Audio, Clip
 from sonic_core.errors import OutputError
@@ -136,17 +136,18 @@ def _pictures(clip: Clip, plan: Plan) -> Iterator[Any]:
     """The clip's frames as the encoder takes them."""
     frames = (frame for chunk in ahead(clip.pixels()) for frame in chunk)
     known = "rgba" if clip.has_alpha else "rgb24"
-    pictures = (av.VideoFrame.from_ndarray(even(frame), format=known) for frame in frames)
     if plan.pixels == "pal8":
-        yield from paletted(pictures, clip.fps)
+        yield from paletted((av.VideoFrame.from_ndarray(even(frame), format=known) for frame in frames), clip.fps)
         return
-    for picture in pictures:
+    converter = VideoReformatter()  # one for all frames: making one costs a tenth of a conversion
+    for frame in frames:
+        picture = av.VideoFrame.from_numpy_buffer(even(frame), format=known)  # no copy: it is converted at once
         if not plan.pixels.startswith(YUV):
-            yield picture.reformat(format=plan.pixels)
+            yield converter.reformat(picture, format=plan.pixels)
             continue
-        yield picture.reformat(
-            format=plan.pixels, dst_colorspace=BT709, src_color_range=FULL_RANGE, dst_color_range=LIMITED_RANGE,
-            interpolation=ACCURATE,
+        yield converter.reformat(
+            picture, format=plan.pixels, dst_colorspace=BT709, src_color_range=FULL_RANGE,
+            dst_color_range=LIMITED_RANGE, interpolation=ACCURATE,
         )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.warp import STRAIN, Grid, ThinPlate, smoothstep
 from sonic_core.face.points import CHIN
 
+DETAIL = 64  # samples of the fields in a face height
 WIDE = 3.5  # the first coefficient of a wide open mouth in speech
 TEETH_SHOW = 0.012  # face heights of teeth seen above the lower lip for f and v
 BOW = np.sin(np.linspace(0.1, 0.9, PAIRS) * np.pi).astype(np.float32)  # more in the middle than at the corners
@@ -115,7 +116,7 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
     modes = make_modes(fit, basis, points, face_height)
     corners = np.array([[STILL_BOX[i], STILL_BOX[j], 0.6] for i in (0, 2) for j in (1, 3)], np.float32)
     box = fit.to_pixels(corners)[:, :2]
-    grid = Grid.over((*box.min(0), *box.max(0)), max(2, round(face_height / 64)))
+    grid = Grid.over((*box.min(0), *box.max(0)), max(2, round(face_height / DETAIL)))
     queries = grid.points().reshape(-1, 2)
     still = fit.to_pixels(_still_points())[:, :2]
     surfaces = _Surfaces(ThinPlate(np.concatenate([points, still]), queries), modes, _window(queries, fit), grid)
@@ -124,7 +125,7 @@ def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_he
 
     upper_points, lower_points, down = points[UPPER_INNER], points[LOWER_INNER], fit.down
     lines, cells = (dense_contour(upper_points), dense_contour(lower_points)), grid.points()[1:, 1:] - grid.step / 2
-    across = np.array([down[1], -down[0]], np.float32)
+    across = fit.across
     upper_line, lower_line = (np.interp(cells @ across, line @ across, line @ down) for line in lines)
     lips = basis.components @ fit.axes
     wanted = ((lips[:, LOWER_INNER] - lips[:, UPPER_INNER])[..., :2] @ down)[:, 1:-1]
@@ -241,9 +242,8 @@ def _still_points() -> np.ndarray:
 def _window(queries: np.ndarray, fit: FaceFit) -> np.ndarray:
     """(q,) 1 in the face, 0 at the rim of the still box."""
     middle = fit.to_pixels(np.array([0, (STILL_BOX[1] + STILL_BOX[3]) / 2, 0.6], np.float32))[:2]
-    across = np.array([fit.down[1], -fit.down[0]], np.float32)
     offset = (queries - middle) / fit.scale
-    sideways = np.abs(offset @ across) / STILL_BOX[2]
+    sideways = np.abs(offset @ fit.across) / STILL_BOX[2]
     upwards = np.abs(offset @ fit.down) / ((STILL_BOX[3] - STILL_BOX[1]) / 2)
     return smoothstep(np.maximum(sideways, upwards), 1.0, 0.75).astype(np.float32)
 

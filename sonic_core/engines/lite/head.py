@@ -37,8 +37,7 @@ def moving_box(fit: FaceFit, width: int, height: int) -> tuple[float, float, flo
 def _middle_and_axes(fit: FaceFit) -> tuple[np.ndarray, np.ndarray]:
     """(2,) px the middle of the head with its hair, and (2, 2) px its ellipse's radii across and down the face."""
     middle = fit.to_pixels(np.array([*CENTRE, EAR_DEPTH / 2], np.float32))[:2]
-    across = np.array([fit.down[1], -fit.down[0]], np.float32)
-    return middle, fit.scale * RADII[:, None] * np.stack([across, fit.down])
+    return middle, fit.scale * RADII[:, None] * np.stack([fit.across, fit.down])
 
 
 def _outline(fit: FaceFit, share: float) -> np.ndarray:

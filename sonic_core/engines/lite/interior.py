@@ -17,12 +17,12 @@ import numpy as np
 from sonic_core.engines.lite import mouth_tone
 from sonic_core.engines.lite.expression import dense_contour
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
-from sonic_core.engines.lite.lips import Lips
+from sonic_core.engines.lite.lips import LipDistances, Lips
 from sonic_core.engines.lite.mouth_tone import LUMINANCE, MouthTone, brightest, luminance, pixels_within
 from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.sharpness import eye_sharpness, matching_blur
 from sonic_core.engines.lite.teeth import ARCH_WIDTH, BEHIND_LIPS, UPPER_EDGE, on_arch, row_of_teeth
-from sonic_core.engines.lite.warp import along, look_up, smoothstep
+from sonic_core.engines.lite.warp import filled_polygon, look_up, smoothstep
 
 DENSITY = 2  # texture pixels in a photo pixel
 BOX = (0.75, 1.15, 2.35)  # canonical: half the width, the top and the bottom of the layers
@@ -61,16 +61,17 @@ class Interior:
         self,
         source: np.ndarray,
         jaw_shift: np.ndarray,
-        pixels: np.ndarray,
         lips: Lips,
+        around: LipDistances,
         scale: float = 1.0,
         teeth: float = 0.0,
         tongue: float = 0.0,
     ) -> np.ndarray:
-        """float32 (h, w, 3) in [0, 255] for (h, w, 2) pixels of a frame that show (h, w, 2) places of the photo.
+        """float32 (h, w, 3) in [0, 255] for pixels of a frame that show the (h, w, 2) places `source` of the photo.
 
-        `lips` are the frame's and `scale` says how many px of the photo one of its px is. `teeth` and `tongue` (0 to 1,
-        see layout.py) show the upper teeth on the lower lip, and the tip of the tongue.
+        `lips` are the frame's, and `around` says how the pixels lie to them. One px of the frame is `scale` px of the
+        photo. `jaw_shift` (2,) px is the chin's movement. `teeth` and `tongue` (0 to 1, see layout.py) show the upper
+        teeth on the lower lip, and the tip of the tongue.
         """
         upper_at = source - np.float32(TEETH_DOWN * teeth * self.unit) * self.down
         rise = np.float32((TONGUE_RISE * min(tongue / 0.6, 1) + TONGUE_OUT * max(tongue - 0.6, 0) / 0.4) * self.unit)
@@ -78,9 +79,8 @@ class Interior:
         lower = self._layer(self.lower, source - jaw_shift)
         bed = self._layer(self.tongue, source - jaw_shift + rise * self.down)
 
-        above, below, gap, _ = lips.distances(pixels)
         levels = self.tone.tones(mouth_tone.shape_features(lips, self.unit / scale), self.light)
-        at = _in_rectangle(pixels, lips, above, below)
+        at = _in_rectangle(around)
         # A tooth keeps its colour: in a narrow opening the net's is half the lips'.
         net_light = brightest(levels[2])
         steadied = np.float32((self.tooth @ LUMINANCE / net_light) ** STEADY)
@@ -102,7 +102,7 @@ class Interior:
             seen = seen * (1 - own[..., 3:]) + light * own[..., :3]
         if tongue > 0.6:  # the tip comes before the edge of the upper teeth
             seen += (flesh - seen * bed[..., 1:]) * np.float32((tongue - 0.6) / 0.4)
-        shade = smoothstep(gap * np.float32(scale / self.unit), 0.0, SLIT)[..., None]
+        shade = smoothstep(around.gap * np.float32(scale / self.unit), 0.0, SLIT)[..., None]
         return dark + (seen - dark) * shade
 
     def _layer(self, layer: np.ndarray, source: np.ndarray) -> np.ndarray:
@@ -110,12 +110,11 @@ class Interior:
         return look_up(layer, (source - corner) * DENSITY + np.float32((DENSITY - 1) / 2), zero_outside=True)
 
 
-def _in_rectangle(pixels: np.ndarray, lips: Lips, above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def _in_rectangle(around: LipDistances) -> np.ndarray:
     """(h, w, 2) where pixels lie in the net's rectangle, in its cells."""
-    across = (along(pixels, lips.across) - lips.left) / max(lips.right - lips.left, 1e-3)
-    downwards = np.clip(above / np.maximum(above + below, 1e-3), 0, 1)
+    downwards = np.clip(around.above / np.maximum(around.above + around.below, 1e-3), 0, 1)
     row = (downwards - mouth_tone.INSET) / (1 - 2 * mouth_tone.INSET) * mouth_tone.ROWS - 0.5
-    return np.stack([across * mouth_tone.COLUMNS - 0.5, row], -1).astype(np.float32)
+    return np.stack([around.across * mouth_tone.COLUMNS - 0.5, row], -1).astype(np.float32)
 
 
 def make_interior(fit: FaceFit, rest: np.ndarray, photo: np.ndarray, points: np.ndarray, height: float) -> Interior:
@@ -195,9 +194,7 @@ def _own_mouth(photo: np.ndarray, points: np.ndarray, place: np.ndarray, fit: Fa
     """(h, w, 4) float32 the inside of the photo's own mouth, RGBA premultiplied."""
     own = look_up(photo, place, cubic=True).astype(np.float32)
     outline = np.concatenate([points[UPPER_INNER], points[LOWER_INNER][::-1]])
-    mask = np.zeros(place.shape[:2], np.uint8)
-    shifted = (outline - place[0, 0]) * DENSITY
-    cv2.fillPoly(mask, [np.round(shifted * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    mask = filled_polygon(place.shape, (outline - place[0, 0]) * DENSITY)
     blur = max(1.0, 0.012 * fit.scale * DENSITY)
     inner = cv2.erode(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)), iterations=max(1, round(blur)))
     alpha = cv2.GaussianBlur(inner, (0, 0), blur).astype(np.float32)[..., None] / 255

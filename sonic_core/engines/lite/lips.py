@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
+import cv2
 import numpy as np
 
-from sonic_core.engines.lite.warp import along, smoothstep
+from sonic_core.engines.lite.warp import across, along, smoothstep
 
 PLACES = 64  # along the mouth at which the edges' heights are known
 ROUNDED = 0.25  # of the mouth's width over which edges that end apart are brought together
+
+
+@dataclass(frozen=True)
+class LipDistances:
+    """How pixels lie to the lips; each (h, w) float32."""
+
+    across: np.ndarray  # 0 at the left corner of the mouth, 1 at the right one
+    above: np.ndarray  # px below the upper lip's edge
+    below: np.ndarray  # px above the lower lip's edge
+    gap: np.ndarray  # px that the mouth is open there
+    between: np.ndarray  # 1 between the corners, 0 beyond them
+    is_above: np.ndarray  # see `Lips.is_above`
+
+    def opening(self) -> np.ndarray:
+        """(h, w) from 0 to 1: how much of each pixel lies between the lips."""
+        return np.clip(self.above + 0.5, 0, 1) * np.clip(self.below + 0.5, 0, 1) * np.clip(self.gap, 0, 1)
+
+    def within(self, box: tuple[slice, slice]) -> LipDistances:
+        """The same for the rows and columns of a box."""
+        return LipDistances(*(getattr(self, field.name)[box] for field in fields(self)))
 
 
 class Lips:
@@ -16,10 +39,10 @@ class Lips:
     def __init__(self, upper: np.ndarray, lower: np.ndarray, down: np.ndarray, touch: float):
         """`touch`: px that lips may be apart and still count as closed."""
         self.upper, self.lower = upper, lower
-        self.down, self.across = down, np.array([down[1], -down[0]], np.float32)
+        self.down, self.across = down, across(down)
         # Edges as heights over the line across the mouth, at common places along it.
         sideways = [contour @ self.across for contour in (upper, lower)]
-        self.left, self.right = min(a[0] for a in sideways), max(a[-1] for a in sideways)
+        self.left, self.right = float(min(a[0] for a in sideways)), float(max(a[-1] for a in sideways))
         self.places = np.linspace(self.left, self.right, PLACES)
         heights = [
             np.interp(self.places, np.maximum.accumulate(a), contour @ down)
@@ -34,19 +57,31 @@ class Lips:
         self.gap = np.maximum(self.lower_height - self.upper_height - touch, 0)
 
     def is_above(self, pixels: np.ndarray) -> np.ndarray:
-        """(h, w) 1 above the line between the lips, 0 below: sharp between the corners, ever softer beyond them."""
-        sideways, height = along(pixels, self.across), along(pixels, self.down)
-        middle = np.interp(sideways, self.places, (self.upper_height + self.lower_height) / 2)
-        beyond = np.maximum(np.maximum(self.left - sideways, sideways - self.right), 0)
-        return smoothstep(middle - height, -0.5 - beyond, 0.5 + beyond).astype(np.float32)
+        """(h, w) float32 for (h, w, 2) px: 1 above the line between the lips, 0 below.
 
-    def distances(self, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Each (h, w): px below the upper lip's edge, px above the lower one's, the opening there, and a weight that
-        is 1 between the corners and 0 beyond them."""
+        The step is sharp between the corners, and ever softer beyond them.
+        """
         sideways, height = along(pixels, self.across), along(pixels, self.down)
-        above = height - np.interp(sideways, self.places, self.upper_height)
-        below = np.interp(sideways, self.places, self.lower_height) - height
-        gap = np.interp(sideways, self.places, self.gap, left=0, right=0)
-        inside = np.minimum(sideways - self.left, self.right - sideways) / (self.right - self.left)
-        between = smoothstep(inside, 0.0, 0.15)
-        return tuple(value.astype(np.float32) for value in (above, below, gap, between))
+        return self._is_above(sideways, self._read((self.upper_height + self.lower_height) / 2, sideways) - height)
+
+    def distances(self, pixels: np.ndarray) -> LipDistances:
+        """For (h, w, 2) px of the frame."""
+        sideways, height = along(pixels, self.across), along(pixels, self.down)
+        above = height - self._read(self.upper_height, sideways)
+        below = self._read(self.lower_height, sideways) - height
+        share = (sideways - self.left) / max(self.right - self.left, 1e-3)
+        inside = np.minimum(share, 1 - share)
+        gap = self._read(self.gap, sideways) * (inside >= 0)
+        is_above = self._is_above(sideways, (below - above) / 2)
+        return LipDistances(share, above, below, gap, smoothstep(inside, 0.0, 0.15), is_above)
+
+    def _is_above(self, sideways: np.ndarray, higher: np.ndarray) -> np.ndarray:
+        """For pixels `higher` px above the middle between the lips."""
+        soft = 0.5 + np.maximum(np.maximum(self.left - sideways, sideways - self.right), 0)
+        return smoothstep(higher / soft, -1.0, 1.0)
+
+    def _read(self, heights: np.ndarray, sideways: np.ndarray) -> np.ndarray:
+        """(h, w) float32 of (PLACES,) values at places along the mouth; those of the corners beyond them."""
+        at = (sideways - np.float32(self.left)) * np.float32((PLACES - 1) / max(self.right - self.left, 1e-3))
+        table = heights.astype(np.float32)[None]
+        return cv2.remap(table, at, np.zeros_like(at), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

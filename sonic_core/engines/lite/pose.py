@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sonic_core.engines.lite.layout import MouthBasis
+from sonic_core.engines.lite.warp import across
 from sonic_core.face.points import CHIN, FOREHEAD
 
 
@@ -33,6 +34,11 @@ class FaceFit:
     def down(self) -> np.ndarray:
         """(2,) the face's downward direction in the picture, of length one."""
         return self.axes[1, :2] / np.linalg.norm(self.axes[1, :2])
+
+    @property
+    def across(self) -> np.ndarray:
+        """(2,) the direction at a right angle to `down`, towards the viewer's right on an upright face."""
+        return across(self.down)
 
 
 def fit_face(landmarks: np.ndarray, basis: MouthBasis) -> FaceFit:

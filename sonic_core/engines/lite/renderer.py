@@ -12,40 +12,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from sonic_core.engines.lite.expression import make_expression
-from sonic_core.engines.lite.eyes import Eye, draw_eye, make_eye
+from sonic_core.engines.lite.eyes import make_eye
 from sonic_core.engines.lite.head import HeadField, moving_box
-from sonic_core.engines.lite.interior import make_interior
 from sonic_core.engines.lite.landmarks import (
     LEFT_IRIS,
     LEFT_LOWER_LID,
     LEFT_UPPER_LID,
-    LOWER_INNER,
     RIGHT_IRIS,
     RIGHT_LOWER_LID,
     RIGHT_UPPER_LID,
-    UPPER_INNER,
 )
-from sonic_core.engines.lite.layout import (
-    DRAWN_CHANNELS,
-    GAZE,
-    HEAD_ROTATION,
-    HEAD_TRANSLATION,
-    LIDS,
-    TEETH,
-    TONGUE,
-    MouthBasis,
-)
+from sonic_core.engines.lite.layout import DRAWN_CHANNELS, GAZE, HEAD_ROTATION, HEAD_TRANSLATION, LIDS, MouthBasis
 from sonic_core.engines.lite.lip_edges import LipEdges
-from sonic_core.engines.lite.lips import Lips
+from sonic_core.engines.lite.mouth import Mouth, MouthGeometry, without_mouth
 from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.texture import Texture
-from sonic_core.engines.lite.warp import Grid, look_up, smoothstep
+from sonic_core.engines.lite.warp import Grid, box_of, look_up
 from sonic_core.face.covers import find_covers
 from sonic_core.face.points import CHIN, FOREHEAD
 
@@ -53,11 +41,11 @@ if TYPE_CHECKING:
     from sonic_core.face.framing import Portrait
 
 CHUNK = 8  # frames in a chunk of `Renderer.chunks`
-CREASE = 0.5  # how dark the line is between closed lips that were apart in the photo
-TOUCH = 0.002  # face heights: lips nearer than this touch
-FINE, COARSE = 64, 24  # samples a face height of the face's and of the head's movement
+FINE, COARSE = 48, 24  # samples a face height of the whole movement and of the head's
 BEYOND = 0.12  # face heights that the photo goes on past its edges
 REACH = 0.25  # face heights that the head can carry the moving face
+MARGIN = 0.03  # face heights round the lips that are drawn with them
+BAND = 16  # rows of the fine grid that are drawn together: what they need fits into the processor's cache
 
 
 @dataclass(frozen=True)
@@ -66,11 +54,8 @@ class FrameGeometry:
 
     turn: np.ndarray  # head displacement on the head's grid, forwards
     back: np.ndarray  # the same, from the frame to the upright face, on the fine grid
-    upper: np.ndarray  # from the upright face to the photo, on the expression's grid, above the lips
-    lower: np.ndarray  # and below them
     source: np.ndarray  # from the frame to the photo, on the fine grid
-    lips: Lips
-    jaw: np.ndarray  # (2,) px movement of the chin
+    mouth: MouthGeometry | None  # None where it is hidden
 
 
 class Renderer:
@@ -80,6 +65,7 @@ class Renderer:
         cutout = portrait.cutout
         self.photo = np.ascontiguousarray(portrait.image if cutout is None else cutout.colours)
         landmarks = np.asarray(portrait.face.landmarks, np.float32)
+        self.covers = find_covers(self.photo, landmarks)
         points = LipEdges.load().refine(self.photo, landmarks[:, :2])
         height, width = self.photo.shape[:2]
         basis = MouthBasis.load()
@@ -87,167 +73,128 @@ class Renderer:
         self.face_height = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
         box = moving_box(self.fit, width, height)
         self.grid = Grid.over(box, max(2, round(self.face_height / FINE)))
-        self.head = HeadField(
-            self.fit,
-            basis.rest,
-            Grid.over(box, max(4, round(self.face_height / COARSE))),
-            width,
-            height,
-            self.face_height,
-        )
+        head_grid = Grid.over(box, max(4, round(self.face_height / COARSE)))
+        self.head = HeadField(self.fit, basis.rest, head_grid, width, height, self.face_height)
         self.points = self.grid.points()
-        self.expression = make_expression(self.fit, basis, points, self.face_height)
-        self.interior = make_interior(self.fit, basis.rest, self.photo, points, self.face_height)
-        gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ self.fit.down
-        # Lips that are apart in the photo have no line between them to show when they meet.
-        self.crease = float(smoothstep(gap.max() / self.face_height, 0.008, 0.03))
+        self.on_head = self.head.grid.place_of(self.points)
+        self.mouth = None if self.covers.mouth else Mouth(self.photo, points, self.fit, basis, self.face_height)
+        self.face_part = self._part_of_grid()
 
-        # The part of the photo that can move, without its mouth, and where its pixels lie in there.
+        # The part of the photo that can move, without its mouth.
         right, bottom = min(self.grid.x + self.grid.width, width), min(self.grid.y + self.grid.height, height)
         self.view = np.s_[self.grid.y : bottom, self.grid.x : right]
-        self.covers = find_covers(self.photo, landmarks)
-        skin = (self.photo if self.covers.mouth else self._without_mouth(points))[self.view]
-        self.skin = Texture(skin, (self.grid.x, self.grid.y), round(BEYOND * self.face_height))
+        skin = self.photo
+        if self.mouth is not None:
+            skin = without_mouth(self.photo, points, self.fit, self.face_height)
+        corner, beyond = (self.grid.x, self.grid.y), round(BEYOND * self.face_height)
+        self.skin = Texture(skin[self.view], corner, beyond)
         self.alpha = None if cutout is None else cutout.alpha
         if self.alpha is not None:  # it moves with the skin
-            self.edge = Texture(self.alpha[self.view], (self.grid.x, self.grid.y), round(BEYOND * self.face_height))
-        self.pixels = self.grid.pixels()[: skin.shape[0], : skin.shape[1]]
-        self.still = self.skin.own(self.pixels)
-        self.on_head = self.head.grid.place_of(self.points)
-        self.face_part = self._part_of_grid()
+            self.edge = Texture(self.alpha[self.view], corner, beyond)
+        self.at_rest = self.skin.own(self.grid.points(margin=1))
+        self.bands = self._bands(bottom - self.grid.y, right - self.grid.x)
         # Behind dark glasses nobody sees lids close.
-        self.eyes = (
-            []
-            if self.covers.eyes
-            else [
-                make_eye(self.photo, points[LEFT_UPPER_LID], points[LEFT_LOWER_LID], points[LEFT_IRIS]),
-                make_eye(self.photo, points[RIGHT_UPPER_LID], points[RIGHT_LOWER_LID], points[RIGHT_IRIS]),
-            ]
-        )
+        eyes = [(LEFT_UPPER_LID, LEFT_LOWER_LID, LEFT_IRIS), (RIGHT_UPPER_LID, RIGHT_LOWER_LID, RIGHT_IRIS)]
+        self.eyes = [] if self.covers.eyes else [
+            make_eye(self.skin, self.photo, *(points[indices] for indices in eye)) for eye in eyes
+        ]  # fmt: skip
+        self._lock = Lock()  # eyes are drawn into the skin's texture, so frames are drawn one at a time
 
     def frame(self, motion: np.ndarray) -> np.ndarray:
         """(27 or 28,) motion, see layout.py -> uint8 (height, width, 3), or (height, width, 4) of a person cut out."""
-        row = np.zeros(DRAWN_CHANNELS, np.float32)
-        row[: len(motion)] = motion
-        moved = self.moved(row)
-        frame = self.photo.copy()
-        view = frame[self.view]
-        step = self.grid.to_pixels(moved.source * np.float32(self.skin.density))
-        places = cv2.add(self.still, step[: view.shape[0], : view.shape[1]])
-        view[:] = self.skin.at(places)
-        for eye, shut in zip(self.eyes, np.clip(row[LIDS], 0, 1), strict=False):
-            if shut > 0.01 or np.abs(row[GAZE]).max() > 0.01:
-                self._draw_eye(eye, view, moved, shut, np.clip(row[GAZE], -1.2, 1.2))
-        if not self.covers.mouth:
-            self._draw_mouth(view, moved, row)
-        if self.alpha is None:
-            return frame
-        alpha = self.alpha.copy()
-        alpha[self.view] = self.edge.at(places)
-        whole = np.empty((*alpha.shape, 4), np.uint8)
-        cv2.mixChannels([frame, alpha], [whole], [0, 0, 1, 1, 2, 2, 3, 3])
-        return whole
+        frame = np.empty((*self.photo.shape[:2], 3 if self.alpha is None else 4), np.uint8)
+        self._draw(motion, frame)
+        return frame
 
     def chunks(self, motion: np.ndarray, size: int = CHUNK) -> Iterator[np.ndarray]:
         """(n, 27) motion -> uint8 (up to `size`, height, width, 3 or 4), see `frame`."""
         for start in range(0, len(motion), size):
-            yield np.stack([self.frame(row) for row in motion[start : start + size]])
+            rows = motion[start : start + size]
+            frames = np.empty((len(rows), *self.photo.shape[:2], 3 if self.alpha is None else 4), np.uint8)
+            for row, frame in zip(rows, frames, strict=True):
+                self._draw(row, frame)
+            yield frames
 
     def moved(self, row: np.ndarray) -> FrameGeometry:
         """Where a row of motion moves things; nothing is drawn."""
-        head, face = self.head, self.expression
-        turn = head.displacement(row[HEAD_ROTATION], row[HEAD_TRANSLATION])
-        back = look_up(head.grid.invert(turn), self.on_head)
-        upper, lower, jaw = face.fields(row)
-        if self.covers.mouth:  # what hides the mouth goes with the head
-            upper, lower, jaw = (np.zeros_like(values) for values in (upper, lower, jaw))
-        lips = Lips(
-            self._carried(face.upper_contour, upper, turn),
-            self._carried(face.lower_contour, lower, turn),
-            self.fit.down,
-            TOUCH * self.face_height,
-        )
-        upper, lower = face.grid.invert(upper), face.grid.invert(lower)
+        turn = self.head.displacement(row[HEAD_ROTATION], row[HEAD_TRANSLATION])
+        back = look_up(self.head.grid.invert(turn), self.on_head)
+        if self.mouth is None:  # what hides the mouth goes with the head
+            return FrameGeometry(turn, back, back, None)
+        moved = self.mouth.moved(row, turn, self.head.grid)
         source, part = back.copy(), self.face_part
-        points = self.points[part]
-        on_face = face.grid.place_of(points + back[part])
-        below = look_up(lower, on_face)
-        source[part] += below + lips.is_above(points)[..., None] * (look_up(upper, on_face) - below)
-        return FrameGeometry(turn, back, upper, lower, source, lips, jaw)
+        source[part] += self.mouth.back(moved, self.points[part], self.points[part] + back[part])
+        return FrameGeometry(turn, back, source, moved)
+
+    def _draw(self, motion: np.ndarray, frame: np.ndarray) -> None:
+        """Draw a row of motion into a frame, uint8 (height, width, 3 or 4)."""
+        row = np.zeros(DRAWN_CHANNELS, np.float32)
+        row[: len(motion)] = motion
+        moved = self.moved(row)
+        colours = frame if self.alpha is None else np.empty_like(self.photo)
+        colours[:] = self.photo
+        alpha = None if self.alpha is None else self.alpha.copy()
+        with self._lock:
+            for eye, shut in zip(self.eyes, row[LIDS], strict=False):
+                if eye is not None:
+                    eye.draw(float(shut), np.clip(row[GAZE], -1.2, 1.2))
+            for part, places in self._places(moved.source):
+                self.skin.at(places, colours[self.view][part])
+                if alpha is not None:
+                    self.edge.at(places, alpha[self.view][part])
+            if self.mouth is not None and moved.mouth is not None:
+                self._draw_mouth(self.mouth, moved.mouth, colours[self.view], moved.back, row)
+        if alpha is not None:
+            cv2.mixChannels([colours, alpha], [frame], [0, 0, 1, 1, 2, 2, 3, 3])
+
+    def _places(self, source: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+        """Parts of the view that can move, and where in the skin's texture their pixels (h, w, 2) come from."""
+        step = self.grid.step
+        places = cv2.copyMakeBorder(source * np.float32(self.skin.density), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+        cv2.add(places, self.at_rest, places)
+        for samples, (rows, columns) in self.bands:
+            # One sample more on each side, as those at the edges are not interpolated.
+            band = places[samples]
+            pixels = cv2.resize(band, (band.shape[1] * step, band.shape[0] * step), interpolation=cv2.INTER_LINEAR)
+            height, width = rows.stop - rows.start, columns.stop - columns.start
+            yield (rows, columns), pixels[step : step + height, step : step + width]
+
+    def _bands(self, height: int, width: int) -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+        """What can move of a view of this size, in bands: samples of the grid, one more on each side, and pixels."""
+        reached = look_up(self.head.weight.reshape(self.head.shape[:2]), self.on_head) > 0
+        reached[self.face_part] = True
+        reached = cv2.dilate(reached.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        step, bands = self.grid.step, []
+        for top in range(0, self.grid.rows, BAND):
+            box = box_of(reached[top : top + BAND])
+            if box is not None:
+                y1, y2, x1, x2 = top + box[0].start, top + box[0].stop, box[1].start, box[1].stop
+                pixels = np.s_[y1 * step : min(y2 * step, height), x1 * step : min(x2 * step, width)]
+                bands.append((np.s_[y1 : y2 + 2, x1 : x2 + 2], pixels))
+        return bands
 
     def _part_of_grid(self) -> tuple[slice, slice]:
         """The fine grid's samples that the movement of the face can reach."""
-        face, reach = self.expression.grid, REACH * self.face_height
+        if self.mouth is None:
+            return np.s_[:0, :0]
+        face, reach = self.mouth.expression.grid, REACH * self.face_height
         low = np.floor((np.array([face.x, face.y]) - reach - [self.grid.x, self.grid.y]) / self.grid.step)
         size = (np.array([face.width, face.height]) + 2 * reach) / self.grid.step
         left, top = np.maximum(low, 0).astype(int)
         right, bottom = np.maximum(np.ceil(low + size), 0).astype(int)
         return slice(top, bottom), slice(left, right)
 
-    def _carried(self, contour: np.ndarray, field: np.ndarray, turn: np.ndarray) -> np.ndarray:
-        """(m, 2) points of the photo -> where they are in the frame."""
-        moved = contour[None] + self.expression.grid.sample(field, contour[None])
-        return (moved + self.head.grid.sample(turn, moved))[0]
-
-    def _without_mouth(self, points: np.ndarray) -> np.ndarray:
-        """The photo with its lips drawn on over an open mouth, so that no tooth is warped along with a lip."""
-        upper, lower = points[UPPER_INNER], points[LOWER_INNER]
-        gap = (lower - upper) @ self.fit.down
-        if gap.max() < 0.012 * self.face_height:
-            return self.photo
-        outline = np.concatenate([upper, lower[::-1]])
-        margin = max(1, round(0.011 * self.face_height))
-        limit = self.photo.shape[1::-1]
-        x1, y1 = np.clip(outline.min(0) - 4 * margin - 4, 0, limit).astype(int)
-        x2, y2 = np.clip(outline.max(0) + 4 * margin + 4, 0, limit).astype(int)
-        if min(x2 - x1, y2 - y1) < 3:
-            return self.photo
-        mask = np.zeros((y2 - y1, x2 - x1), np.uint8)
-        cv2.fillPoly(mask, [np.round((outline - [x1, y1]) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
-        skin = self.photo.copy()
-        skin[y1:y2, x1:x2] = cv2.inpaint(skin[y1:y2, x1:x2], cv2.dilate(mask, kernel), 3, cv2.INPAINT_TELEA)
-        return skin
-
-    def _within(self, field: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-        """Pixels of the view's box (x1, y1, x2, y2) moved by a field on the fine grid."""
-        x1, y1, x2, y2 = box
-        return self.pixels[y1:y2, x1:x2] + self.grid.to_pixels_within(field, x1, y1, x2, y2)
-
-    def _draw_eye(self, eye: Eye, view: np.ndarray, moved: FrameGeometry, shut: float, glance: np.ndarray) -> None:
-        corners = eye.box().astype(np.float32)
-        corners += self.head.grid.sample(moved.turn, corners[None])[0]
-        box = self._inside(corners, view, 2)
-        x1, y1, x2, y2 = box
-        if x2 - x1 > 2 and y2 - y1 > 2:
-            part = view[y1:y2, x1:x2]
-            part[:] = draw_eye(eye, self.skin, part, self._within(moved.source, box), shut, glance)
-
-    def _inside(self, corners: np.ndarray, view: np.ndarray, margin: float) -> tuple[int, int, int, int]:
-        """(x1, y1, x2, y2) of the part of `view` that holds the given picture points."""
+    def _draw_mouth(
+        self, mouth: Mouth, moved: MouthGeometry, view: np.ndarray, back: np.ndarray, row: np.ndarray
+    ) -> None:
+        """Draw the lips and what is between them into the view, uint8 (h, w, 3)."""
+        corners, margin = np.concatenate([moved.lips.upper, moved.lips.lower]), MARGIN * self.face_height
         corner, size = [self.grid.x, self.grid.y], [view.shape[1], view.shape[0]]
         x1, y1 = np.clip(np.floor(corners.min(0) - margin) - corner, 0, size).astype(int)
         x2, y2 = np.clip(np.ceil(corners.max(0) + margin) - corner, 0, size).astype(int)
-        return int(x1), int(y1), int(x2), int(y2)
-
-    def _draw_mouth(self, view: np.ndarray, moved: FrameGeometry, row: np.ndarray) -> None:
-        lips = moved.lips
-        box = self._inside(np.concatenate([lips.upper, lips.lower]), view, 0.03 * self.face_height)
-        x1, y1, x2, y2 = box
-        if x2 - x1 < 3 or y2 - y1 < 3:
+        if min(x2 - x1, y2 - y1) < 3:
             return
-        pixels = self.pixels[y1:y2, x1:x2]
-        upright = self._within(moved.back, box)
-        on_face = self.expression.grid.place_of(upright)
-        above, below, gap, between = lips.distances(pixels)
-        is_above = lips.is_above(pixels)[..., None]
-        skin = self.skin.look_up(upright + look_up(moved.lower, on_face)) * (1 - is_above)
-        skin += self.skin.look_up(upright + look_up(moved.upper, on_face)) * is_above
-        if self.crease > 0:
-            line = np.exp(-(((above - below) / (0.012 * self.face_height)) ** 2)) * between
-            skin *= (1 - CREASE * self.crease * line)[..., None]
-        opening = (np.clip(above + 0.5, 0, 1) * np.clip(below + 0.5, 0, 1) * np.clip(gap, 0, 1))[..., None]
-        if opening.any():
-            inside = self.interior.draw(upright, moved.jaw, pixels, lips, teeth=row[TEETH], tongue=row[TONGUE])
-            skin = skin * (1 - opening) + inside * opening
-        view[y1:y2, x1:x2] = np.clip(skin + 0.5, 0, 255).astype(np.uint8)
+        x, y = np.arange(x1, x2, dtype=np.float32), np.arange(y1, y2, dtype=np.float32)
+        pixels = np.stack(np.meshgrid(x + self.grid.x, y + self.grid.y), -1)
+        upright = pixels + self.grid.to_pixels_within(back, x1, y1, x2, y2)
+        mouth.draw(view[y1:y2, x1:x2], moved, self.skin, pixels, upright, row)

@@ -31,10 +31,9 @@ def on_arch(places: np.ndarray, fit: FaceFit, level: float, front: float) -> tup
     arch = np.stack([ARCH_WIDTH * np.sin(angles), np.full(181, level), front + ARCH_DEPTH * (1 - np.cos(angles))], -1)
     arch = fit.to_pixels(arch)[:, :2]
     length = np.linalg.norm(fit.axes[1, :2])
-    across = np.array([fit.down[1], -fit.down[0]], np.float32)
     # Turned away, the far side of the arch folds back behind the front: keep what is in front.
-    sideways = np.maximum.accumulate(arch @ across + np.arange(181) * 1e-4)
-    angle = np.interp(places @ across, sideways, angles)
+    sideways = np.maximum.accumulate(arch @ fit.across + np.arange(181) * 1e-4)
+    angle = np.interp(places @ fit.across, sideways, angles)
     base = np.interp(angle, angles, arch @ fit.down)
     return angle.astype(np.float32), ((places @ fit.down - base) / length).astype(np.float32)
 

@@ -37,10 +37,30 @@ class Texture:
         """Places in the texture's own, denser pixels."""
         return (places + self.offset) * np.float32(self.density) + np.float32((self.density - 1) / 2)
 
-    def at(self, own: np.ndarray) -> np.ndarray:
-        """The colours at places in the texture's own pixels."""
-        whole, between = cv2.convertMaps(own, None, cv2.CV_16SC2)  # type: ignore[call-overload]
-        return cv2.remap(self.pixels, whole, between, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    def at(self, own: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """The colours at places in the texture's own pixels, written into `out` where it is given."""
+        return read(self.pixels, own, out)
+
+    def part(self, points: np.ndarray) -> tuple[slice, slice]:
+        """The rows and columns of the texture's pixels that hold places (n, 2), as far as there are any."""
+        own = self.own(points.astype(np.float32))
+        size = [self.pixels.shape[1], self.pixels.shape[0]]
+        (x1, y1), (x2, y2) = (
+            np.clip(edge, 0, size).astype(int) for edge in (np.floor(own.min(0)), np.ceil(own.max(0)))
+        )
+        return slice(y1, y2), slice(x1, x2)
+
+    def places(self, part: tuple[slice, slice]) -> np.ndarray:
+        """(h, w, 2) float32 places of a part of the texture's pixels: the way back of `own`."""
+        y, x = np.mgrid[part].astype(np.float32)
+        own = np.stack([x, y], -1) - np.float32((self.density - 1) / 2)
+        return own / np.float32(self.density) - self.offset
+
+
+def read(pixels: np.ndarray, own: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """uint8 pixels (H, W) or (H, W, c), read linearly in fixed point at (h, w, 2) float32 places among them."""
+    whole, between = cv2.convertMaps(own, None, cv2.CV_16SC2)  # type: ignore[call-overload]
+    return cv2.remap(pixels, whole, between, cv2.INTER_LINEAR, out, borderMode=cv2.BORDER_REPLICATE)
 
 
 def extended(picture: np.ndarray, beyond: int) -> np.ndarray:

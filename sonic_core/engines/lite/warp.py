@@ -9,6 +9,7 @@ faces.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -43,11 +44,11 @@ class Grid:
     def height(self) -> int:
         return self.rows * self.step
 
-    def points(self) -> np.ndarray:
-        """(rows, columns, 2) float32 pixel coordinates of the samples."""
+    def points(self, margin: int = 0) -> np.ndarray:
+        """(rows, columns, 2) float32 pixel coordinates of the samples, and of `margin` more on every side."""
         middle = (self.step - 1) / 2
-        x = self.x + np.arange(self.columns, dtype=np.float32) * self.step + middle
-        y = self.y + np.arange(self.rows, dtype=np.float32) * self.step + middle
+        x = self.x + np.arange(-margin, self.columns + margin, dtype=np.float32) * self.step + middle
+        y = self.y + np.arange(-margin, self.rows + margin, dtype=np.float32) * self.step + middle
         return np.stack(np.meshgrid(x, y), -1).astype(np.float32)
 
     def place_of(self, pixels: np.ndarray) -> np.ndarray:
@@ -65,18 +66,19 @@ class Grid:
         """Bilinear values of a (rows, columns, c) field at (h, w, 2) pixel coordinates; outside its rim goes on."""
         return look_up(field, self.place_of(points))
 
-    def invert(self, field: np.ndarray, iterations: int = 7) -> np.ndarray:
+    def invert(self, field: np.ndarray, iterations: int = 5) -> np.ndarray:
         """The way back of `x -> x + field(x)`: (rows, columns, 2) px to add to each sample to find where it came from.
 
-        By fixed-point iteration, which settles where `field` neither folds nor stretches much.
+        By fixed-point iteration, which settles where `field` neither folds nor stretches much. Five rounds differ from
+        many by 69 dB in a frame with a wide open mouth.
         """
-        samples = self._samples()
-        field = field / np.float32(self.step)  # in units of the grid: the loop is looking up and subtracting
-        back = -field
+        opposite = field * np.float32(-1 / self.step)  # in units of the grid: the loop is adding and looking up
+        back = opposite
         for _ in range(iterations):
-            back = -look_up(field, samples + back)
+            back = look_up(opposite, cv2.add(self._samples, back))
         return back * np.float32(self.step)
 
+    @cached_property
     def _samples(self) -> np.ndarray:
         """(rows, columns, 2) float32: the samples' own columns and rows."""
         return np.stack(np.meshgrid(np.arange(self.columns), np.arange(self.rows)), -1).astype(np.float32)
@@ -89,20 +91,27 @@ class Grid:
         of STRAIN at most at every corner of every cell and so, between samples, everywhere. `used` (rows - 1,
         columns - 1): the cells that count, all when left out.
         """
-        steepest = max(np.abs(np.diff(field, axis=axis)).max(initial=0) for axis in (0, 1))
-        if steepest * (1 + np.sqrt(2)) < STRAIN * self.step:  # no strain can be larger than the left side
+        # No strain can be larger than what the steepest slopes would make if they met in one place.
+        (xx, xy), (yx, yy) = (_steepest(np.ascontiguousarray(field[..., k])) for k in (0, 1))
+        if xx + yy + np.hypot(xx + yy, xy + yx) < 2 * STRAIN * self.step:
             return 1.0
-        strain = self.strain(field)
-        worst = strain.max() if used is None else strain[used].max(initial=0)
+        if used is None:
+            worst = self.strain(field).max()
+        else:
+            box = box_of(used) or np.s_[:0, :0]
+            rows, columns = (slice(part.start, part.stop + 1) for part in box)
+            worst = self.strain(field[rows, columns])[used[box]].max(initial=0)
         return min(1.0, STRAIN / max(float(worst), 1e-9))
 
     def strain(self, field: np.ndarray) -> np.ndarray:
-        """(rows - 1, columns - 1) the greatest strain of a (rows, columns, 2) px field at the corners of each cell."""
-        across, down = np.diff(field, axis=1), np.diff(field, axis=0)
-        greatest = np.zeros((self.rows - 1, self.columns - 1), np.float32)
-        for a in (across[:-1], across[1:]):
-            for d in (down[:, :-1], down[:, 1:]):
-                strain = np.abs(a[..., 0] + d[..., 1]) + np.hypot(a[..., 0] - d[..., 1], a[..., 1] + d[..., 0])
+        """(m - 1, n - 1) the greatest strain of a (m, n, 2) px field, or part of one, at the corners of each cell."""
+        x, y = np.moveaxis(field, -1, 0)
+        xx, yx, xy, yy = np.diff(x, axis=1), np.diff(y, axis=1), np.diff(x, axis=0), np.diff(y, axis=0)
+        greatest = np.zeros((len(xy), xx.shape[1]), np.float32)
+        for above in (np.s_[:-1], np.s_[1:]):
+            for left in (np.s_[:, :-1], np.s_[:, 1:]):
+                stretch, squeeze = xx[above] + yy[left], xx[above] - yy[left]
+                strain = np.abs(stretch) + cv2.magnitude(squeeze, yx[above] + xy[left])
                 np.maximum(greatest, strain, out=greatest)
         return greatest / np.float32(2 * self.step)
 
@@ -123,6 +132,14 @@ class Grid:
         return np.ascontiguousarray(pixels[top : top + y2 - y1, left : left + x2 - x1])
 
 
+def _steepest(values: np.ndarray) -> tuple[float, float]:
+    """The largest difference between neighbours of (rows, columns) float32 values, across and down."""
+    return tuple(
+        cv2.norm(first, second, cv2.NORM_INF) if first.size else 0.0
+        for first, second in ((values[:, 1:], values[:, :-1]), (values[1:], values[:-1]))
+    )  # type: ignore[return-value]
+
+
 def look_up(image: np.ndarray, at: np.ndarray, cubic: bool = False, zero_outside: bool = False) -> np.ndarray:
     """Values of an image (H, W, c) at (h, w, 2) pixel coordinates: (h, w, c) of the image's type.
 
@@ -133,6 +150,19 @@ def look_up(image: np.ndarray, at: np.ndarray, cubic: bool = False, zero_outside
     return cv2.remap(image, at.astype(np.float32, copy=False), None, interpolation, borderMode=border)  # type: ignore[call-overload]
 
 
+def filled_polygon(shape: tuple[int, ...], outline: np.ndarray) -> np.ndarray:
+    """(h, w) uint8: 255 inside an outline (m, 2) px, given to a sixteenth of a pixel, 0 outside."""
+    mask = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    return mask
+
+
+def box_of(chosen: np.ndarray) -> tuple[slice, slice] | None:
+    """The smallest rows and columns that hold all of the chosen (h, w) bool pixels; None when there are none."""
+    rows, columns = np.flatnonzero(chosen.any(1)), np.flatnonzero(chosen.any(0))
+    return np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else None
+
+
 def along(points: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """(...,) how far points (..., 2) lie in a direction (2,).
 
@@ -140,6 +170,11 @@ def along(points: np.ndarray, direction: np.ndarray) -> np.ndarray:
     save, twice the processor time on a busy machine.
     """
     return points[..., 0] * direction[0] + points[..., 1] * direction[1]
+
+
+def across(down: np.ndarray) -> np.ndarray:
+    """(2,) float32 the direction at a right angle to (2,) `down`: to the right where `down` is downwards."""
+    return np.array([down[1], -down[0]], np.float32)
 
 
 class ThinPlate:

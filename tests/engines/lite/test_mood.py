@@ -22,7 +22,7 @@ def renderer() -> Renderer:
 
 def corners(renderer: Renderer, settings: Settings) -> float:
     """Height of the mouth's corners above its middle, px."""
-    lips = renderer.moved(posed(REST, settings)).lips
+    lips = renderer.moved(posed(REST, settings)).mouth.lips
     return float(lips.upper_height[len(lips.places) // 2] - lips.upper_height[[0, -1]].mean())
 
 
@@ -43,7 +43,7 @@ def test_a_happy_mouth_turns_up_and_a_sad_one_down(renderer: Renderer):
 def test_lips_that_should_meet_do_in_every_mood(renderer: Renderer, mood: str):
     row = REST.copy()
     row[PRESS], row[MOUTH.start] = 1, 1
-    assert renderer.moved(posed(row, Settings(mood=mood, mood_strength=1.5))).lips.gap.max() == 0
+    assert renderer.moved(posed(row, Settings(mood=mood, mood_strength=1.5))).mouth.lips.gap.max() == 0
 
 
 def test_a_blink_shuts_the_lids_in_every_mood():

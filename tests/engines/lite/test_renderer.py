@@ -186,11 +186,14 @@ def motions(draw: st.DrawFn) -> np.ndarray:
 def area_of_places(renderer: Renderer, row: np.ndarray) -> np.ndarray:
     """(h, w) what a pixel of the frame covers in the photo; 1 on the line between the lips, where the map may tear."""
     moved = renderer.moved(row)
-    step = renderer.grid.to_pixels(moved.source)[: renderer.pixels.shape[0], : renderer.pixels.shape[1]]
-    places = renderer.pixels + step
+    inner = tuple(slice(0, side) for side in renderer.photo[renderer.view].shape[:2])
+    pixels = renderer.grid.pixels()[inner]
+    places = pixels + renderer.grid.to_pixels(moved.source)[inner]
     across, down = np.diff(places, axis=1)[:-1], np.diff(places, axis=0)[:, :-1]
     area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
-    lips, pixels = moved.lips, renderer.pixels[:-1, :-1]
+    if moved.mouth is None:  # hidden
+        return area
+    lips, pixels = moved.mouth.lips, pixels[:-1, :-1]
     along, height, reach = pixels @ lips.across, pixels @ lips.down, 2 * renderer.grid.step
     low, high = (np.interp(along, lips.places, edge) for edge in (lips.upper_height, lips.lower_height))
     between = (along > lips.left) & (along < lips.right) & (height > low - reach) & (height < high + reach)
@@ -223,7 +226,7 @@ def test_what_is_uncovered_at_an_edge_is_no_mirror_image():
 
 
 def test_the_mouth_opens_further_with_the_first_coefficient(renderer: Renderer, portrait: Portrait):
-    gaps = [renderer.moved(with_(m0=amount)).lips.gap.max() for amount in (0, 1, 2, 3, 4)]
+    gaps = [renderer.moved(with_(m0=amount)).mouth.lips.gap.max() for amount in (0, 1, 2, 3, 4)]
     assert gaps[0] == 0
     assert gaps == sorted(set(gaps))
     closed, wide = (renderer.frame(with_(m0=amount)) for amount in (0, 4))
@@ -237,21 +240,21 @@ def test_a_mouth_in_profile_opens_as_far(degrees: float, monkeypatch: pytest.Mon
     monkeypatch.setattr("sonic_core.engines.lite.renderer.find_covers", lambda *_: Covers(False, False))
     renderer = Renderer(turned(drawn(400, (0.5, 0.5), 0.5), degrees))
     row = with_(m0=3)
-    wanted = (row[MOUTH] @ renderer.expression.wanted).max()
-    assert renderer.moved(row).lips.gap.max() > 0.75 * wanted
+    wanted = (row[MOUTH] @ renderer.mouth.expression.wanted).max()
+    assert renderer.moved(row).mouth.lips.gap.max() > 0.75 * wanted
     assert area_of_places(renderer, row).min() > 0
 
 
 def test_the_chin_follows_the_jaw(renderer: Renderer):
-    weights = renderer.expression.weights(with_(m0=4))
-    assert (weights @ renderer.expression.jaw) @ renderer.fit.down > 0.03 * renderer.face_height
+    weights = renderer.mouth.expression.weights(with_(m0=4))
+    assert (weights @ renderer.mouth.expression.jaw) @ renderer.fit.down > 0.03 * renderer.face_height
 
 
 def test_an_opening_is_absolute(smiling_renderer: Renderer, renderer: Renderer):
     """Motion at rest closes a smile, and an open mouth opens as wide whatever the photo's does."""
     gaps = []
     for one in (smiling_renderer, renderer):
-        face = one.expression
+        face = one.mouth.expression
         for row in (REST, with_(m0=4)):
             weights = face.weights(row)
             gaps.append((face.source_gap + weights @ face.measured).max() / one.face_height)
@@ -298,10 +301,10 @@ def test_edges_of_the_lips_that_end_apart_are_brought_together():
 
 def test_upper_teeth_stay_with_the_skull(smiling_renderer: Renderer):
     """Lowering the jaw moves what is below the photo's own upper teeth, and never the teeth."""
-    inside = smiling_renderer.interior
+    inside = smiling_renderer.mouth.interior
     places = inside_places(inside)
     lips = opened(0.9 * inside.unit, inside, places)
-    shut, low = (inside.draw(places, amount * inside.down, places, lips) for amount in (0, 12))
+    shut, low = (inside.draw(places, amount * inside.down, lips, lips.distances(places)) for amount in (0, 12))
     assert inside.own is not None
     covered = np.maximum(inside.own[::2, ::2, 3], inside.upper[::2, ::2, 1])
     teeth = covered[: places.shape[0], : places.shape[1]] > 0.999
@@ -314,19 +317,20 @@ def test_upper_teeth_stay_with_the_skull(smiling_renderer: Renderer):
 def test_a_narrow_opening_is_no_white_bar(renderer: Renderer, smiling_renderer: Renderer):
     """Between lips that hardly part it is darker than the cheeks, teeth or not."""
     for one in (renderer, smiling_renderer):
-        inside, places = one.interior, inside_places(one.interior)
-        drawn = inside.draw(places, 0 * inside.down, places, opened(0.04 * inside.unit, inside, places))
+        inside, places = one.mouth.interior, inside_places(one.mouth.interior)
+        lips = opened(0.04 * inside.unit, inside, places)
+        drawn = inside.draw(places, 0 * inside.down, lips, lips.distances(places))
         middle = drawn[drawn.shape[0] // 2, drawn.shape[1] // 3 : -drawn.shape[1] // 3]
         assert middle.mean() < 255 * inside.light[4:10].mean()
 
 
 def test_teeth_keep_their_brightness_from_sound_to_sound(renderer: Renderer):
     """Teeth that get brighter and darker with every opening would flicker."""
-    inside, places = renderer.interior, inside_places(renderer.interior)
-    brightest = [
-        np.percentile(inside.draw(places, 0 * inside.down, places, opened(gap * inside.unit, inside, places)), 99)
-        for gap in (0.08, 0.14, 0.25, 0.4)
-    ]
+    inside, places = renderer.mouth.interior, inside_places(renderer.mouth.interior)
+    brightest = []
+    for gap in (0.08, 0.14, 0.25, 0.4):
+        lips = opened(gap * inside.unit, inside, places)
+        brightest.append(np.percentile(inside.draw(places, 0 * inside.down, lips, lips.distances(places)), 99))
     assert max(brightest) < 1.4 * min(brightest)
 
 
@@ -334,20 +338,21 @@ def test_what_is_drawn_is_as_sharp_as_the_photo():
     """The same face in a photo that is blurred has softer teeth."""
     sharp = drawn()
     blurred = Portrait(cv2.GaussianBlur(sharp.image, (0, 0), 3), sharp.face)
-    steepest = [np.abs(np.diff(Renderer(one).interior.upper[..., 1], axis=0)).max() for one in (sharp, blurred)]
+    steepest = [np.abs(np.diff(Renderer(one).mouth.interior.upper[..., 1], axis=0)).max() for one in (sharp, blurred)]
     assert steepest[1] < 0.7 * steepest[0]
 
 
 def test_the_tongue_rises_for_its_sounds(renderer: Renderer):
-    inside, places = renderer.interior, inside_places(renderer.interior)
+    inside, places = renderer.mouth.interior, inside_places(renderer.mouth.interior)
     lips = opened(0.3 * inside.unit, inside, places)
-    down, up = (inside.draw(places, 0 * inside.down, places, lips, tongue=tongue) for tongue in (0.0, 1.0))
+    around = lips.distances(places)
+    down, up = (inside.draw(places, 0 * inside.down, lips, around, tongue=tongue) for tongue in (0.0, 1.0))
     redder = (up[..., 0] - up[..., 1]) - (down[..., 0] - down[..., 1])
     assert redder.max() > 10
 
 
 def test_pressed_lips_are_thinner_and_shut(renderer: Renderer, portrait: Portrait):
-    face = renderer.expression
+    face = renderer.mouth.expression
     row = with_(m0=1.5)
     pressing = row.copy()
     pressing[PRESS] = 1

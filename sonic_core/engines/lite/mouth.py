@@ -1,0 +1,120 @@
+"""The moving part of a face, from the brows to the chin: what moves it, and how its mouth is drawn into a frame.
+
+`expression.py` says how far a row of motion moves what lies above and below the line between the lips. Both are turned
+round here, from the upright face of a frame to the photo, and near the lips each side of the line is read from the
+photo by its own. What shows between the lips is painted by `interior.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from sonic_core.engines.lite.expression import make_expression
+from sonic_core.engines.lite.interior import make_interior
+from sonic_core.engines.lite.landmarks import LOWER_INNER, UPPER_INNER
+from sonic_core.engines.lite.layout import TEETH, TONGUE, MouthBasis
+from sonic_core.engines.lite.lips import Lips
+from sonic_core.engines.lite.pose import FaceFit
+from sonic_core.engines.lite.texture import Texture
+from sonic_core.engines.lite.warp import Grid, box_of, filled_polygon, look_up, smoothstep
+
+CREASE = 0.5  # how dark the line is between closed lips that were apart in the photo
+CREASE_WIDTH = 0.012  # face heights
+TOUCH = 0.002  # face heights: lips nearer than this touch
+OPEN = 0.012  # face heights: a mouth this far open in the photo shows its inside
+
+
+@dataclass(frozen=True)
+class MouthGeometry:
+    """Where the moving part of a face is in one frame."""
+
+    upper: np.ndarray  # from the upright face to the photo, on the expression's grid, above the lips
+    lower: np.ndarray  # and below them
+    lips: Lips
+    jaw: np.ndarray  # (2,) px movement of the chin
+
+
+class Mouth:
+    """Everything about a portrait's mouth that does not depend on the motion."""
+
+    def __init__(self, photo: np.ndarray, points: np.ndarray, fit: FaceFit, basis: MouthBasis, face_height: float):
+        """From the photo, uint8 RGB, and its (478, 2) landmarks in px."""
+        self.fit, self.face_height = fit, face_height
+        self.expression = make_expression(fit, basis, points, face_height)
+        self.interior = make_interior(fit, basis.rest, photo, points, face_height)
+        gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down
+        # Lips that are apart in the photo have no line between them to show when they meet.
+        self.crease = CREASE * float(smoothstep(gap.max() / face_height, 0.008, 0.03))
+
+    def moved(self, row: np.ndarray, turn: np.ndarray, turned: Grid) -> MouthGeometry:
+        """Where a row of motion moves things; `turn` is the head's displacement on the grid `turned`."""
+        face = self.expression
+        upper, lower, jaw = face.fields(row)
+
+        def carried(contour: np.ndarray, field: np.ndarray) -> np.ndarray:
+            """(m, 2) points of the photo -> where they are in the frame."""
+            moved = contour[None] + face.grid.sample(field, contour[None])
+            return (moved + turned.sample(turn, moved))[0]
+
+        edges = carried(face.upper_contour, upper), carried(face.lower_contour, lower)
+        lips = Lips(*edges, self.fit.down, TOUCH * self.face_height)
+        return MouthGeometry(face.grid.invert(upper), face.grid.invert(lower), lips, jaw)
+
+    def back(self, moved: MouthGeometry, points: np.ndarray, upright: np.ndarray) -> np.ndarray:
+        """(h, w, 2) px from the upright face to the photo at (h, w, 2) px of the frame that show `upright` places."""
+        on_face = self.expression.grid.place_of(upright)
+        below = look_up(moved.lower, on_face)
+        return below + moved.lips.is_above(points)[..., None] * (look_up(moved.upper, on_face) - below)
+
+    def draw(
+        self,
+        part: np.ndarray,
+        moved: MouthGeometry,
+        skin: Texture,
+        pixels: np.ndarray,
+        upright: np.ndarray,
+        row: np.ndarray,
+    ) -> None:
+        """Draw lips and what is between them into part of a frame, uint8 (h, w, 3).
+
+        It shows the (h, w, 2) px `pixels` of the frame, which are `upright` on the face before its head turned.
+        """
+        lips, on_face = moved.lips, self.expression.grid.place_of(upright)
+        around = lips.distances(pixels)
+        # Colours are mixed, not places: what lies between two places of parted lips is the dark of the mouth.
+        above, below = (skin.look_up(upright + look_up(field, on_face)) for field in (moved.upper, moved.lower))
+        seen = cv2.blendLinear(above, below, around.is_above, 1 - around.is_above)
+        if self.crease > 0:
+            line = np.exp(-(((around.above - around.below) / (CREASE_WIDTH * self.face_height)) ** 2)) * around.between
+            seen = cv2.multiply(seen, cv2.merge([1 - self.crease * line] * 3), dtype=cv2.CV_8U)
+        part[:] = seen
+        opening = around.opening()
+        box = box_of(opening > 0)
+        if box is not None:
+            inside = self.interior.draw(
+                upright[box], moved.jaw, lips, around.within(box), teeth=row[TEETH], tongue=row[TONGUE]
+            )
+            share = np.ascontiguousarray(opening[box])
+            part[box] = cv2.blendLinear(cv2.convertScaleAbs(inside), np.ascontiguousarray(part[box]), share, 1 - share)
+
+
+def without_mouth(photo: np.ndarray, points: np.ndarray, fit: FaceFit, face_height: float) -> np.ndarray:
+    """The photo with its lips drawn on over an open mouth, so that no tooth is warped along with a lip."""
+    upper, lower = points[UPPER_INNER], points[LOWER_INNER]
+    if ((lower - upper) @ fit.down).max() < OPEN * face_height:
+        return photo
+    outline = np.concatenate([upper, lower[::-1]])
+    margin = max(1, round(0.011 * face_height))
+    limit = photo.shape[1::-1]
+    x1, y1 = np.clip(outline.min(0) - 4 * margin - 4, 0, limit).astype(int)
+    x2, y2 = np.clip(outline.max(0) + 4 * margin + 4, 0, limit).astype(int)
+    if min(x2 - x1, y2 - y1) < 3:
+        return photo
+    mask = filled_polygon((y2 - y1, x2 - x1), outline - [x1, y1])
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
+    skin = photo.copy()
+    skin[y1:y2, x1:x2] = cv2.inpaint(skin[y1:y2, x1:x2], cv2.dilate(mask, kernel), 3, cv2.INPAINT_TELEA)
+    return skin
