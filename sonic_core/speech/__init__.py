@@ -1,1 +1,1 @@
-"""Speech: a waveform to features, by Whisper or HuBERT, and the windows over them."""
+"""Speech: waveforms to features by Whisper or HuBERT, pitch, and the windows that condition a frame."""

@@ -1,10 +1,9 @@
-"""Waveform to HuBERT features, for any `transformers.HubertModel` that lies in a folder.
+"""Waveform to HuBERT features, for any `transformers.HubertModel` stored in a folder.
 
-One loader serves the full model (the layout of facebook/hubert-base-ls960) and the small HuBERT-shaped encoder that
-ships with the lite engine: only their `config.json` differs. Features come at the rate of the model's strides, 50 a
-second, and are those of `HubertModel` itself. A long waveform is cut into overlapping chunks, so memory does not
-grow with its length; a waveform that fits one chunk is exact, a longer one sees at least `CONTEXT_SECONDS` to either
-side of each frame. Knows nothing of faces or motion.
+One loader serves models of every size: the layout is that of facebook/hubert-base-ls960 and `config.json` gives the
+sizes. The model's strides set the rate of the features, 50 a second, and the numbers are those of `HubertModel` itself.
+A long waveform is cut into overlapping chunks, so memory does not grow with its length. A waveform that fits into one
+chunk gives exact features; in a longer one every frame sees at least `CONTEXT_SECONDS` to either side.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whisper's log-mel spectrogram: 80 bands, a row every 10 ms.
 
 Source: Radford et al. 2022, `whisper/audio.py` (MIT). The numbers are those of `transformers.WhisperFeatureExtractor`.
-The floor is 80 dB under the loudest value of the sound that is given, so the caller decides what "the sound" is.
+Values are cut off 80 dB below the loudest one of the given sound, so they depend on where the caller cuts it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 SAMPLE_RATE = 16000
 HOP, FFT = 160, 400
-FLOOR = 8.0  # decades under the loudest value
+FLOOR = 8.0  # decades below the loudest value
 
 
 def log_mel(waveform: np.ndarray | Tensor, bands: int = 80) -> Tensor:

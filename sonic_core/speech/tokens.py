@@ -1,4 +1,4 @@
-"""From speech features to what conditions a frame: audio tokens and motion buckets.
+"""Speech features to the conditions of a frame: audio tokens and motion buckets.
 
 Features are the hidden states of a speech encoder at 50 Hz, (rows, layers, width); frames are the model's, one for
 every four rows. The two networks read their sizes from their tensors and do not know which encoder made the features.

@@ -1,7 +1,6 @@
 """Whisper as the released Sonic listens with it: waveform -> all hidden states at 50 Hz, in pieces of 30 s.
 
-Audio is mono 16 kHz, cut into the 30 s pieces Whisper was trained on, the last one padded with silence. What the
-features are used for is not known here.
+Audio is mono 16 kHz, cut into the 30 s pieces Whisper was trained on, the last one padded with silence.
 """
 
 from __future__ import annotations

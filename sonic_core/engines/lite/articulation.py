@@ -1,9 +1,9 @@
-"""What a phone asks of the lips, done to the mouth whatever its neighbours left it doing.
+"""Mouths corrected so that the lips do what the spoken phone demands.
 
-A regression to the mean never quite meets the lips for an m. Which phone is spoken, though, is heard with near
-certainty. So the mouth that the ears predict is taken as it is, with its coarticulation, and moved the least (in units
-of its own variance) that makes the lips meet for m p b, the lower lip reach the upper teeth for f v, the corners come
-in for w u o sh and go out for i e s, and the jaw open for an open vowel. Distances are shares of the face's height.
+A regression to the mean never quite closes the lips for an m, but the ears know almost for certain which phone is
+spoken. So the predicted mouth keeps its coarticulation and moves by the least amount, in units of its own variance,
+that closes the lips for m p b, brings the lower lip to the upper teeth for f v, pulls the corners in for w u o sh and
+out for i e s, and opens the jaw for an open vowel. Distances are shares of the face's height.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ BEGINS = {
     "open": (0.5, 0.9),
     "tongue": (0.3, 0.7),
 }
-PRESSED = -0.004  # opening of closed lips: below 0, so that a little smoothing does not part them
+PRESSED = -0.004  # opening of closed lips, below 0 so that slight smoothing does not part them
 TEETH = 0.009  # widest opening of f and v
-SHUT = 0.004  # an opening at which lips that are about to be pressed, or just were, are pressed already
-OPEN = 0.030  # least opening of an open vowel; over the 0.022 of the exam, as some lips are read less open than drawn
+SHUT = 0.004  # at most this opening, lips are pressed a frame before and after a closure, too
+OPEN = 0.030  # least opening of an open vowel: above the 0.022 of the exam, as trackers read some lips as less open
 NARROW, WIDE = -0.028, 0.011  # width of rounded and spread lips, 0 at rest
-SOFT = 1e-3  # keeps the solution off combinations of coefficients that hardly move the lips
+SOFT = 1e-3  # damps combinations of coefficients that hardly move the lips
 
 
 @dataclass(frozen=True)
 class Articulation:
-    """Moves mouths in the coefficients of one basis."""
+    """Corrects mouths given in the coefficients of one basis."""
 
     basis: MouthBasis
 
@@ -95,7 +95,7 @@ class Articulation:
         return np.concatenate([mouth, np.stack(drawn, 1)], 1).astype(np.float32)
 
     def _width(self, mouth: np.ndarray, narrow: np.ndarray, wide: np.ndarray) -> np.ndarray:
-        """The corners moved to where rounding or spreading wants them, the opening kept."""
+        """Mouths (n, 12) with the corners where rounding or spreading wants them and the opening as it was."""
         width = (mouth @ self.width)[:, 0]
         change = narrow * np.minimum(NARROW - width, 0) + wide * (1 - narrow) * np.maximum(WIDE - width, 0)
         wish = np.zeros((len(mouth), self.gap.shape[1] + 1))
@@ -114,6 +114,6 @@ def _ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _longer(values: np.ndarray) -> np.ndarray:
-    """(n,) the greatest of each value and its two neighbours."""
+    """(n,) the largest of each value and its two neighbours."""
     padded = np.pad(values, 1)
     return np.maximum(np.maximum(padded[:-2], padded[2:]), values)

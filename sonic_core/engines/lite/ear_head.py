@@ -1,8 +1,8 @@
-"""From what Whisper hears to what the mouth does: a small convolutional head on the encoder's hidden states.
+"""From what the encoder hears to what the mouth does: a small convolutional head on its hidden states.
 
-The mouth is a regression, not a diffusion: two samples of 0.1.0's diffused mouth agreed to 0.99, and its mean is what
-follows a voice best. What a mean cannot do, meet the lips for an m and part them again in three frames, is said apart:
-the head also tells how far each kind of articulation (`KINDS`) is wanted, and `articulation.py` makes the mouth do it.
+The mouth is a regression, not a diffusion: a sample of a diffused mouth followed strangers less well than the mean
+(training/ears/README.md). A mean never quite meets the lips for an m and parts them again in three frames, so the head
+also gives the probability of each kind of articulation (`KINDS`), and `articulation.py` makes the mouth do it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from sonic_core.engines.lite.layout import MOUTH_CHANNELS
 
-# What lips, jaw and tongue must do for a phone, whatever its neighbours: see `articulation.py`.
+# What a phone demands of lips, jaw and tongue, whatever its neighbours are: see `articulation.py`.
 KINDS = ("closed", "teeth", "round", "spread", "open", "tongue")
 
 
@@ -25,7 +25,7 @@ class EarHeadConfig:
     heard: int = 384
     width: int = 160
     layers: int = 4
-    phones: int = 0  # classes of the phone output that only trains it; 0 in the shipped head
+    phones: int = 0  # classes of the phone output, which serves training only; 0 in the shipped head
 
 
 class Layer(nn.Module):
@@ -41,7 +41,7 @@ class Layer(nn.Module):
 
 
 class EarHead(nn.Module):
-    """Hidden states -> mouth coefficients and articulation, a row for each video frame."""
+    """Hidden states -> mouth coefficients and kinds of articulation, one row for each video frame."""
 
     def __init__(self, config: EarHeadConfig, dropout: float = 0.0):
         super().__init__()
@@ -49,7 +49,7 @@ class EarHead(nn.Module):
         w = config.width
         self.mix = nn.Parameter(torch.zeros(config.states))
         self.enter = nn.Linear(config.heard, w)
-        self.pair = nn.Linear(2 * w, w)  # two rows of the encoder to a video frame
+        self.pair = nn.Linear(2 * w, w)  # the encoder gives two rows for each video frame
         self.drop = nn.Dropout(dropout)
         self.layers = nn.ModuleList(Layer(w, dropout) for _ in range(config.layers))
         self.mouth = nn.Linear(w, MOUTH_CHANNELS)

@@ -1,8 +1,8 @@
 """Speech in, lips out: what the mouth does in every video frame, for a whole clip or while somebody speaks.
 
-An encoder (Whisper tiny.en, or a HuBERT) listens through windows of a few seconds, a small head reads what it heard,
-and `articulation` makes lips meet where they must. A clip of any length goes through overlapping windows that are
-blended where they meet, so memory does not grow; a live voice goes through a window that ends now. Knows no pictures.
+An encoder (Whisper tiny.en, or a HuBERT) listens through windows of a few seconds, a small head turns its hidden states
+into mouths, and `articulation` makes lips meet where they must. Offline, a clip of any length goes through overlapping
+windows that are blended where they meet, so memory does not grow. Live, the window always ends with the newest sound.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from sonic_core.speech.whisper_encoder import WhisperEncoder
 from sonic_core.threads import one_thread
 
 SAMPLES = SAMPLE_RATE // FPS  # a video frame's
-WINDOW, OVERLAP = 6 * FPS, 40  # frames; as long as the longest the head was trained on
-UNSURE = 10  # frames at a cut end of a window that are left to its neighbour
-# Frames of silence heard before the sound: a clip that begins with the burst of a p shows that its lips were shut.
+WINDOW, OVERLAP = 6 * FPS, 40  # frames; the longest windows that the head was trained on have this length
+UNSURE = 10  # frames at the cut end of a window for which only its neighbour counts
+# Frames of silence put before the sound, so that a clip that begins with the burst of a p begins with closed lips.
 BEFORE = 5
 HISTORY = 4 * FPS  # frames that a live window looks back
-LOOK_AHEAD = 0.16  # seconds; docs/live.md says what more and less of it do
+LOOK_AHEAD = 0.16  # seconds; docs/live.md says what a longer and a shorter one do
 
 Encoder = Callable[[np.ndarray], Tensor]  # float32 (640 n,) -> hidden states (2 n, states, heard)
 
@@ -84,19 +84,19 @@ class Ears:
         return torch.cat([mouth[0], wanted[0].sigmoid()], 1).float().numpy()
 
     def stream(self, look_ahead: float = LOOK_AHEAD) -> EarStream:
-        """Ears for one live voice; `look_ahead` is how many seconds of sound a row waits for after its frame."""
+        """Ears for one live voice. A row is given once `look_ahead` seconds of sound are known after its frame."""
         return EarStream(self, look_ahead)
 
 
 class EarStream:
-    """Gives the rows of a voice that is still speaking."""
+    """The ears of one live voice: samples in, rows of the mouth out."""
 
     def __init__(self, ears: Ears, look_ahead: float):
         self.ears, self.wait = ears, round(look_ahead * SAMPLE_RATE)
-        # The last HISTORY frames and what has no row yet; silence at first, since a short window is heard less well.
+        # The last HISTORY frames and those without a row yet. It begins as silence: the ears do worse in short windows.
         self.sound = np.zeros(HISTORY * SAMPLES, np.float32)
-        self.first = -HISTORY  # the frame with which `sound` begins
-        self.done = 0  # frames whose rows were given
+        self.first = -HISTORY  # the frame at which `sound` begins
+        self.done = 0  # frames whose rows were handed out
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Float32 (k,) at 16 kHz -> (m, 15) rows that became final, one for each video frame, m often 0."""
@@ -105,7 +105,7 @@ class EarStream:
         return self._rows(final)
 
     def flush(self) -> np.ndarray:
-        """The voice has ended: the rows of the frames that are left."""
+        """The rows of the remaining frames, once the voice has ended."""
         return self._rows(self.first + -(-len(self.sound) // SAMPLES))
 
     def _rows(self, final: int) -> np.ndarray:
@@ -130,7 +130,7 @@ def window_starts(frames: int) -> list[int]:
 
 
 def window_weight(start: int, stop: int, frames: int) -> np.ndarray:
-    """(stop - start, 1) how far each row of a window counts: little at a cut end, fully at the clip's own ends."""
+    """(stop - start, 1) weight of each row of a window: small near a cut end, 1 at the ends of the clip."""
     at = np.arange(stop - start, dtype=np.float32)
     ramp = OVERLAP - 2 * UNSURE
     begin = np.ones_like(at) if start == 0 else np.clip((at - UNSURE + 1) / ramp, 1e-4, 1)
@@ -139,7 +139,10 @@ def window_weight(start: int, stop: int, frames: int) -> np.ndarray:
 
 
 def load_encoder(folder: Path) -> Encoder:
-    """What a bundle listens with: `{"ears": "whisper"}` or `{"ears": "hubert"}` in its bundle.json."""
+    """The encoder that a bundle's bundle.json names: `{"ears": "whisper"}` or `{"ears": "hubert"}`.
+
+    Raises ModelError when the file is missing or names another, and when the weights are damaged.
+    """
     path = folder / "bundle.json"
     try:
         kind = json.loads(path.read_text("utf-8"))["ears"]
@@ -159,7 +162,7 @@ def load_encoder(folder: Path) -> Encoder:
 
 
 def load_head(path: Path) -> EarHead:
-    """The head with its configuration, from one safetensors file."""
+    """Read the head and its configuration from one safetensors file. Raises ModelError when it does not hold one."""
     if not path.is_file():
         raise ModelError(f"{path} is missing: install the package again, or run `python -m training.ears.train`")
     with safe_open(path, "pt") as file:
