@@ -183,21 +183,10 @@ def _recording(file: Path, name: str, size: int, wanted: Kind | None, until: flo
 def _look_through(
     container: Any, file: Path, name: str, size: int, wanted: Kind | None, until: float | None
 ) -> MediaInfo:
-    streams = container.streams
-    if len(streams) > MAX_STREAMS:
-        raise InputError(f"{name} has {len(streams)} streams; the limit is {MAX_STREAMS}, so save it again")
-    pictures = _main_pictures(streams)
-    sound = streams.best("audio") if streams.audio else None
+    pictures, sound = _main_streams(container, file, name, wanted)
     # Read as a sound, the length of the pictures does not matter; their clock does.
     limit = MAX_SOUND_SECONDS if wanted == "audio" or pictures is None else MAX_VIDEO_SECONDS
     chosen = [stream for stream in (pictures, sound) if stream is not None]
-    if not chosen:
-        raise InputError(f"{name} holds neither pictures nor sound ({_format(container)}); {WANTED[wanted]}")
-    if is_protected(file):
-        raise InputError(
-            f"{name} is protected against copying ({_format(container)}), so only its own player can read it; "
-            f"{WANTED[wanted]}"
-        )
     shifts = [0.0]
     try:
         found = spans(container, chosen, limit, shifts, until)
@@ -208,15 +197,33 @@ def _look_through(
     metadata = {str(key): str(value) for key, value in container.metadata.items()}
     heard = _sound_info(container, sound, found, file) if sound is not None else None
     shown = _picture_info(container, pictures, found, heard, file, name) if pictures is not None else None
-    kind: Kind = "video" if shown is not None else "audio"
-    if shown is None and heard is None:
+    form = _format(container)
+    if shown is not None:
+        seconds, (width, height) = shown.clock.frame_count / float(shown.clock.fps), shown.view.size
+        return MediaInfo(file, "video", form, size, width, height, seconds, None, shown, heard, metadata, shifts)
+    if heard is None:
         missing = "frame" if pictures is not None else "samples"
-        raise InputError(f"{name} holds no {missing} that can be decoded ({_format(container)}); export it again")
-    if shown is None and heard is not None and heard.span.seconds < MIN_SECONDS:
+        raise InputError(f"{name} holds no {missing} that can be decoded ({form}); export it again")
+    if heard.span.seconds < MIN_SECONDS:
         raise InputError(f"{name} is {heard.span.seconds:.3f} s long; give at least {MIN_SECONDS} s")
-    seconds = shown.clock.frame_count / float(shown.clock.fps) if shown is not None else heard.span.seconds  # type: ignore[union-attr]
-    width, height = shown.view.size if shown is not None else (None, None)
-    return MediaInfo(file, kind, _format(container), size, width, height, seconds, None, shown, heard, metadata, shifts)
+    return MediaInfo(file, "audio", form, size, None, None, heard.span.seconds, None, None, heard, metadata, shifts)
+
+
+def _main_streams(container: Any, file: Path, name: str, wanted: Kind | None) -> tuple[Any, Any]:
+    """The stream of pictures and the one of sound, None for one that is not there. Raises InputError without both."""
+    streams = container.streams
+    if len(streams) > MAX_STREAMS:
+        raise InputError(f"{name} has {len(streams)} streams; the limit is {MAX_STREAMS}, so save it again")
+    pictures = _main_pictures(streams)
+    sound = streams.best("audio") if streams.audio else None
+    if pictures is None and sound is None:
+        raise InputError(f"{name} holds neither pictures nor sound ({_format(container)}); {WANTED[wanted]}")
+    if is_protected(file):
+        raise InputError(
+            f"{name} is protected against copying ({_format(container)}), so only its own player can read it; "
+            f"{WANTED[wanted]}"
+        )
+    return pictures, sound
 
 
 def _sound_info(container: Any, stream: Any, found: dict[int, Span], file: Path) -> SoundInfo | None:

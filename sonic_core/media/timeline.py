@@ -136,14 +136,15 @@ def spans(
             break
         if ends[index] - first[index] > limit:
             raise TooLongError(ends[index] - first[index])
-    found = {}
-    for index, row in times.items():
-        if row:
-            shown = np.unique(np.array(row))
-            usual = float(np.median(np.diff(shown))) if len(shown) > 1 else 0.0
-            end = max(ends[index], open_ended[index] + usual) if index in open_ended else ends[index]
-            found[index] = Span(float(shown[0]), end, shown)
-    return found
+    return {index: _span(row, ends[index], open_ended.get(index)) for index, row in times.items() if row}
+
+
+def _span(times: list[float], end: float, open_ended: float | None) -> Span:
+    """The span of packets at `times`; one that begins at `open_ended` lasts as long as the others do."""
+    shown = np.unique(np.array(times))
+    if open_ended is not None:
+        end = max(end, open_ended + (float(np.median(np.diff(shown))) if len(shown) > 1 else 0.0))
+    return Span(float(shown[0]), end, shown)
 
 
 @dataclass(frozen=True)
