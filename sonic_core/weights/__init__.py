@@ -1,1 +1,1 @@
-"""Model files: which there are and where from, reading them without unpickling, converting, downloading."""
+"""Model files: what they are and where they come from; finding, reading, checking, converting and downloading them."""

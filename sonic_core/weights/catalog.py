@@ -1,7 +1,7 @@
 """Which files the Sonic model consists of: what each is, where it belongs, its size, licence and source.
 
-Sizes are those of the files as published, or of their tensors where marked as about. A sha256 is given where it is
-known beforehand; the others are checked against the one the server states.
+Sizes are those of the published files, rounded. A sha256 is given where it is known beforehand; the other files are
+checked against the one that the server states.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ SVD_LICENCE = "Stability AI Community License"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One file to have."""
+    """A file that the model consists of."""
 
     path: str  # below the model folder
     what: str

@@ -1,4 +1,4 @@
-"""What a model file is, told from its first bytes: its name may say something else, and so may what a server sent."""
+"""Tells what a model file is from its first bytes: its name may be wrong, and a server may have sent something else."""
 
 from pathlib import Path
 from typing import Literal

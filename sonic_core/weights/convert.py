@@ -42,7 +42,7 @@ def convertible(folder: Path) -> list[Path]:
 
 
 def _plain(value: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """A tensor that shares memory with no other, as safetensors wants them."""
+    """A tensor that shares memory with no other, as safetensors requires."""
     if dtype is not None and value.is_floating_point():
         value = value.to(dtype)
     whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()

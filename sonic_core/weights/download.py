@@ -103,7 +103,7 @@ def _from_hub(file: ModelFile, folder: Path, target: Path, on_bytes: OnStep | No
 
 
 def _bar(on_bytes: OnStep, size: int) -> type[tqdm]:
-    """A progress bar that tells `on_bytes` what it is told; `size` stands where the server states none."""
+    """A progress bar that tells `on_bytes` what it is told; `size` is the total if the server states none."""
 
     class Bar(tqdm):
         def update(self, n: float | None = 1) -> bool | None:

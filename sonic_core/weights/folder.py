@@ -1,7 +1,7 @@
-"""Where the files of a Sonic model are: the model folder itself, and the places around it that users have them in.
+"""Where the files of a Sonic model are: the model folder itself, and the places nearby where users keep them.
 
-The model folder is ComfyUI's `models/sonic`, or any other with `unet.pth` in it; the folder above it, as the release's
-own `checkpoints/`, does as well, and so does a cache of Hugging Face or one repository in it. The VAE and the image
+The model folder is ComfyUI's `models/sonic`, or any other with `unet.pth` in it. The folder above it, such as the
+release's `checkpoints/`, may be given as well, or a Hugging Face cache, or one repository in it. The VAE and the image
 encoder of Stable Video Diffusion XT are looked for there, beside it, and in ComfyUI's `models/checkpoints` and
 `models/diffusers`; a path given by hand comes first.
 """
@@ -26,7 +26,7 @@ SPEECH_FOLDERS = {"whisper": "whisper-tiny", "hubert": "hubert"}
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """Every file of a model, or None for one that is not there."""
+    """Every file of a model; None for those that were not found."""
 
     folder: Path  # where the networks are, or the folder that was asked for when they are nowhere
     networks: dict[str, Path | None]  # by their names in REQUIRED

@@ -20,12 +20,12 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def fetch_file(url: str, target: Path, sha256: str | None = None, on_bytes: OnStep | None = None) -> str | None:
-    """Fetch `url` to `target`; what is there already of `target.part` is kept.
+    """Fetch `url` to `target`; an earlier `target.part` is continued.
 
     Args:
         url: https, or http on this machine.
         target: the file to make; its folder is made too.
-        sha256: what the file must have; left out: what the server states, if it does.
+        sha256: the sum that is expected; left out: the one that the server states, if it does.
         on_bytes: progress.
 
     Returns:

@@ -33,7 +33,7 @@ PRECISIONS = ("fp16", "bf16", "fp32")
 """What people add to a file's name, after a dot, a hyphen or an underscore, when they have converted it."""
 
 ZERO_STRETCH = 1024
-"""Values, a page of memory in float32: a broken download leaves whole pages of zeros, training never as many on end."""
+"""Values: a page of memory in float32. Broken downloads leave pages of zeros, training never that many in a row."""
 
 
 def twin(path: Path) -> Path:
@@ -59,9 +59,9 @@ def read_tensors(path: Path, sign: str = "") -> dict[str, Tensor]:
     tensors. A damaged safetensors twin is passed over when the `.pth` is still beside it.
 
     Args:
-        path: read as what it is, whatever its suffix says.
-        sign: a name that every such network has. Where a file holds more, as the weights a second time averaged over
-            the training, or other networks, it finds the part that is asked for.
+        path: the file. Its content decides how it is read, not its suffix.
+        sign: the name of a tensor of the network. If a file holds other networks too, or the weights a second time,
+            averaged over the training, it tells which part to read.
 
     Raises:
         ModelError: the file is damaged, or holds anything but tensors.
@@ -138,7 +138,7 @@ def _holds_weights(state: object) -> bool:
 
 
 def _own_names(state: dict[str, Tensor], sign: str) -> dict[str, Tensor]:
-    """The state without what stands before the names: prefixes of wrappers that all have, or those of a part of it."""
+    """The state without the prefixes that all names share, and of several parts the one with the tensor `sign`."""
     while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in state)), None):
         state = {name.removeprefix(prefix): value for name, value in state.items()}
     if not sign:
@@ -172,7 +172,7 @@ def _open(path: Path):  # type: ignore[no-untyped-def]  # safetensors gives its 
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Give a network on the meta device its tensors; they are taken, not copied. Tensors of other names are left out.
+    """Put tensors into a network on the meta device without copying them. Tensors with other names are left out.
 
     Raises:
         ModelError: a name is missing, a shape differs or the values are damaged; `what` says which file it was.
@@ -202,10 +202,10 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
 
 
 def check_values(state: Mapping[str, Tensor], what: str) -> None:
-    """Refuse values that training never leaves and a broken copy does.
+    """Refuse values that come from a broken copy and never from training.
 
     Raises:
-        ModelError: a tensor is not finite, or a weight holds nothing but zeros for a stretch of `ZERO_STRETCH` values.
+        ModelError: a tensor is not finite, or a weight holds nothing but zeros for `ZERO_STRETCH` values in a row.
     """
     for name, tensor in state.items():
         fault = _fault(tensor)
@@ -227,5 +227,5 @@ def _fault(tensor: Tensor) -> str | None:
     flat = tensor.flatten()
     whole = flat[: len(flat) // ZERO_STRETCH * ZERO_STRETCH].view(-1, ZERO_STRETCH)
     if not whole.any(dim=1).all():
-        return f"is zero for {ZERO_STRETCH} values on end"
+        return f"is zero for {ZERO_STRETCH} values in a row"
     return None

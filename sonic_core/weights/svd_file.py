@@ -72,7 +72,7 @@ def read_vae(path: Path) -> dict[str, Tensor]:
 
 
 def rename_vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A VAE under Stability's names (`encoder.down...`, `decoder.up...`) under those of diffusers.
+    """Rename a VAE from Stability's names (`encoder.down...`, `decoder.up...`) to those of diffusers.
 
     Raises:
         ModelError: it is another autoencoder.
@@ -91,7 +91,7 @@ def rename_vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def current_vae_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A VAE under diffusers' names of any version under those of today."""
+    """Rename a VAE from the names of any version of diffusers to those of today."""
     return _linear_attention({_apply(_OLD_ATTENTION, name): tensor for name, tensor in state.items()})
 
 
@@ -137,7 +137,7 @@ def read_image_encoder(path: Path) -> dict[str, Tensor]:
 
 
 def _clip_tensors(name: str, tensor: Tensor) -> Iterable[tuple[str, Tensor]]:
-    """One tensor of OpenCLIP as one or, for the joint projection of q, k and v, three."""
+    """A tensor of OpenCLIP under its new name; the joint projection of q, k and v becomes three."""
     if name == "proj":
         return [("visual_projection.weight", tensor.T.contiguous())]
     joint = re.fullmatch(r"transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)", name)

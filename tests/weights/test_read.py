@@ -143,7 +143,7 @@ def damaged(change):
     ("change", "text"),
     [
         (lambda w: w.zero_(), "zero throughout"),
-        (lambda w: w[50:72].zero_(), "zero for 1024 values on end"),
+        (lambda w: w[50:72].zero_(), "zero for 1024 values in a row"),
         (lambda w: w[3, 4].fill_(float("nan")), "not finite"),
         (lambda w: w[3, 4].fill_(float("inf")), "not finite"),
     ],

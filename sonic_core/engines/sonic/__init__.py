@@ -35,7 +35,7 @@ def load(
         dtype: of the UNet, the image encoder and the decoder; left out: float16 on a GPU, float32 on the CPU.
         svd: a diffusers SVD-XT folder or an `svd_xt*.safetensors` file; left out: looked for near `folder`.
         svd_parts: VAE and image encoder that a host has loaded already.
-        rest_device: where the weights are put now, by a host that moves them to `device` when they are needed.
+        rest_device: where the weights wait, for a host that moves them to `device` itself when they are needed.
         latents_folder: where sampled latents wait until they are decoded, so that a crash costs no sampling; "auto"
             is the user's cache, None keeps none.
         eight_bit: store the UNet's weights in 8 bits, "int8" or "fp8" (see `eight_bit`): 1.6 GB instead of 3.2, and a
@@ -55,7 +55,7 @@ def load(
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.float16)
     if eight_bit == "fp8":
         check_fp8(device)
-    if rest_device is not None:  # a host may move weights behind a recorded graph's back
+    if rest_device is not None:  # a recorded graph does not notice when a host moves its weights
         execution.setdefault("graphs", False)
     rest = torch.device(rest_device) if rest_device is not None else device
     networks, config = read_networks(Path(folder), Path(svd) if svd is not None else None, rest, dtype, svd_parts)

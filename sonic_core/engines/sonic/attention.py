@@ -13,21 +13,22 @@ MAX_BATCH_HEADS = 65535
 
 CPU_SLICE, CPU_ROWS = 2**19, 512
 SMALLEST_SLICE = 2**26
-"""Inner elements of a feed-forward layer at once: on a CPU (or that many rows), and at least on a GPU."""
+"""Inner elements that a feed-forward layer computes at once: on a CPU at most CPU_SLICE, or CPU_ROWS rows if these are
+more; on other devices at least SMALLEST_SLICE."""
 
 MPS_SCORE_ELEMENTS = 2**28
 """On MPS the whole score matrix is made; slices keep it at 1 GiB in float32."""
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, max_scores: int | None = None) -> Tensor:
-    """Multi-head attention in slices of the batch where one call would not do.
+    """Multi-head attention, in slices of the batch where one call would be too large.
 
     Args:
         q: (n, l, c) queries.
         k: (n, t, c) keys.
         v: (n, t, c) values.
         heads: number of heads, a divisor of c.
-        max_scores: most score elements (slice x heads x l x t) at once; None means what the device stands.
+        max_scores: most score elements (slice x heads x l x t) at once; None: what the device can take.
 
     Returns:
         (n, l, c).
@@ -51,7 +52,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 class SelfAttention(nn.Module):
     """Attention of a sequence to itself: (n, l, c) -> (n, l, c).
 
-    Queries, keys and values are one projection. State dicts, read or written, have the three published ones.
+    Queries, keys and values are one projection here. State dicts, loaded or saved, have the three published ones.
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -59,7 +60,7 @@ class SelfAttention(nn.Module):
         self.heads = heads
         self.to_qkv = nn.Linear(channels, 3 * channels, bias=False)
         self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
-        # Without the underscore these are public from torch 2.5 on only.
+        # The public names of these hooks, without the underscore, came with torch 2.5.
         self._register_load_state_dict_pre_hook(_join_projections, with_module=True)
         self._register_state_dict_hook(_split_projections)
 
@@ -81,7 +82,7 @@ def _join_projections(
 
 def _split_projections(module: nn.Module, state: dict[str, Tensor], prefix: str, metadata: object) -> None:
     joined = state.pop(prefix + "to_qkv.weight", None)
-    if joined is not None:  # else it is stored in 8 bits under names of its own (`eight_bit.py`)
+    if joined is not None:  # otherwise it is stored in 8 bits, under other names (`eight_bit.py`)
         parts = joined.chunk(len(PROJECTIONS))
         state.update({prefix + name: part for name, part in zip(PROJECTIONS, parts, strict=True)})
 
@@ -159,10 +160,11 @@ class FeedForward(nn.Module):
 
 
 def slice_rows(x: Tensor) -> int:
-    """Rows of a feed-forward layer whose inner tensors, together eight times as wide, are made at once.
+    """How many rows of `x` a feed-forward layer computes at once; its inner tensors are eight times as wide as `x`.
 
-    On a CPU what stays in its caches, but enough that the weights are not read for a few rows. Elsewhere every slice
-    costs launches, so as many as leave the peak of a call where it is (`benchmarks/flops.py` follows the peak).
+    On a CPU the inner tensors should fit into its caches, but for too few rows the weights would be read too often.
+    On other devices every slice costs launches, so slices are as large as they can be without raising the peak of a
+    call (`benchmarks/flops.py` measures the peak).
     """
     inner = 8 * x.shape[-1]
     if x.device.type == "cpu":
@@ -173,8 +175,8 @@ def slice_rows(x: Tensor) -> int:
 class GatedProjection(nn.Module):
     """`a * gelu(b)`: (..., c) -> (..., inner).
 
-    (a, b) is one projection in the published files, `proj`, and two here: halves of one tensor are not contiguous, and
-    on a GPU activation and product took twice as long on them.
+    The published files hold one projection for a and b, `proj`. Here there are two, because the halves of one tensor
+    are not contiguous, and on a GPU activation and product took twice as long on them.
     """
 
     def __init__(self, channels: int, inner: int) -> None:

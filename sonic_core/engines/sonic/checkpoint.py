@@ -1,7 +1,7 @@
-"""From model files to networks in their place: which file makes which network, its sizes, its device and dtype.
+"""From model files to networks: which file makes which network, with what sizes, on what device and in what dtype.
 
-Sizes come from `config.json` when the folder has one, from the tensors where they tell, and are the released ones
-otherwise.
+Sizes come from `config.json` if the folder has one, or from the shapes of the tensors where these determine them, and
+are those of the release otherwise.
 """
 
 import json
@@ -62,7 +62,7 @@ def read_networks(
     """Read a model folder.
 
     Raises:
-        ModelError: a file is missing, damaged or does not fit; the text names it and the folder it belongs into.
+        ModelError: a file is missing, damaged or does not fit; the text names it and the folder where it belongs.
     """
     found = find_files(folder, svd)
     config = read_config(found.config) if found.config is not None else SonicConfig()
@@ -70,7 +70,7 @@ def read_networks(
     speech_name = SPEECH_FOLDERS[found.audio_encoder]
     speech_path = found.required(f"{speech_name}/config.json", found.speech, str(folder / speech_name))
 
-    # What is small computes in float32, whatever its file holds: it may be a mixture.
+    # The small networks compute in float32, whatever their files hold; a file may even mix precisions.
     small = {"device": device, "dtype": torch.float32}
     tokens = AudioToToken.from_state(read_tensors(paths["audio2token.pth"], "proj1.weight")).to(**small)
     buckets = AudioToBucket.from_state(read_tensors(paths["audio2bucket.pth"], "proj1.weight")).to(**small)
@@ -97,7 +97,7 @@ def read_networks(
 
 
 def unet_from_state(config: UNetConfig, state: dict[str, Tensor]) -> SonicUNet:
-    """Build the UNet around its tensors."""
+    """Build the UNet from its tensors, which are not copied."""
     with torch.device("meta"):
         unet = SonicUNet(config)
     load_into(unet, state, "unet.pth")
@@ -105,13 +105,13 @@ def unet_from_state(config: UNetConfig, state: dict[str, Tensor]) -> SonicUNet:
 
 
 def image_encoder_from_state(config: dict[str, Any], state: dict[str, Tensor]) -> CLIPVisionModelWithProjection:
-    """Build the CLIP image encoder around its tensors."""
+    """Build the CLIP image encoder from its tensors, which are not copied."""
     with torch.device("meta"):
         network = CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(config))
     state = {name: value for name, value in state.items() if not name.endswith("position_ids")}
     load_into(network, state, "the image encoder of Stable Video Diffusion")
     for name, buffer in list(network.named_buffers()):
-        if buffer.is_meta:  # position_ids, which are counted and not stored
+        if buffer.is_meta:  # position_ids: computed, and not stored in files
             owner, _, leaf = name.rpartition(".")
             network.get_submodule(owner).register_buffer(
                 leaf, torch.arange(buffer.shape[-1]).expand(buffer.shape), persistent=False
@@ -172,12 +172,12 @@ def speech_features(found: FoundFiles, folder: Path) -> WhisperFeatures | Hubert
 
 
 def _placed(state: dict[str, Tensor], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Tensors on their device, one after the other, so that no second whole copy is ever made."""
+    """Move the tensors to their device one by one, so that there is never a second copy of all of them."""
     return {name: laid_out(state.pop(name).to(device, dtype)) for name in list(state)}
 
 
 def laid_out(weight: Tensor) -> Tensor:
-    """Weights of convolutions in channels-last memory on a GPU, as the feature maps are; mapped files stay mapped."""
+    """A convolution's weight in channels-last memory, like the feature maps; on a CPU it stays mapped from its file."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     if weight.device.type == "cpu" or weight.ndim not in formats:
         return weight

@@ -1,4 +1,4 @@
-"""The UNet through `torch.compile`, and without it where compiling fails: it needs tools that a machine may lack."""
+"""Runs the UNet through `torch.compile`, or without it where that fails: a machine may lack the compiler it needs."""
 
 import logging
 
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class CompiledNetwork:
-    """Stands for a network. Its first call starts the compiler, which takes a minute or two."""
+    """A network that is compiled by its first call, which takes a minute or two."""
 
     def __init__(self, network: Network) -> None:
         self._plain = network
@@ -27,7 +27,7 @@ class CompiledNetwork:
                 return self._compiled(latents, timestep, scalars, context, deep)
             except torch.cuda.OutOfMemoryError:
                 raise
-            except RuntimeError as error:  # all of the compiler's errors are
+            except RuntimeError as error:  # the base of all the compiler's errors
                 logger.warning("the UNet runs without torch.compile: %s", str(error).strip().splitlines()[0])
                 self._compiled = None
         return self._plain(latents, timestep, scalars, context, deep)

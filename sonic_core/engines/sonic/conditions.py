@@ -1,6 +1,6 @@
 """Everything the model is conditioned on, computed once a clip: from a framed portrait and speech to tensors.
 
-Each network computes where its weights are; what comes out is float32 on the CPU.
+Each network computes where its weights are; results are float32 on the CPU.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SHORTEST_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Networks:
-    """Everything that has weights."""
+    """All networks of the model."""
 
     unet: SonicUNet
     vae: VideoAutoencoder

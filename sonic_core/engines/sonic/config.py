@@ -1,7 +1,7 @@
-"""Sizes of the published networks and settings of its sampler, as read from a `config.json` when there is one.
+"""Sizes of the published networks and settings of the sampler, read from a `config.json` if there is one.
 
 The released files carry no configuration: the defaults here are theirs. A folder with other sizes (a small model
-for tests, a fine-tune) says so in `config.json`, a section a network.
+for tests, a fine-tune) states them in `config.json`, with a section for each network.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 class UNetConfig:
     """Constructor settings of the UNet; the names are those of the published `config.json`.
 
-    Where a file gives one number for all levels, it stands for each.
+    A single number in the file holds for every level.
     """
 
     in_channels: int = 8

@@ -31,8 +31,8 @@ class Tokens:
 class ClipContext:
     """The context of one clip for one UNet, on its device and in its dtype.
 
-    `keep_bytes` caps what is kept of the audio keys and values, which grow with the clip: past it they are projected
-    for each window anew, with the same result.
+    `keep_bytes` caps what is kept of the audio keys and values, which grow with the clip: beyond that they are
+    projected again for each window, with the same result.
     """
 
     def __init__(

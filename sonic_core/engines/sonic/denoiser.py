@@ -25,7 +25,7 @@ Network = Callable[[Tensor, Tensor, Tensor, Context, Tensor | None], tuple[Tenso
 class Replica:
     """One UNet with the context of the clip on its device.
 
-    `fixed_shapes`: every call gets as many windows as any other, because a compiled network starts again for new ones.
+    `fixed_shapes`: all calls get the same number of windows, because new shapes would start the compiler again.
     """
 
     unet: SonicUNet
@@ -51,8 +51,8 @@ class FrameConditions:
 class FeatureCache:
     """Deep features of every frame and branch, averaged over the windows they were made in.
 
-    They stand in for those of the next steps: `reuse` - 1 steps after each computed one. They stay on the device
-    when they take at most `keep_bytes` there, and wait in main memory otherwise.
+    They replace those of the `reuse` - 1 steps that follow. They stay on the device if they take at most `keep_bytes`
+    there, and wait in main memory otherwise.
     """
 
     def __init__(self, frames: int, reuse: int, keep_bytes: int) -> None:
@@ -97,7 +97,7 @@ class WindowDenoiser:
         on_batch: Callable[[int], None] | None = None,
         branch_batch: int | None = None,
     ) -> None:
-        """`branch_batch` branches are computed at once, None for all: fewer take less memory and no more work.
+        """`branch_batch`: branches computed at once, None for all. Fewer take less memory and cost no more work.
 
         `on_batch(windows done)` is called after each batch, from the caller's thread; raising from it cancels.
         """
@@ -127,7 +127,7 @@ class WindowDenoiser:
     def _spread(
         self, batches: list[slice], noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
     ) -> list[tuple[Tensor, Tensor]]:
-        """Every replica takes each len(replicas)-th batch, in a thread of its own."""
+        """Deal the batches out to the replicas in turn; each replica works in a thread of its own."""
         count = len(self._replicas)
         pools = [ThreadPoolExecutor(max_workers=1) for _ in self._replicas]
         try:
@@ -150,7 +150,7 @@ class WindowDenoiser:
     ) -> tuple[Tensor, Tensor]:
         """Denoise noisy (w, f, 4, h, w) to (b, w, f, 4, h, w), with the deep features (b, w, f, c, ...)."""
         count, missing = len(frames), self._window_batch - len(frames)
-        if replica.fixed_shapes and missing > 0:  # the last windows of a step: filled up with the last one
+        if replica.fixed_shapes and missing > 0:  # the last batch of a step is filled up by repeating its last window
             frames, noisy = (torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) for x in (frames, noisy))
         size = self._branch_batch or len(branches)
         groups = [branches[start : start + size] for start in range(0, len(branches), size)]

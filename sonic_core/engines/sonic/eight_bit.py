@@ -21,7 +21,7 @@ from sonic_core.errors import ModelError
 EightBit = Literal["int8", "fp8"]
 
 SMALLEST = 2**16
-"""Values of the smallest weight worth storing in 8 bits. The first and the last convolution are smaller, and stay."""
+"""Weights of fewer values are not worth storing in 8 bits: the first and the last convolution stay as they are."""
 
 FP8_CAPABILITY = (8, 9)
 FP8 = torch.float8_e4m3fn
@@ -86,6 +86,6 @@ class Float8Linear(nn.Module):
 
 
 def to_fp8(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Values in e4m3 and their one scale, a float32 scalar: `x` is about values times scale."""
+    """Round `x` to e4m3: the values and one scale, a float32 scalar; `x` is approximately values times scale."""
     scale = torch.linalg.vector_norm(x, ord=float("inf"), dtype=torch.float32).clamp(min=1e-12) / torch.finfo(FP8).max
     return (x / scale).to(FP8), scale

@@ -30,7 +30,7 @@ class _Record:
 
 
 class GraphedNetwork:
-    """Stands for a network on a CUDA device: each combination of input shapes is recorded once, then replayed.
+    """A network on a CUDA device whose call is recorded once for each combination of input shapes, then replayed.
 
     Calls of more than `most_pixels` latent pixels, over all frames and branches, run as usual.
 

@@ -34,7 +34,7 @@ def from_tokens(tokens: Tensor, height: int, width: int) -> Tensor:
 
 
 class Embedding(nn.Module):
-    """Two linear layers with SiLU between: what makes a conditioning vector of sinusoids."""
+    """Two linear layers with SiLU between them, which turn sinusoids into a conditioning vector."""
 
     def __init__(self, channels: int, inner: int, out: int) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class SpatioTemporalResBlock(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Half the size by a strided convolution."""
+    """Halve the size by a strided convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """To `size` by repeating pixels, then a convolution."""
+    """Enlarge to `size` by repeating pixels, then convolve."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""What a run needs in memory, before it starts: how the work is cut to fit, or that it cannot fit.
+"""Planning memory before a run: how the work is cut so that it fits, or that it cannot fit.
 
-`benchmarks/flops.py` follows every tensor of a full-size call and gives the units below. A third is added for what it
-cannot see: the convolutions' workspaces and the gaps an allocator leaves. `benchmarks/memory.py` prints the plans for
-common cards.
+`benchmarks/flops.py` follows every tensor of a full-size call. The units below are what it counts and a third more, for
+what it cannot see: the workspaces of convolutions and the gaps that an allocator leaves. `benchmarks/memory.py` prints
+the plans for common cards.
 """
 
 import os
@@ -170,7 +170,7 @@ def _refusal(fits: bool, sampling: int, weights: int, costs: Costs, work: Work, 
 
 
 def free_bytes(device: torch.device) -> int:
-    """Bytes a run may use on `device`: what is free, and what torch holds and does not use."""
+    """Bytes a run may use on `device`: what is free, and what torch has reserved and does not use."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused

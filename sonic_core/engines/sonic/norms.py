@@ -2,7 +2,7 @@
 
 On CUDA torch's group norm copies a channels-last tensor and returns a contiguous one, so that what follows runs in the
 other layout; a UNet call has 105 of them. There the norm is computed here: in three Triton kernels where there is
-Triton, and of torch's own operations otherwise. Everywhere else torch keeps the layout and computes the norm.
+Triton, and from torch's own operations otherwise. Everywhere else torch keeps the layout and computes the norm.
 """
 
 import torch
@@ -24,7 +24,7 @@ class Norm(nn.GroupNorm):
 
 
 def composed_group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool) -> Tensor:
-    """Group norm of (n, c, h, w) in float32 sums, of operations that keep channels-last memory.
+    """Group norm of (n, c, h, w) with sums in float32, from operations that keep channels-last memory.
 
     One pass over `x` makes sums and squares of each channel, another applies a scale and a shift to each.
     """

@@ -1,4 +1,4 @@
-"""How a run is carried out, in two kinds that are kept apart: what leaves the result alone, and what does not."""
+"""How a run is carried out: exact switches, which leave the result alone, and approximate ones, which change it."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ COMPILE_FRAMES = 375
 """Frames of the model in 30 seconds."""
 
 GRAPH_PIXELS = 64 * 64 * 25
-"""Latent pixels of one branch of a window at 512 x 512: up to there a fast card waits for the processor."""
+"""Latent pixels of one branch of a window at 512 x 512. Up to this size a fast card waits for the processor."""
 
 
 @dataclass(frozen=True)

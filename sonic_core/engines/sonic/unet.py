@@ -222,7 +222,7 @@ class SonicUNet(nn.Module):
             latents: (b, f, 8, h, w) scaled noisy latents and image latents.
             timestep: (1,) `0.25 ln sigma`.
             scalars: (b, 3) fps, translation bucket, expression bucket.
-            context: made for these windows by `context.window_context`.
+            context: made for these windows by `context.ClipContext.of_windows`.
 
         Returns:
             (b, f, 4, h, w).

@@ -75,7 +75,7 @@ class VideoAutoencoder(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """(n, 4, h, w) scaled latents of neighbouring frames -> (n, 3, H, W) float32, about [-1, 1].
 
-        A decoder that overflows in half precision is converted to float32 and stays there: its frames would be black.
+        A decoder that overflows in half precision would give black frames; it is converted to float32 and stays so.
         """
         frames = self._decode(latents)
         if not torch.isfinite(frames).all() and self.dtype != torch.float32:
