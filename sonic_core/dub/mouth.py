@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from sonic_core.dub.faces import FaceState
-from sonic_core.dub.lip_edges import lip_begins
+from sonic_core.dub.lip_edges import lip_begins, lip_ends, shadow_begins
 from sonic_core.dub.people import HeadView
 from sonic_core.dub.texture import grain, like_the_picture, softness
 from sonic_core.engines.lite.expression import BOW, TEETH_SHOW, dense_contour
 from sonic_core.engines.lite.expression_modes import RING_SHARE, rolled_in
 from sonic_core.engines.lite.interior import make_interior
-from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
+from sonic_core.engines.lite.landmarks import ABOVE_LIP, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import MOUTH, PRESS, TEETH, TONGUE, MouthBasis
 from sonic_core.engines.lite.lips import LipDistances, Lips
 from sonic_core.engines.lite.mouth import TOUCH
@@ -32,6 +32,7 @@ DETAIL = 48  # samples of the fields in a face's height
 SMOOTHING = 3e-4  # of the fields, so that a noisy landmark makes no dent
 STAYS, MOVES = 0.006, 0.02  # movement of a landmark in speech (canonical) from which it is moved little, and fully
 CREASE = 0.3  # how dark the line is between closed lips that are apart in the frame
+HALFWAY = 0.5  # share of what the upper lip goes on that the landmarks between it and the nose are moved
 TEETH_MARGIN = 0.018  # face heights round an open mouth in which a lip's pixels may be a tooth's
 
 
@@ -130,16 +131,22 @@ class MouthPainter:
         return CREASE * float(smoothstep(np.array(gap / (self.height * fit.scale)), 0.008, 0.03))
 
     def _source(self, part: np.ndarray, fit: FaceFit, points: np.ndarray) -> np.ndarray:
-        """(478, 2) px where the landmarks are, the lips' inner edges inside the lips where teeth are near."""
+        """(478, 2) px where the landmarks are, the lips' edges where their colours say and clear of the teeth."""
         source = points.copy()
         gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down
         margin = np.minimum(np.maximum(gap, 0) / 2, TEETH_MARGIN * self.height * fit.scale)
         for lip, away in ((UPPER_LIP, -fit.down), (LOWER_LIP, fit.down)):
-            thickness = np.maximum((points[lip[0]] - points[lip[3]]) @ away, 0)
-            begins = lip_begins(part, points[lip[3]], points[lip[0]])
-            source[lip[3]] += np.maximum(margin, begins * thickness)[:, None] * away
-            for ring, share in ((2, 0.67), (1, 0.33)):  # what lies between the edges moves along
-                source[lip[ring]] += (share * begins * thickness)[:, None] * away
+            inner, outer = points[lip[3]], points[lip[0]]
+            thickness = np.maximum((outer - inner) @ away, 0)
+            begins = lip_begins(part, inner, outer) * thickness
+            if lip is UPPER_LIP:
+                ends = lip_ends(part, inner, outer) * thickness
+                source[ABOVE_LIP] += (HALFWAY * ends)[:, None] * away
+            else:
+                ends = -shadow_begins(part, inner, outer) * thickness
+            source[lip[3]] += np.maximum(margin, begins)[:, None] * away
+            for ring, share in ((2, 0.67), (1, 0.33), (0, 0.0)):  # what lies between the edges moves along
+                source[lip[ring]] += (share * begins + (1 - share) * ends)[:, None] * away
         return source
 
     def _inside(

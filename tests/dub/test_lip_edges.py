@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sonic_core.dub.lip_edges import lip_begins
+from sonic_core.dub.lip_edges import lip_begins, lip_ends, shadow_begins
 
-LIP, TOOTH, INSIDE = (180, 90, 90), (205, 185, 165), (40, 22, 20)
+LIP, TOOTH, INSIDE, HAIR, SKIN = (180, 90, 90), (205, 185, 165), (40, 22, 20), (60, 50, 45), (200, 160, 140)
 # From the edge upwards: 11 columns of a lip 24 px high, its inner edge at the bottom.
 INNER = np.stack([np.linspace(20, 120, 11), np.full(11, 60)], 1).astype(np.float32)
 OUTER = INNER - np.float32([0, 24])
@@ -36,3 +36,33 @@ def test_a_gloss_on_the_lip_is_no_edge():
     glossy = picture(0)
     glossy[44:48] = TOOTH
     assert not lip_begins(glossy, INNER, OUTER).any()
+
+
+def test_a_dark_lip_in_lit_skin_is_left_to_the_tracker():
+    """Samples of it are darker than teeth and skin, so that its colour cannot be told from theirs."""
+    dark = np.full((100, 140, 3), SKIN, np.float32)
+    dark[44:60] = (90, 25, 30)
+    assert not lip_begins(dark, INNER, OUTER).any()
+
+
+@pytest.mark.parametrize("higher", [12, 24])
+def test_the_lip_ends_at_the_moustache(higher):
+    made = picture(0)
+    made[: 36 - higher] = HAIR
+    assert lip_ends(made, INNER, OUTER) == pytest.approx(higher / 24, abs=0.1)
+
+
+@pytest.mark.parametrize("beyond", [HAIR, SKIN])
+def test_a_lip_that_ends_where_it_is_tracked(beyond):
+    made = picture(0)
+    made[:36] = beyond
+    assert lip_ends(made, INNER, OUTER).max() < 0.05
+    made[:20] = HAIR  # the shadow of the nose, above bare skin
+    assert lip_ends(made, INNER, OUTER).max() < 0.05
+
+
+def test_the_shadow_under_a_lip_is_none_of_it():
+    made = picture(0)
+    assert not shadow_begins(made, INNER, OUTER).any()
+    made[:43] = HAIR
+    assert shadow_begins(made, INNER, OUTER) == pytest.approx(7 / 24, abs=0.1)

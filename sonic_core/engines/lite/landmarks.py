@@ -20,6 +20,7 @@ LOWER_LIP = np.array([
     [62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292],
     [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308],
 ])  # fmt: skip
+ABOVE_LIP = np.array([57, 186, 92, 165, 167, 164, 393, 391, 322, 410, 287])  # round the upper lip, half way to the nose
 UPPER_INNER, LOWER_INNER = UPPER_LIP[3], LOWER_LIP[3]
 
 # The person's right eye is the viewer's left one.
