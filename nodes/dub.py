@@ -7,8 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from sonic_core.clip import Clip
-from sonic_core.dub.length import LONGER, SHORTER
-from sonic_core.errors import SettingsError
+from sonic_core.dubbing import LONGER, SHORTER, WHO, WHOEVER, DubOptions
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
 from sonic_core.settings import PRESETS
@@ -20,9 +19,6 @@ from .node import SonicNode, checked, schema
 from .sockets import ClipSocket, ModelSocket, SonicClip, audio_pair, without_record
 from .video_to_clip import clip_of_video
 from .widgets import LARGEST_SEED, setting
-
-WHOEVER = -1
-WHO = ["one", "auto"]
 
 
 class SonicDub(SonicNode):
@@ -110,16 +106,13 @@ class SonicDub(SonicNode):
         who: str = WHO[0],
         **widgets: Any,
     ) -> io.NodeOutput:
-        from sonic_core.dub.dub import DubOptions, dub, look_at  # they need SciPy's signal package, which loads slowly
+        from sonic_core.dub.dub import dub, look_at  # they need SciPy's signal package, which loads slowly
         from sonic_core.dub.preview import numbered
 
         clip: Clip = video.clip if isinstance(video, SonicClip) else clip_of_video(video)
         voice = load_audio(audio_pair(audio))
         settings = settings_of_preset(preset).with_changes(**widgets)
-        if who == "auto" and person != WHOEVER:
-            raise SettingsError(f"who is auto and person is {person}; set person to -1, or who to one")
-        number = None if person == WHOEVER else person
-        options = DubOptions(number, who, longer=longer, shorter=shorter, bed=own_sound)  # type: ignore[arg-type]
+        options = DubOptions(person, who, longer, shorter, own_sound)  # type: ignore[arg-type]
         cast = look_at(clip, model.pipeline.detector, on_step)
         made = dub(clip, voice, model.pipeline.engine, cast, settings, options)
         people = host.image_tensor(load_image(numbered(cast, host.temporary_file("people", ".png"))))

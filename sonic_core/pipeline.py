@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,9 +44,6 @@ from sonic_core.media.voices import by_channel
 from sonic_core.progress import OnStep, no_step
 from sonic_core.request import Request
 from sonic_core.settings import Settings, preset
-
-if TYPE_CHECKING:
-    from sonic_core.dub.dub import DubOptions
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,6 @@ class SonicPipeline:
         audio: Any,
         settings: Request | Settings | str | None = None,
         on_step: OnStep = no_step,
-        options: DubOptions | None = None,
         *,
         job_id: str = "",
         **changes: Any,
@@ -181,22 +177,30 @@ class SonicPipeline:
         """Give a video another voice, finished; only the lower faces change. Lite engine only.
 
         `video`: a path or a Clip; `audio`: one sound for one person, or {number: sound} for several, each as for
-        calling the pipeline. See `dub.dub` for the options, and for who was seen and what was left untouched.
+        calling the pipeline; with the setting `voices` channels, one sound with a channel for each of the persons
+        `faces`, or for 0, 1, ... Options are those of `dubbing.DubOptions`. Call `dub.dub` to learn who was seen and
+        what was left untouched.
         """
         from sonic_core.dub.dub import dub, look_at
 
         request = Request.of(settings, **changes)
-        own_sound = options is not None and (options.bed > 0 or options.who == "auto")
-        clip = video if isinstance(video, Clip) else open_video(video, with_audio=own_sound)
+        clip = video if isinstance(video, Clip) else open_video(video, with_audio=request.dub.needs_own_sound)
 
         def voice(source: Any) -> Audio:
             return pick_channel(load_audio(source), request.settings.channel)
 
-        voices = {n: voice(one) for n, one in audio.items()} if isinstance(audio, dict) else voice(audio)
+        voices: Audio | dict[int, Audio]
+        if isinstance(audio, dict):
+            voices = {number: voice(one) for number, one in audio.items()}
+        elif request.settings.voices == "channels":
+            parts = by_channel(sound_for(audio, request.settings))
+            voices = dict(zip(request.settings.faces or range(len(parts)), parts, strict=False))
+        else:
+            voices = voice(audio)
         with self._timed("prepare"):
             cast = look_at(clip, self.detector, on_step)
         with self._timed("sample"):
-            made = dub(clip, voices, self.engine, cast, request.settings, options)
+            made = dub(clip, voices, self.engine, cast, request.settings, request.dub)
         return finished(made.clip, request.finishing, job_id=job_id)
 
     def dialogue(

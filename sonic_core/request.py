@@ -1,4 +1,4 @@
-"""One job as it was requested: the engine's settings and the finishing, in one object from the entry to the pixels.
+"""One job as it was requested: settings of the engine, finishing and dub, in one object from the entry to the pixels.
 
 The command line, jobs of the service, rows of a batch and messages of other systems all become a `Request`. Its
 mapping form is what the ledger keeps and what a client sends: one flat object of names and values.
@@ -10,19 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from sonic_core.dubbing import DubOptions
 from sonic_core.errors import SettingsError
 from sonic_core.finishing import Finishing
 from sonic_core.settings import DEFAULT_PRESET, Settings, preset
 
 NO_LABEL = "none"
-_FINISHING = {setting.name for setting in fields(Finishing)}
-FIELDS = {setting.name: setting for setting in (*fields(Settings), *fields(Finishing))}  # all names of the mapping form
+_FINISHING, _DUB = ({setting.name for setting in fields(part)} for part in (Finishing, DubOptions))
+# All names of the mapping form.
+FIELDS = {setting.name: setting for setting in (*fields(Settings), *fields(Finishing), *fields(DubOptions))}
 
 
 @dataclass(frozen=True)
 class Request:
     """Settings of the engine, what is done to its frames, and the preset that the settings started from.
 
+    `dub` holds what only a video that gets another voice needs.
     `named` holds the names that were given explicitly, also with their default values: where something else would
     choose a value (a workflow on a ComfyUI server), they win.
     """
@@ -31,10 +34,11 @@ class Request:
     finishing: Finishing = field(default_factory=Finishing)
     preset: str = DEFAULT_PRESET
     named: frozenset[str] = frozenset()
+    dub: DubOptions = field(default_factory=DubOptions)
 
     @classmethod
     def parse(cls, given: Any) -> Request:
-        """A request from its mapping form: `preset` and any fields of Settings and Finishing.
+        """A request from its mapping form: `preset` and any fields of Settings, Finishing and DubOptions.
 
         JSON's stand-ins are taken: a list for `face_box` and `faces`, "none" for no label, null for a setting left out.
         Raises SettingsError for anything that is not a mapping, and for unknown names and impossible values.
@@ -47,11 +51,12 @@ class Request:
             changes["label"] = None
         named = frozenset(name for name, value in changes.items() if value is not None)
         finishing = Finishing(**{name: changes.pop(name) for name in list(changes) if name in _FINISHING})
+        dub = DubOptions(**{name: changes.pop(name) for name in list(changes) if name in _DUB})
         unknown = next((name for name in changes if name not in FIELDS), None)
         if unknown is not None:
             known = sorted([*FIELDS, "preset"])
             raise SettingsError(f"there is no setting {unknown[:60]!r}; the settings are {', '.join(known)}")
-        return cls(preset(chosen).with_changes(**changes), finishing, chosen, named)
+        return cls(preset(chosen).with_changes(**changes), finishing, chosen, named, dub)
 
     @classmethod
     def of(cls, asked: Request | Settings | str | None, **changes: Any) -> Request:
@@ -60,16 +65,22 @@ class Request:
             asked = cls(preset(asked), preset=asked)
         elif isinstance(asked, Settings):
             asked = cls(asked)
-        finishing = {name: changes.pop(name) for name in list(changes) if name in _FINISHING}
+        finishing, dub = (
+            {name: changes.pop(name) for name in list(changes) if name in part} for part in (_FINISHING, _DUB)
+        )
         made = asked or cls()
         return replace(
-            made, settings=made.settings.with_changes(**changes), finishing=replace(made.finishing, **finishing)
+            made,
+            settings=made.settings.with_changes(**changes),
+            finishing=replace(made.finishing, **finishing),
+            dub=replace(made.dub, **dub),
         )
 
     def as_mapping(self) -> dict[str, Any]:
         """The mapping form, ready for JSON: preset, label, and whatever was named or differs from its default."""
         kept: dict[str, Any] = {"preset": self.preset, "label": self.finishing.label or NO_LABEL}
-        for values, defaults in ((self.settings, preset(self.preset)), (self.finishing, Finishing())):
+        parts = (self.settings, preset(self.preset)), (self.finishing, Finishing()), (self.dub, DubOptions())
+        for values, defaults in parts:
             for setting in fields(values):
                 value = getattr(values, setting.name)
                 said = setting.name in self.named or value != getattr(defaults, setting.name)

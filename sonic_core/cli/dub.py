@@ -14,6 +14,7 @@ from sonic_core.cli.finishing_options import add_finishing_options, finishing_fr
 from sonic_core.cli.generate import Bar
 from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.cli.output_options import add_output_options, output_from
+from sonic_core.dubbing import LONGER, SHORTER, WHO, WHOEVER, DubOptions
 from sonic_core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ def add_parser(subparsers: Any) -> None:
     text = "which speaker of --turns person N is; left out: in the order in which they first speak"
     parser.add_argument("--speaker", action="append", default=[], metavar="N=NAME", help=text)
     text = "auto: find out who speaks when by comparing lips with the video's own sound; with --turns, who is who"
-    parser.add_argument("--who", choices=("one", "auto"), default="one", help=text)
+    parser.add_argument("--who", choices=WHO, default="one", help=text)
     text = "what fills the video when the speech is longer (pingpong: the last seconds back and forth)"
-    parser.add_argument("--longer", choices=("pingpong", "loop", "freeze"), default="pingpong", help=text)
+    parser.add_argument("--longer", choices=LONGER, default="pingpong", help=text)
     text = "what becomes of the video when the speech is shorter (rest: it goes on with the lips shut)"
-    parser.add_argument("--shorter", choices=("rest", "cut"), default="rest", help=text)
+    parser.add_argument("--shorter", choices=SHORTER, default="rest", help=text)
     parser.add_argument("--keep-audio", metavar="LEVEL", help="keep the video's own sound under the speech, like -20dB")
     parser.add_argument("--preview", type=Path, help="write a picture of everybody with their numbers")
     parser.add_argument("--json", action="store_true", help="print a report as the last line of standard output")
@@ -60,17 +61,19 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
-    bed = level(args.keep_audio) if args.keep_audio else 0.0
     check_what_to_do(args)
+    own_sound = level(args.keep_audio) if args.keep_audio else 0.0
+    person = WHOEVER if args.person is None else args.person
+    options = DubOptions(person, args.who, args.longer, args.shorter, own_sound)
     output = output_from(args) if args.output is not None else None
-    from sonic_core.dub.dub import DubOptions, dub, look_at
+    from sonic_core.dub.dub import dub, look_at
     from sonic_core.dub.preview import numbered
     from sonic_core.finish.chain import finished
     from sonic_core.media.video import open_video, save_video
     from sonic_core.media.voices import read_turns
     from sonic_core.pipeline import SonicPipeline
 
-    clip = open_video(args.video, with_audio=bed > 0 or args.who == "auto")
+    clip = open_video(args.video, with_audio=options.needs_own_sound)
     turns = read_turns(args.turns) if args.turns is not None else []
     sounds = read_voices(args, settings.channel, turns) if output is not None else None
     pipe = SonicPipeline.from_pretrained("lite", device="cpu")
@@ -83,7 +86,6 @@ def run(args: argparse.Namespace) -> int:
     if sounds is None or output is None:
         sys.stdout.write(f"{args.preview}: {len(cast.people)} people\n")
         return 0
-    options = DubOptions(args.person, args.who, args.longer, args.shorter, bed)
     with Bar("listening") as bar:
         made = dub(clip, sounds, pipe.engine, cast, settings, options, bar.update)
     clip = output.subtitled(finished(made.clip, wanted.finishing))

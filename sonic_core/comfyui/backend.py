@@ -14,6 +14,7 @@ from sonic_core.comfyui.graph import (
     AUDIO_INPUTS,
     BACKGROUND,
     IMAGE_INPUTS,
+    VIDEO_INPUTS,
     apply_request,
     dialogue_graph,
     fill,
@@ -37,13 +38,17 @@ def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
         several = task.request.settings.voices == "channels"
         if several and (sound := probe(task.audio, "audio").sound) is not None and sound.channels != 2:
             raise InputError(f"A ComfyUI worker makes dialogues of two; the sound has {sound.channels} channels.")
-        graph = without_copies(dialogue_graph() if several else load_graph(workflow))
+        if task.dubs and several:
+            raise InputError("A ComfyUI worker dubs a video with one voice; leave voices out, or use a core worker.")
+        graph = load_graph("dub") if task.dubs else dialogue_graph() if several else load_graph(workflow)
+        graph = without_copies(graph)
         apply_request(graph, task.request)
         try:
             with ComfyUI(server) as client:
                 task.report("uploading", 0.0)
                 folder = f"sonic-{task.job_id}"
-                fill(graph, IMAGE_INPUTS, [client.upload(task.image, folder, "temp")], "photo")
+                places, what = (VIDEO_INPUTS, "video") if task.dubs else (IMAGE_INPUTS, "photo")
+                fill(graph, places, [client.upload(task.picture, folder, "temp")], what)
                 if BACKGROUND in graph:
                     behind = Path(str(task.request.finishing.background))
                     graph[BACKGROUND]["inputs"]["image"] = client.upload(behind, folder, "temp")

@@ -25,7 +25,7 @@ IMAGE_INPUTS = {"LoadImage": "image"}
 AUDIO_INPUTS = {"SonicLoadAudio": "audio", "LoadAudio": "audio", "RecordAudio": "audio"}
 VIDEO_INPUTS = {"LoadVideo": "file"}
 # Whose widgets a job's settings set; a loader's `trim` and an aligner's `lip_sync_offset` mean something else.
-SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate", "SonicDialogue")
+SETTING_NODES = ("SONIC_PreData", "SonicSampler", "SonicInterpolate", "SonicDialogue", "SonicDub")
 PLACES = {"channel": ("SonicLoadAudio",)}  # settings that are widgets of other nodes
 # Widgets that a workflow saved with 0.1.0 lacks and the server's node has.
 AFTER_PASTING = ("SonicInterpolate", "SonicCanvas", "SonicLabel", "SonicRenderVideo")
@@ -33,7 +33,11 @@ OWN_TEXT = "own text"  # the language of SonicLabel that stands for another text
 OWN_COLOUR = "own colour"  # the background of SonicCutOut that stands for its colour
 BACKGROUND = "added_picture"  # the node that loads a job's background
 OWN_SIZE = "own size"  # the canvas of SonicCanvas that stands for its width and height
-NEWER = {"SONIC_PreData": ("lip_sync_offset", "fps", "covered_mouth"), "SonicDialogue": ("faces",)}
+NEWER = {
+    "SONIC_PreData": ("lip_sync_offset", "fps", "covered_mouth"),
+    "SonicDialogue": ("faces",),
+    "SonicDub": ("who",),
+}
 
 
 def main_video(made: list[OutputFile]) -> OutputFile:

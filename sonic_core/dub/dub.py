@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 
 from sonic_core.clip import Audio, Clip, frame_count
 from sonic_core.dub.faces import FaceState, rest_face, states
-from sonic_core.dub.length import BACK_AND_FORTH, Longer, Shorter, lengthened
+from sonic_core.dub.length import BACK_AND_FORTH, lengthened
 from sonic_core.dub.mouth import MouthPainter
 from sonic_core.dub.people import Cast, Person, watch
 from sonic_core.dub.who import who_speaks
+from sonic_core.dubbing import WHOEVER, DubOptions
 from sonic_core.engines.base import SPEECH_RATE, Engine, LipEngine
 from sonic_core.engines.lite.engine import at_rate
 from sonic_core.engines.lite.layout import MouthBasis
@@ -31,19 +31,6 @@ from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
 
 SHORTEST_PASS = 0.2  # seconds of untouched frames that a report mentions
-
-
-@dataclass(frozen=True)
-class DubOptions:
-    """`person`: who gets a single voice, None for whoever fills most of the video. `longer`, `shorter`: what to do
-    when the speech is longer or shorter than the video. `bed`: level of the video's own sound under the voices, as a
-    factor; 0 leaves it out. `who`: auto gives a single voice to whoever spoke at that time in the video's own sound."""
-
-    person: int | None = None
-    who: Literal["one", "auto"] = "one"
-    longer: Longer = "pingpong"
-    shorter: Shorter = "rest"
-    bed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +91,7 @@ def dub(
     if isinstance(voices, Audio) and options.who == "auto":
         voices, unsure = _given_to_speakers(voices, clip, cast, lips)
     elif isinstance(voices, Audio):
-        voices = {cast.main() if options.person is None else options.person: voices}
+        voices = {cast.main() if options.person == WHOEVER else options.person: voices}
     _check_people(voices, len(cast.people))
     rows = {}
     for done, (number, voice) in enumerate(voices.items()):
@@ -113,9 +100,9 @@ def dub(
     wanted = frame_count(spoken.seconds, clip.fps)
     count = wanted if wanted > clip.frame_count or options.shorter == "cut" else clip.frame_count
     audio = spoken
-    if options.bed > 0 and clip.audio is not None:
+    if options.own_sound > 0 and clip.audio is not None:
         bed = clip.audio.cut(0, round(count / clip.fps * clip.audio.rate))
-        audio = mixed([spoken, bed], [1.0, options.bed])
+        audio = mixed([spoken, bed], [1.0, options.own_sound])
     painters = {number: _painter(cast.people[number]) for number in voices}
     stretch = min(clip.frame_count - cast.shots[-1], max(2, round(BACK_AND_FORTH * float(clip.fps))))
 

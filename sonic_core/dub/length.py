@@ -9,15 +9,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, cycle, islice, repeat
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from sonic_core.dubbing import Longer
+
 T = TypeVar("T")
-Longer = Literal["pingpong", "loop", "freeze"]
-Shorter = Literal["rest", "cut"]
-LONGER: tuple[Longer, ...] = ("pingpong", "loop", "freeze")
-SHORTER: tuple[Shorter, ...] = ("rest", "cut")
 BACK_AND_FORTH = 2.0  # seconds at most of the last shot
 
 

@@ -26,15 +26,19 @@ class EngineUnavailable(SonicError):
 
 @dataclass(frozen=True)
 class Task:
-    """One video to make: local inputs, what is asked for, where the MP4 goes."""
+    """One video to make: local inputs, what is asked for, where the MP4 goes.
+
+    `picture`: the photo that is to speak, or, where `dubs`, the video that gets another voice.
+    """
 
     job_id: str
-    image: Path
+    picture: Path
     audio: Path
     request: Request
     output: Path
     report: Callable[[str, float], None]  # the stage, and the job's share done, 0 to 1; raising from it stops the job
     stream: SegmentUpload | None = None  # where the video goes while it is being made, too
+    dubs: bool = False
 
     def stage(self, name: str, start: float, end: float) -> OnStep:
         """The `on_step` of one stage, which is the job's share from `start` to `end`."""
@@ -63,7 +67,7 @@ def core_engine(model: str = "lite", device: str | None = None, **options: Any) 
             loaded.append(SonicPipeline.from_pretrained(model, device=device, **options))
         pipe = loaded[0]
 
-        sampled = 0.5 if task.stream is None else 0.0  # a stream is sampled while it is rendered
+        sampled = 0.5 if task.stream is None or task.dubs else 0.0  # a stream is sampled while it is rendered
         drawn = task.stage("rendering", sampled, 1.0)
 
         def rendering(done: int, total: int, preview: object = None) -> None:
@@ -72,9 +76,9 @@ def core_engine(model: str = "lite", device: str | None = None, **options: Any) 
                 task.stream.update(folder)
 
         folder = task.output.with_suffix("")
-        make_clip = pipe if task.stream is None else pipe.stream
+        make_clip = pipe.dub if task.dubs else pipe if task.stream is None else pipe.stream
         clip = make_clip(
-            str(task.image), str(task.audio), task.request, task.stage("sampling", 0.0, 0.5), job_id=task.job_id
+            str(task.picture), str(task.audio), task.request, task.stage("sampling", 0.0, 0.5), job_id=task.job_id
         )
         if task.stream is None:
             pipe.save_video(clip, task.output, on_frame=rendering)
@@ -97,7 +101,8 @@ def signing(engine: Engine, credentials: Credentials) -> Engine:
         if task.output.suffix not in FORMATS:  # WebM: C2PA does not sign it, and the record stays
             return timings
         task.report("signing", 0.98)
-        sign(task.output, task.output, credentials, title=f"{task.job_id}.mp4")
+        source = task.picture if task.dubs else None
+        sign(task.output, task.output, credentials, title=f"{task.job_id}.mp4", parent=source)
         return timings
 
     return make

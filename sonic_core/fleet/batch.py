@@ -1,9 +1,9 @@
 """Many videos from a CSV file or a folder, in this process or by the queue; can be stopped and run again.
 
-CSV columns: image, audio, optionally output, and any setting (preset, label, background, ...); paths are relative to
-the file. Several sounds in a row, `her.wav | him.wav`, are a voice each for a picture of several people. A folder:
-pairs of the same name, or one picture and many recordings. A row's job id is derived from what it says and from its
-files, so a second run goes on where the first one stopped. `report.csv` says what became of each row.
+CSV columns: image (a photo) or video (to be dubbed), audio, optionally output, and any setting (preset, label, ...);
+paths are relative to the file. Several sounds in a row, `her.wav | him.wav`, are a voice each for a picture of several
+people. A folder: pairs of the same name, or one picture and many recordings. A row's job id is derived from what it
+says and from its files, so a second run goes on where the first one stopped. `report.csv` says what became of each row.
 """
 
 import csv
@@ -47,11 +47,17 @@ _POLL_SECONDS = 1.0
 class Row:
     """One video to make. `output` is a file name below the batch's output folder; several `sounds` are a voice each."""
 
-    image: Path
+    picture: Path  # the photo, or the video that gets another voice
     sounds: tuple[Path, ...]
     output: str
     settings: dict[str, Any]
     background: Path | None = None
+    dubs: bool = False
+
+    def files(self, audio: Path) -> dict[str, Path]:
+        """The files of the job by the names of Materials."""
+        given = {"video" if self.dubs else "image": self.picture, "audio": audio}
+        return given if self.background is None else given | {"background": self.background}
 
 
 def read_rows(source: Path) -> list[Row]:
@@ -73,7 +79,8 @@ def read_rows(source: Path) -> list[Row]:
 def _csv_rows(source: Path) -> Iterator[Row]:
     with open(source, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        missing = {"image", "audio"} - set(reader.fieldnames or ())
+        names = set(reader.fieldnames or ())
+        missing = {"audio", *(() if "video" in names else ("image",))} - names
         if missing:
             raise InputError(f"{str(source)!r} has no column {' and '.join(sorted(missing))}.")
         for number, line in enumerate(reader, 2):
@@ -81,7 +88,9 @@ def _csv_rows(source: Path) -> Iterator[Row]:
                 raise InputError(f"{str(source)!r} has more than {_MAX_ROWS} rows.")
             if None in line:
                 raise InputError(f"Line {number} of {str(source)!r} has more fields than the header.")
-            image = source.parent / (line.pop("image") or "")
+            image, video = line.pop("image", None), line.pop("video", None)
+            if image and video:
+                raise InputError(f"Line {number} of {str(source)!r} has an image and a video; give one of them.")
             sounds = tuple(source.parent / name.strip() for name in (line.pop("audio") or "").split(BETWEEN_SOUNDS))
             if len(sounds) > 1:
                 line["voices"] = "channels"
@@ -92,7 +101,7 @@ def _csv_rows(source: Path) -> Iterator[Row]:
                 name = output_name(output, f"{sounds[0].stem}-{number - 1}", settings)
             except SonicError as error:
                 raise type(error)(f"Line {number} of {str(source)!r}: {error}") from None
-            yield Row(image, sounds, name, settings, background)
+            yield Row(source.parent / (video or image or ""), sounds, name, settings, background, bool(video))
 
 
 def picture_named(line: dict[str, str], folder: Path) -> Path | None:
@@ -210,7 +219,7 @@ class Batch:
         return 0 if done == len(self.rows) else 1
 
     def _submit(self, row: Row) -> Job:
-        files = [row.image, *row.sounds, *([row.background] if row.background is not None else [])]
+        files = [row.picture, *row.sounds, *([row.background] if row.background is not None else [])]
         for path in files:
             if not path.is_file():
                 raise InputError(f"There is no file {str(path)!r}.")
@@ -235,10 +244,10 @@ class Batch:
     def _stored(self, job_id: str, row: Row) -> Materials:
         """The row's photo and its sound, several voices as the channels of one file, in the store."""
         if len(row.sounds) == 1:
-            return store_files(self.stores, self.user, job_id, row.image, row.sounds[0], row.background)
+            return store_files(self.stores, self.user, job_id, row.files(row.sounds[0]))
         with scratch_folder() as folder:
             joined = save_flac(side_by_side([load_audio(path) for path in row.sounds]), folder / "voices.flac")
-            return store_files(self.stores, self.user, job_id, row.image, joined, row.background)
+            return store_files(self.stores, self.user, job_id, row.files(joined))
 
     def _collect(self, row: Row, job: Job) -> dict[str, Any]:
         seconds = sum(job.timings.get(stage, 0.0) for stage in ("download", "generate", "upload"))
@@ -269,7 +278,7 @@ class Batch:
                 got = results.get(row.output, {"state": "waiting"})
                 seconds = f"{got['seconds']:.1f}" if got.get("seconds") else ""
                 sounds = f" {BETWEEN_SOUNDS} ".join(str(path) for path in row.sounds)
-                writer.writerow([row.output, got["state"], got.get("job", ""), seconds, row.image, sounds,
+                writer.writerow([row.output, got["state"], got.get("job", ""), seconds, row.picture, sounds,
                                  got.get("error") or ""])  # fmt: skip
         temporary.replace(self.output / "report.csv")
 

@@ -5,14 +5,16 @@ type, a bomb or three hours of audio are refused before a worker sees them. Know
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from sonic_core.disclosure.label import VisibleLabel, check_glyphs
+from sonic_core.dubbing import DubOptions
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.finishing import check_no_path, is_transparent
 from sonic_core.fleet import tracing
@@ -20,7 +22,7 @@ from sonic_core.fleet.cost import Cost, estimate
 from sonic_core.ledger.consents import Consent
 from sonic_core.ledger.jobs import Job, NewJob
 from sonic_core.ledger.ledger import Ledger
-from sonic_core.media.probe import probe
+from sonic_core.media.probe import Kind, probe
 from sonic_core.request import Request
 from sonic_core.storage.keys import check_key, input_key
 from sonic_core.storage.scratch import scratch_folder
@@ -29,16 +31,25 @@ from sonic_core.storage.stores import Stores
 
 MAX_IMAGE_BYTES = 32 << 20
 MAX_AUDIO_BYTES = 256 << 20
-MAX_BYTES = {"image": MAX_IMAGE_BYTES, "audio": MAX_AUDIO_BYTES, "background": MAX_IMAGE_BYTES}
-WORDS = {"image": "photo", "audio": "sound", "background": "background"}
+MAX_VIDEO_BYTES = 1 << 30
+MAX_BYTES = {
+    "image": MAX_IMAGE_BYTES,
+    "video": MAX_VIDEO_BYTES,
+    "audio": MAX_AUDIO_BYTES,
+    "background": MAX_IMAGE_BYTES,
+}
+WORDS = {"image": "photo", "video": "video", "audio": "sound", "background": "background"}
+DUB_NAMES = {option.name for option in fields(DubOptions)}
+PROBED_AS: dict[str, Kind] = {"image": "image", "video": "video", "audio": "audio", "background": "image"}
 
 
 @dataclass(frozen=True)
 class Materials:
-    """The stored inputs of a job: what the ledger keeps of each object."""
+    """The stored inputs of a job: what the ledger keeps of each object. A photo speaks, or a video is dubbed."""
 
-    image: dict[str, Any]
     audio: dict[str, Any]
+    image: dict[str, Any] | None = None
+    video: dict[str, Any] | None = None
     background: dict[str, Any] | None = None  # a picture to put behind the person
 
     def inputs(self) -> dict[str, dict[str, Any]]:
@@ -64,20 +75,23 @@ def _check_size(path: Path, limit: int, what: str) -> None:
 
 
 def facts_of(kind: str, path: Path) -> dict[str, Any]:
-    """What is known of a picture (format, width, height) or a sound (format, seconds). Raises InputError."""
+    """What is known of a picture (format, width, height), a sound (format, seconds) or a video (all, and frames).
+
+    Raises InputError.
+    """
     what = WORDS[kind]
     _check_size(path, MAX_BYTES[kind], what)
-    info = probe(path, "audio" if kind == "audio" else "image", f"The {what}")
-    if kind != "audio":
-        return {"format": info.format, "width": info.width, "height": info.height}
-    return {"format": info.format, "seconds": round(info.sound_seconds, 3)}
+    info = probe(path, PROBED_AS[kind], f"The {what}")
+    if kind == "audio":
+        return {"format": info.format, "seconds": round(info.sound_seconds, 3)}
+    facts: dict[str, Any] = {"format": info.format, "width": info.width, "height": info.height}
+    if info.picture is not None and kind == "video":
+        facts |= {"seconds": round(info.seconds or 0.0, 3), "frames": info.picture.clock.frame_count}
+    return facts
 
 
-def store_files(
-    stores: Stores, user: str, job_id: str, image: Path, audio: Path, background: Path | None = None
-) -> Materials:
-    """Probes the files and puts them under the job's input keys."""
-    given = {"image": image, "audio": audio, **({"background": background} if background is not None else {})}
+def store_files(stores: Stores, user: str, job_id: str, given: Mapping[str, Path]) -> Materials:
+    """Probes the files, by the names of Materials, and puts them under the job's input keys."""
     facts = {kind: facts_of(kind, path) for kind, path in given.items()}
     return Materials(
         **{
@@ -98,9 +112,9 @@ def find_objects(
 ) -> Materials:
     """Materials that lie in the store already. Only keys of the same user are accepted."""
     return Materials(
-        find_object(stores, user, "image", image_key),
         find_object(stores, user, "audio", audio_key),
-        find_object(stores, user, "background", background_key) if background_key is not None else None,
+        find_object(stores, user, "image", image_key),
+        background=find_object(stores, user, "background", background_key) if background_key is not None else None,
     )
 
 
@@ -121,8 +135,22 @@ def video_name(settings: Mapping[str, Any]) -> str:
 
 def cost_of(materials: Materials, settings: dict[str, Any]) -> Cost:
     """What a job with these materials and settings will cost."""
-    image, audio = materials.image, materials.audio
-    return estimate(image["width"], image["height"], audio["seconds"], Request.parse(settings).settings)
+    request, seconds = Request.parse(settings), materials.audio["seconds"]
+    if materials.image is not None:
+        return estimate(materials.image["width"], materials.image["height"], seconds, request.settings)
+    video = materials.video or {}
+    spoken = math.ceil(seconds * video["frames"] / video["seconds"])
+    frames = spoken if request.dub.shorter == "cut" else max(spoken, video["frames"])
+    return Cost(video["width"], video["height"], frames)
+
+
+def check_kind(materials: Materials, settings: Mapping[str, Any]) -> None:
+    """Raise InputError or SettingsError unless there is one thing to animate, and settings that mean it."""
+    if (materials.image is None) == (materials.video is None):
+        raise InputError("A job makes a photo speak or dubs a video; give one of image and video.")
+    dubs = next((name for name in settings if name in DUB_NAMES), None)
+    if materials.video is None and dubs is not None:
+        raise SettingsError(f"{dubs} is for a video that is dubbed; send a video instead of a photo, or leave it out")
 
 
 def record(info: ObjectInfo, sha256: str | None = None) -> dict[str, Any]:
@@ -151,6 +179,7 @@ def submit(
     kept = parse_settings(settings)
     if materials.background is not None and kept.get("background") is not None:
         raise SettingsError(f"background is {kept['background']!r} and a picture was sent, too; give one of them")
+    check_kind(materials, kept)
     cost = cost_of(materials, kept).pixels
     job = NewJob(
         job_id, user, materials.inputs(), consent_id, kept, batch, webhook,

@@ -178,7 +178,10 @@ class Worker:
                 request = replace(request, finishing=finishing)
             with timed(timings, "generate"), self._stream(job) as stream:
                 streamed = stream if output.suffix == ".mp4" else None  # a stream cannot be transparent
-                task = Task(job.id, files["image"], files["audio"], request, output, lease.report, streamed)
+                picture = files.get("video") or files["image"]
+                task = Task(
+                    job.id, picture, files["audio"], request, output, lease.report, streamed, dubs="video" in files
+                )
                 timings.update(self.engine(task))
             lease.report("uploading", 0.99)
             with timed(timings, "upload"):

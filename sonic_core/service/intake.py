@@ -26,6 +26,7 @@ from sonic_core.fleet.forget import discard_upload
 from sonic_core.fleet.submission import (
     MAX_BYTES,
     Materials,
+    check_kind,
     cost_of,
     facts_of,
     find_object,
@@ -52,8 +53,8 @@ from sonic_core.storage.stores import Stores
 logger = logging.getLogger(__name__)
 
 FORM = Form(
-    ("image", "audio", "background"),
-    ("image", "audio", "background", "consent", "settings", "priority"),
+    ("image", "video", "audio", "background"),
+    ("image", "video", "audio", "background", "consent", "settings", "priority"),
     ("consent_id", "webhook", "name"),
 )
 _THUMBNAIL_SIZE = (240, 240)
@@ -121,8 +122,9 @@ class Intake:
         consent = consent_of(given.consent, user, service.ledger.clock()) if given.consent is not None else None
         if given.webhook is not None:
             await _look_up(given.webhook)
-        behind = given.background is not None or "background" in received.files
-        kinds = ("image", "audio", "background") if behind else ("image", "audio")
+        sent = {kind for kind in FORM.files if getattr(given, kind) is not None or kind in received.files}
+        needed = {"audio", *(() if "video" in sent else ("image",))}
+        kinds = [kind for kind in FORM.files if kind in sent | needed]
         asked = [getattr(given, kind) for kind in kinds]
         by_url = any(source is not None and source.url is not None for source in asked)
         with service.fetches.take(user) if by_url else nullcontext():
@@ -134,6 +136,7 @@ class Intake:
             sources = [facts["sha256"] for facts in found.values() if "sha256" in facts]
             consent = Consent(**{**vars(consent), "sources": sources})
 
+        check_kind(materials, settings)
         cost = cost_of(materials, settings).pixels
 
         def check(connection: Connection) -> None:
@@ -176,7 +179,7 @@ class Intake:
     def _asset(self, user: str, kind: str, asset_id: str) -> dict[str, Any]:
         with autocommit(self.service.ledger.engine) as connection:
             asset = find_asset(connection, asset_id, user)
-        if asset is None or asset.kind != ("audio" if kind == "audio" else "image"):
+        if asset is None or asset.kind != ("image" if kind == "background" else kind):
             raise InputError(f"You have no {kind} {asset_id[:100]!r}; upload it to /assets first.")
         return asset.facts
 

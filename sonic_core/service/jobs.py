@@ -148,12 +148,14 @@ def view(job: Job) -> dict[str, Any]:
     """What a caller sees of a job."""
     names = ("id", "name", "state", "stage", "progress", "attempt", "created", "started", "finished", "error",
              "settings", "timings", "consent_id", "batch")  # fmt: skip
-    image, audio = job.inputs.get("image", {}), job.inputs.get("audio", {})
+    picture = job.inputs.get("video") or job.inputs.get("image", {})
+    audio = job.inputs.get("audio", {})
     return {
         **{name: getattr(job, name) for name in names},
         "bytes": job.output["size"] if job.output else None,
         "seconds": audio.get("seconds"),
-        "photo": [image["width"], image["height"]] if "width" in image else None,
+        "photo": [picture["width"], picture["height"]] if "width" in picture else None,
+        "dubs": "video" in job.inputs,
         "gigapixels": round(job.cost / 1e9, 3),
         "deleted": job.forgotten is not None,
     }

@@ -5,15 +5,14 @@ sentence that names the field.
 """
 
 import json
-from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from sonic_core.errors import InputError
-from sonic_core.finishing import LABELS, Finishing
-from sonic_core.request import NO_LABEL
-from sonic_core.settings import DEFAULT_PRESET, PRESETS, Settings
+from sonic_core.finishing import LABELS
+from sonic_core.request import FIELDS, NO_LABEL
+from sonic_core.settings import DEFAULT_PRESET, PRESETS
 from sonic_core.storage.https import MAX_URL
 from sonic_core.storage.keys import MAX_KEY_BYTES
 
@@ -69,7 +68,7 @@ class Source(Strict):
 
 
 def _settings_model() -> type[Strict]:
-    """A model with a field for every setting of the engine and of finishing, and the preset.
+    """A model with a field for every setting of the engine, of finishing and of dubs, and the preset.
 
     Not `record`: what a service makes says that AI made it.
     """
@@ -77,7 +76,7 @@ def _settings_model() -> type[Strict]:
         "preset": (Literal[tuple(PRESETS)], DEFAULT_PRESET),  # type: ignore[misc]
         "label": (Literal[(NO_LABEL, *LABELS)], NO_LABEL),  # type: ignore[misc]
     }
-    for setting in (*fields(Settings), *fields(Finishing)):
+    for setting in FIELDS.values():
         if setting.name in ("label", "record"):
             continue
         about = setting.metadata
@@ -116,9 +115,10 @@ class _Job(Strict):
 
 
 class JobBody(_Job):
-    """A job whose photo and voice lie somewhere, or come as the files of a form."""
+    """A job whose photo (or video) and voice lie somewhere, or come as the files of a form."""
 
     image: Source | None = None
+    video: Source | None = None  # in place of the photo: it gets the voice
     audio: Source | None = None
     background: Source | None = None  # a picture to put behind the person
 
@@ -137,9 +137,9 @@ class AssetBody(Strict):
 
 
 class UploadBody(Strict):
-    """A photo or a voice that the browser will send straight to the store."""
+    """A photo, a video or a voice that the browser will send straight to the store."""
 
-    kind: Literal["image", "audio"]
+    kind: Literal["image", "video", "audio"]
     size: Annotated[int, Field(ge=1)]
     content_type: Annotated[str, Field(max_length=100, pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$")]
 

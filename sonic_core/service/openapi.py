@@ -36,5 +36,5 @@ def _form(files: tuple[str, ...]) -> dict[str, Any]:
 
 
 FACES_BODY = _form(("image",))
-JOB_BODY = _body(JobBody, ("image", "audio", "background"))
+JOB_BODY = _body(JobBody, ("image", "video", "audio", "background"))
 ASSET_BODY = _body(AssetBody, ("image", "audio"), json_too=False)

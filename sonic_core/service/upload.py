@@ -18,11 +18,11 @@ from starlette.datastructures import UploadFile
 
 from sonic_core.errors import InputError
 from sonic_core.fleet.strict_json import parse_json
-from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES
+from sonic_core.fleet.submission import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
 from sonic_core.service.middleware import MAX_SMALL_BODY
 from sonic_core.storage.scratch import scratch_folder
 
-MAX_FORM = 2 * MAX_IMAGE_BYTES + MAX_AUDIO_BYTES + (1 << 20)
+MAX_FORM = MAX_VIDEO_BYTES + MAX_IMAGE_BYTES + MAX_AUDIO_BYTES + (1 << 20)
 UPLOAD_SECONDS = 900.0
 _BLOCK = 1 << 20
 

@@ -321,7 +321,7 @@ def test_a_worker_makes_a_job_with_it(server: Server, tmp_path: Path) -> None:
     stores = Stores(store, store, 600)
     consent = record_consent(ledger.engine, "u", subject="s", subject_is_user=True, purpose="a test", sources=[])
     photo, sound = (ROOT / "web" / "samples" / name for name in ("sonic_portrait.jpg", "sonic_speech.flac"))
-    materials = store_files(stores, "u", "job-1", photo, sound)
+    materials = store_files(stores, "u", "job-1", {"image": photo, "audio": sound})
     settings = {"preset": "fast", "seed": 3, "duration": 1.0, "trim": True, "min_resolution": 256, "label": "en"}
     submit(ledger, job_id="job-1", user="u", materials=materials, consent_id=consent.id, settings=settings)
     before = set((server.base / "input").rglob("*")) | set((server.base / "output").rglob("*"))

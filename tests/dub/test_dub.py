@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sonic_core.clip import Audio
-from sonic_core.dub.dub import DubOptions, dub
+from sonic_core.dub.dub import dub
+from sonic_core.dubbing import DubOptions
 from sonic_core.engines.lite.layout import CHANNELS, MOUTH
 from sonic_core.errors import InputError
 from sonic_core.face.tracker import FaceTracker, face_height, lip_gap
@@ -65,7 +66,7 @@ def test_lengths(video, cast):
 def test_the_own_sound_stays_as_a_bed(video, cast):
     own = video.replaced(audio=Audio(np.full((2, 14 * 1920), 0.5, np.float32), 48000))
     speech = Audio(np.zeros((1, 4 * 1920), np.float32), 48000)
-    with_bed = dub(own, speech, LoudOpens(), cast, Settings(), DubOptions(bed=0.1)).clip
+    with_bed = dub(own, speech, LoudOpens(), cast, Settings(), DubOptions(own_sound=0.1)).clip
     assert with_bed.audio.samples.shape == (2, 14 * 1920) and with_bed.audio.samples[0, -1] == pytest.approx(0.05)
     assert not dub(own, speech, LoudOpens(), cast, Settings()).clip.audio.samples.any()
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonic_core.dub.length import LONGER, lengthened
+from sonic_core.dub.length import lengthened
+from sonic_core.dubbing import LONGER
 
 
 def pairs(count):

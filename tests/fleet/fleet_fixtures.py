@@ -108,7 +108,7 @@ def consent(ledger):
 def add_job(ledger, stores, portrait, speech, consent):
     def add(job_id=None, settings=None, **options) -> str:
         job_id = job_id or new_job_id()
-        materials: Materials = store_files(stores, "u", job_id, portrait, speech)
+        materials: Materials = store_files(stores, "u", job_id, {"image": portrait, "audio": speech})
         submit(
             ledger,
             job_id=job_id,

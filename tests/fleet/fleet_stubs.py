@@ -50,7 +50,7 @@ def video_engine(task):
 def stub_engine(task):
     """A file that names the job; asserts that the inputs are there."""
     task.report("rendering", 0.5)
-    assert task.image.stat().st_size and task.audio.stat().st_size
+    assert task.picture.stat().st_size and task.audio.stat().st_size
     task.output.write_bytes(f"video of {task.job_id}".encode())
     return {"render": 0.01}
 

@@ -63,11 +63,11 @@ def test_a_folder_of_pairs_or_of_one_picture(tmp_path, portrait, speech):
     folder.mkdir()
     for name in ("a.png", "b.png", "a.wav", "b.wav", "notes.txt"):
         (folder / name).write_bytes((portrait if name.endswith("png") else speech).read_bytes())
-    assert [(r.image.name, r.sounds[0].name, r.output) for r in read_rows(folder)] == [
+    assert [(r.picture.name, r.sounds[0].name, r.output) for r in read_rows(folder)] == [
         ("a.png", "a.wav", "a.mp4"), ("b.png", "b.wav", "b.mp4")
     ]  # fmt: skip
     (folder / "b.png").unlink()
-    assert [r.image.name for r in read_rows(folder)] == ["a.png", "a.png"]
+    assert [r.picture.name for r in read_rows(folder)] == ["a.png", "a.png"]
 
 
 @pytest.mark.parametrize(

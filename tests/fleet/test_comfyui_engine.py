@@ -2,16 +2,21 @@
 
 import json
 import threading
+from fractions import Fraction
 
+import numpy as np
 import pytest
 from fake_comfyui import FakeComfyUI
 
+from sonic_core.clip import Audio, Clip
 from sonic_core.comfyui import client
 from sonic_core.comfyui.backend import comfyui_engine
 from sonic_core.comfyui.client import ComfyUI, ComfyUIError, ComfyUIUnreachable
 from sonic_core.comfyui.graph import _bypass, apply_request, load_graph, without_copies
 from sonic_core.errors import InputError
+from sonic_core.fleet.submission import store_files, submit
 from sonic_core.fleet.worker import Worker
+from sonic_core.media.video import save_video
 from sonic_core.request import Request
 
 VIDEO = b"a video " * 5000
@@ -71,6 +76,21 @@ def test_a_job_is_made_by_the_server(ledger, stores, add_job, start):
     assert (server.folder / "temp" / f"sonic-{job_id}" / "image.png").stat().st_size
     assert "SaveVideo" not in {node["class_type"] for node in graphs[0].values()}
     assert [prompt.rpartition("-")[0] for prompt in server.history] == [job_id], "the file's record names the job"
+
+
+def test_a_dub_is_made_by_the_server(ledger, stores, consent, start, tmp_path):
+    graphs = []
+    server = start(lambda graph, step: (graphs.append(graph), server.render(graph, step))[1])
+    hum = Audio(np.full((1, 4800), 0.2, np.float32), 48000)
+    video = save_video(Clip.of_frames(np.zeros((3, 64, 64, 3), np.float32), Fraction(25), hum), tmp_path / "v.mp4")
+    materials = store_files(stores, "u", "d-1", {"video": video, "audio": video})
+    settings = {"preset": "fast", "who": "auto", "own_sound": 0.2}
+    submit(ledger, job_id="d-1", user="u", materials=materials, consent_id=consent.id, settings=settings)
+    job = Worker(ledger, stores, comfyui_engine(server.url), engine_name="comfyui").run_one()
+    assert (job.state, job.error) == ("done", None)
+    said = widgets(graphs[0])
+    assert said["LoadVideo", "file"] == "sonic-d-1/video.mp4 [temp]"
+    assert (said["SonicDub", "who"], said["SonicDub", "own_sound"], said["SonicDub", "preset"]) == ("auto", 0.2, "fast")
 
 
 def test_progress_arrives_and_a_cancel_goes_out(ledger, stores, add_job, start):

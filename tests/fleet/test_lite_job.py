@@ -16,7 +16,7 @@ def test_a_real_video_comes_out(lite, ledger, stores, consent, portrait_path, a_
     pytest.importorskip("c2pa")
     worker = Worker(ledger, stores, signing(lite, self_made_credentials()))
     for job_id in ("first", "second"):
-        materials = store_files(stores, "u", job_id, portrait_path, a_second_of_speech)
+        materials = store_files(stores, "u", job_id, {"image": portrait_path, "audio": a_second_of_speech})
         submit(
             ledger, job_id=job_id, user="u", materials=materials, consent_id=consent.id, settings=SETTINGS
         )  # fmt: skip

@@ -4,8 +4,10 @@ import os
 import socket
 import threading
 import time
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("uvicorn")
@@ -16,9 +18,11 @@ from chromium import Chromium, executable
 from fleet_stubs import video_engine
 from PIL import Image
 
+from sonic_core.clip import Clip
 from sonic_core.fleet.worker import Worker
 from sonic_core.ledger.database import open_database
 from sonic_core.ledger.ledger import Ledger
+from sonic_core.media.video import save_video
 from sonic_core.service.app import Service, make_app
 from sonic_core.service.local import LocalDoor
 from sonic_core.storage.folder import FolderStore
@@ -78,6 +82,29 @@ def fill(tab, portrait, speech):
 
 def text_of(tab, name):
     return tab.run(f"document.getElementById('{name}').textContent")
+
+
+def test_a_video_gets_another_voice(address, speech, tmp_path):
+    pictures = Path(os.environ.get("SONIC_TEST_PICTURES") or tmp_path)
+    frames = np.full((10, 96, 128, 3), 0.5, np.float32)
+    save_video(Clip.of_frames(frames, Fraction(25)), tmp_path / "lecture.mp4")
+    with Chromium() as tab:
+        tab.open(address)
+        tab.run("document.querySelector('details').open = true")
+        shown = "!document.querySelector('[data-of=video]').hidden"
+        assert not tab.run(shown)
+        tab.choose_file("[name=image]", tmp_path / "lecture.mp4")
+        tab.wait(f"{shown} && !document.getElementById('video-preview').hidden")
+        assert tab.run("document.querySelector('[data-of=photo]').hidden")
+        tab.choose_file("[name=audio]", speech)
+        tab.run("form.who.value = 'auto'; form.own_sound.value = '0.1'; form.longer.value = 'freeze'")
+        tab.run("form.purpose.value = 'a lesson'; form.subject.value = 'Ann'; form.consent.click()")
+        tab.screenshot(pictures / "page-dub.png")
+        tab.run("document.querySelector('[type=submit]').click()")
+        tab.wait(f"{STATE} === 'done'")
+        job = tab.run("fetch('/jobs').then(r => r.json()).then(jobs => jobs[0])")
+        assert job["dubs"] and job["photo"] == [128, 96]
+        assert [job["settings"][name] for name in ("who", "own_sound", "longer")] == ["auto", 0.1, "freeze"]
 
 
 def test_from_drop_to_download(address, portrait, speech, tmp_path):

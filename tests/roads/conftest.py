@@ -56,7 +56,7 @@ def add_job_of(ledger, stores, consent):
     from sonic_core.fleet.submission import store_files, submit
 
     def add(image, audio, settings):
-        materials = store_files(stores, "u", "job-1", image, audio)
+        materials = store_files(stores, "u", "job-1", {"image": image, "audio": audio})
         given = {"job_id": "job-1", "user": "u", "consent_id": consent.id}
         job, _ = submit(ledger, materials=materials, settings=settings, **given)
         return job.id

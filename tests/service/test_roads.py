@@ -108,7 +108,8 @@ def test_every_road_says_the_same(
     answers["storage event"] = said(start_job, ledger, stores, keys["audio"])
 
     materials = Materials(
-        {**record(stored["image"]), "width": 64, "height": 64}, {**record(stored["audio"]), "seconds": 1.0}
+        image={**record(stored["image"]), "width": 64, "height": 64},
+        audio={**record(stored["audio"]), "seconds": 1.0},
     )
     submit(ledger, job_id="o-3", user="u", materials=materials, consent_id=consent.id, settings={})
     answers["worker"] = Worker(ledger, stores, fail).run_one("o-3").error

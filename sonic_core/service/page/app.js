@@ -3,7 +3,7 @@ import { call, find, send } from "./api.js";
 import { chosenFaces, showFaces } from "./faces.js";
 import { listJobs } from "./history.js";
 import { offerTalks } from "./live.js";
-import { material, onMaterial } from "./material.js";
+import { isDub, material, onMaterial } from "./material.js";
 import { language, setLanguage, text } from "./texts.js";
 import { together } from "./voices.js";
 import { onJobs, open, refresh } from "./work.js";
@@ -33,14 +33,28 @@ form.background.addEventListener("change", () => {
 });
 form.label.addEventListener("change", () => (labelChosen = true));
 
-function settings() {
+// What a dub asks for; the rest of the settings is a photo's.
+function dubSettings() {
+  const chosen = { preset: form.preset.value, label: form.label.value, channel: form.channel.value };
+  Object.assign(chosen, { longer: form.longer.value, shorter: form.shorter.value });
+  for (const name of ["dynamic_scale", "seed", "own_sound"]) chosen[name] = Number(form[name].value);
+  if (form.second.files.length) return { ...chosen, voices: "channels", channel: "as it is" };
+  return { ...chosen, who: form.who.value };
+}
+
+function photoSettings() {
   const chosen = { preset: form.preset.value, framing: form.framing.value, label: form.label.value, channel: form.channel.value };
   for (const name of NUMBERS) chosen[name] = Number(form[name].value);
   if (form.mood.value !== "neutral") chosen.mood = form.mood.value;
-  const behind = form.background.value;
-  if (behind && behind !== "picture") chosen.background = behind;
   if (form.second.files.length)
     Object.assign(chosen, { voices: "channels", framing: "whole", channel: "as it is", faces: chosenFaces() });
+  return chosen;
+}
+
+function settings() {
+  const chosen = isDub() ? dubSettings() : photoSettings();
+  const behind = form.background.value;
+  if (behind && behind !== "picture") chosen.background = behind;
   return chosen;
 }
 
@@ -59,6 +73,9 @@ async function estimate() {
   }
 }
 onMaterial(estimate);
+onMaterial(() => {
+  for (const label of form.querySelectorAll("[data-of]")) label.hidden = isDub() !== (label.dataset.of === "video");
+});
 onMaterial(showFaces);
 form.second.addEventListener("change", showFaces);
 for (const name of ["preset", "framing", ...NUMBERS]) form[name].addEventListener("change", estimate);
@@ -69,7 +86,7 @@ form.addEventListener("submit", async (event) => {
   const button = form.querySelector("[type=submit]");
   const sending = new AbortController();
   const body = new FormData();
-  body.set("image", form.image.files[0]);
+  body.set(isDub() ? "video" : "image", form.image.files[0]);
   body.set("settings", JSON.stringify(settings()));
   if (form.background.value === "picture") {
     if (!form.behind.files.length) {

@@ -1,5 +1,6 @@
 // Whose voice is whose: with a second voice, faces on the photo are clicked, the first voice's first.
 import { call, find } from "./api.js";
+import { isDub } from "./material.js";
 import { text } from "./texts.js";
 
 const form = find("form");
@@ -11,7 +12,7 @@ let asked = null; // the photo whose faces are shown
 export const chosenFaces = () => (picked.length === 2 ? picked : null);
 
 export async function showFaces() {
-  const photo = form.second.files.length ? form.image.files[0] || null : null;
+  const photo = form.second.files.length && !isDub() ? form.image.files[0] || null : null;
   if (photo === asked) return;
   asked = photo;
   picked = [];

@@ -1,14 +1,17 @@
-// The photo and the voice: chosen, dropped anywhere on the page, or recorded here.
+// The photo (or the video to dub) and the voice: chosen, dropped anywhere on the page, or recorded here.
 import { find } from "./api.js";
 import { text } from "./texts.js";
 
 const form = find("form");
-const KINDS = { image: ["image/"], audio: ["audio/", "video/"] };
-const MAX_SECONDS = 1800;
+const KINDS = { image: ["image/", "video/"], audio: ["audio/", "video/"] };
+const MAX_SECONDS = 7200;
 const listeners = [];
 const changed = () => listeners.forEach((listener) => listener());
 
 export const material = { width: 0, height: 0, seconds: 0 }; // of what is chosen now; 0: not known
+
+// Whether a video gets another voice, rather than a photo one.
+export const isDub = () => Boolean(form.image.files[0]?.type.startsWith("video/"));
 
 export function onMaterial(listener) {
   listeners.push(listener);
@@ -27,12 +30,14 @@ function show(kind) {
     find("problem").textContent = text("wrongType");
     return;
   }
-  const preview = find(`${kind}-preview`);
-  if (preview.src) URL.revokeObjectURL(preview.src);
-  preview.hidden = !file;
+  for (const name of kind === "image" ? ["image", "video"] : [kind]) {
+    const preview = find(`${name}-preview`);
+    if (preview.src) URL.revokeObjectURL(preview.src);
+    preview.hidden = !file || (kind === "image" && isDub() !== (name === "video"));
+    if (preview.hidden) preview.removeAttribute("src");
+    else preview.src = URL.createObjectURL(file);
+  }
   find(`${kind}-drop`).classList.toggle("filled", Boolean(file));
-  if (file) preview.src = URL.createObjectURL(file);
-  else preview.removeAttribute("src");
   if (kind === "audio") find("audio-name").textContent = file ? file.name : "";
   if (kind === "image") Object.assign(material, { width: 0, height: 0 });
   else material.seconds = 0;
@@ -72,7 +77,8 @@ document.addEventListener("drop", (event) => {
   const zone = event.target.closest?.(".drop")?.id.replace("-drop", "");
   let sounds = 0; // a second sound that is dropped with the first is the second voice
   for (const file of event.dataTransfer.files) {
-    const kind = zone || Object.keys(KINDS).find((name) => file.type && fits(file, name));
+    // Outside the zones a video is taken for the sound in it.
+    const kind = zone || (file.type.startsWith("image/") ? "image" : file.type && fits(file, "audio") && "audio");
     if (kind === "audio" && sounds++) give("second", file);
     else if (kind) give(kind, file);
     else find("problem").textContent = text("wrongType");
