@@ -53,7 +53,8 @@ def runs(person: Person, cast: Cast) -> list[Run]:
     """The stretches in which a person can be dubbed."""
     frames = np.asarray(person.frames)
     shot = np.searchsorted(cast.shots, frames, side="right")
-    breaks = np.flatnonzero((np.diff(frames) > SHORT_GAP + 1) | (np.diff(shot) > 0)) + 1
+    jumps = np.isin(frames[1:], list(person.jumps))
+    breaks = np.flatnonzero((np.diff(frames) > SHORT_GAP + 1) | (np.diff(shot) > 0) | jumps) + 1
     starts, ends = np.concatenate([[0], breaks]), np.concatenate([breaks, [len(frames)]])
     return [Run(int(frames[a]), int(frames[b - 1]), int(a), int(b - a)) for a, b in zip(starts, ends, strict=True)]
 
@@ -62,7 +63,7 @@ def states(person: Person, cast: Cast, basis: MouthBasis) -> Iterator[tuple[int,
     """(frame, state) for every frame the person is seen in, in order."""
     covered, blurred = np.asarray(person.covered, bool), _blurred(person)
     for run in runs(person, cast):
-        comes, goes = _fades(run, cast)
+        comes, goes = _fades(run, person, cast)
         troubles = (("the mouth is covered", _frames_from(covered, person, run)),
                     ("the face is blurred", _frames_from(blurred, person, run)))  # fmt: skip
         for frame, landmarks in _smoothed(person, run):
@@ -126,9 +127,9 @@ def _frames_from(troubled: np.ndarray, person: Person, run: Run) -> np.ndarray:
     return distance_transform_cdt(~found, metric="taxicab")
 
 
-def _fades(run: Run, cast: Cast) -> tuple[bool, bool]:
+def _fades(run: Run, person: Person, cast: Cast) -> tuple[bool, bool]:
     """Whether the face comes and goes within a shot, rather than with its cuts."""
-    starts = set(cast.shots)
+    starts = person.jumps.union(cast.shots)
     return run.first not in starts, run.last + 1 not in starts and run.last + 1 < cast.frame_count
 
 

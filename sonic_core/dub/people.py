@@ -34,6 +34,7 @@ OPEN, OPEN_WORTH = 0.06, 0.5  # opening in face heights that shows a person's ow
 LOOK_EVERY = 3  # frames between looks at whether something hides the mouth and how sharp the face is
 VIEWS = 8  # embeddings kept of a person, the latest
 LANDMARKS = (478, 3)
+JUMP = 0.15  # heights by which a face does not move from one frame to the next: the shot was cut and looks alike
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,21 @@ class Person:
         self.frames = array("l")  # numbers of the frames, rising
         self.covered = array("b")  # 1 where something hides the mouth
         self.sharpness = array("f")  # see texture.sharpness
+        self.jumps: set[int] = set()  # frames in which the face is elsewhere all at once
         self.embeddings: list[np.ndarray] = []
         self.area = 0.0  # px, summed over the frames
         self.view: HeadView | None = None
         self._file = path.open("wb", buffering=1 << 16)
+        self._place = np.zeros(2)
 
     def add(self, frame: int, landmarks: np.ndarray, is_covered: bool = False, sharpness: float = 1.0) -> None:
         """Add a frame: landmarks float32 (478, 3) px, whether something hides the mouth, and the face's sharpness."""
         size = face_height(landmarks)
         self.area += size * size
+        place = landmarks[:, :2].mean(0)
+        if self.frames and frame == self.frames[-1] + 1 and np.linalg.norm(place - self._place) > JUMP * size:
+            self.jumps.add(frame)
+        self._place = place
         self.frames.append(frame)
         self.covered.append(is_covered)
         self.sharpness.append(sharpness)

@@ -21,7 +21,7 @@ Facts = dict[str, Any]  # key, size, etag, crc64, sha256: what the ledger keeps 
 
 @dataclass(frozen=True)
 class Asset:
-    """A row of the ledger. kind: image or audio."""
+    """A row of the ledger. kind: image, video, audio or background."""
 
     id: str
     user: str

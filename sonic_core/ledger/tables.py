@@ -96,7 +96,7 @@ assets = Table(  # photos and voices in the store
     metadata,
     Column("id", String(80), primary_key=True),
     Column("user", String(80), nullable=False),
-    Column("kind", String(16), nullable=False),  # image, audio
+    Column("kind", String(16), nullable=False),  # image, video, audio, background
     Column("key", String(1023), nullable=False),
     Column("facts", JSON, nullable=False),  # {key, size, etag, crc64, sha256}
     Column("kept", Boolean, nullable=False),  # uploaded on its own: stays while its consent holds

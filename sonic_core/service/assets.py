@@ -23,7 +23,7 @@ from sonic_core.service.openapi import ASSET_BODY
 from sonic_core.service.upload import Form, RequestContents, receive
 from sonic_core.storage.keys import input_key
 
-FORM = Form(("image", "audio"), ("consent",), ("consent_id",))
+FORM = Form(("image", "video", "audio"), ("consent",), ("consent_id",))
 
 
 def router(service: Service) -> APIRouter:
@@ -33,7 +33,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.post("/assets", status_code=201, openapi_extra=ASSET_BODY)
     async def create(request: Request, who: User) -> Response:
-        """Keeps a photo (field image) or a voice (field audio) for later jobs, as long as its consent holds."""
+        """Keeps a photo (field image), a video or a voice (audio) for later jobs, as long as its consent holds."""
         reservation = await in_thread(reserve, ledger, who, new_asset_id(), service.limits)
         if reservation is None:
             raise ReservedError("The asset's id is taken; send it again.")
@@ -44,7 +44,7 @@ def router(service: Service) -> APIRouter:
     def keep(reservation: Reservation, received: RequestContents) -> Asset:
         given = read(AssetBody, received.fields)
         if len(received.files) != 1:
-            raise InputError("Send one file, in the field image or audio.")
+            raise InputError("Send one file, in the field image, video or audio.")
         (kind, path), now, who = next(iter(received.files.items())), ledger.clock(), reservation.user
         facts = facts_of(kind, path)
         new = consent_of(given.consent, who, now) if given.consent is not None else None

@@ -124,7 +124,7 @@ class JobBody(_Job):
 
 
 class AssetBody(Strict):
-    """A photo or a voice to keep for later jobs; `file` comes in the form."""
+    """A photo, a video or a voice to keep for later jobs; `file` comes in the form."""
 
     consent: NewConsent | None = None
     consent_id: Annotated[str | None, Field(max_length=80)] = None

@@ -37,4 +37,4 @@ def _form(files: tuple[str, ...]) -> dict[str, Any]:
 
 FACES_BODY = _form(("image",))
 JOB_BODY = _body(JobBody, ("image", "video", "audio", "background"))
-ASSET_BODY = _body(AssetBody, ("image", "audio"), json_too=False)
+ASSET_BODY = _body(AssetBody, ("image", "video", "audio"), json_too=False)

@@ -1,4 +1,4 @@
-"""Tracks made fit for drawing: no gaps, no smoothing across cuts, fading where faces come and go."""
+"""Tracks made fit for drawing: no gaps, no smoothing across cuts and jumps, fading where faces come and go."""
 
 import tempfile
 from pathlib import Path
@@ -88,3 +88,13 @@ def test_what_cannot_be_seen_is_left_alone_and_the_dub_fades_beside_it(track, fa
     assert not strengths[26:38].any() and strengths[:20].min() == strengths[44:].min() == 1
     assert np.abs(np.diff(strengths)).max() <= 1 / FADE + 1e-6
     assert reason in found[31].reason and not found[5].reason
+
+
+def test_a_face_that_jumps_is_neither_smoothed_across_nor_faded(track, face):
+    """Lecturers cut out their pauses: the shot looks the same and the head is elsewhere."""
+    there = face + np.float32([60, 0, 0])
+    cast = track({k: face if k < 10 else there for k in range(20)})
+    found = dict(states(cast.people[0], cast, MouthBasis.load()))
+    for frame, expected in ((9, face), (10, there)):
+        assert np.abs(found[frame].landmarks - expected).max() < 1e-3
+        assert found[frame].strength == 1

@@ -20,6 +20,13 @@ def test_every_change_of_scene_is_a_cut():
     assert cuts(frames) == [0, 5, 8]
 
 
+def test_another_speaker_in_the_same_studio_is_a_cut():
+    rng = np.random.default_rng(0)
+    first, second = scene(1) // 4 + 90, scene(2) // 4 + 90  # two pictures that differ by 0.08 on average
+    frames = [np.clip(picture + rng.normal(0, 2, picture.shape), 0, 255) for picture in [first] * 6 + [second] * 6]
+    assert cuts([frame.astype(np.uint8) for frame in frames]) == [0, 6]
+
+
 def test_a_pan_is_no_cut():
     wide = np.concatenate([scene(1), scene(2)], 1)
     assert cuts([wide[:, 4 * k : 4 * k + 320] for k in range(40)]) == [0]

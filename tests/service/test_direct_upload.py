@@ -102,7 +102,7 @@ def test_what_no_job_used_goes(place, portrait):
 def test_bad_requests(place):
     client, _, _ = place
     good = {"kind": "image", "size": 5, "content_type": "image/png"}
-    for changed in ({"kind": "video"}, {"size": 0}, {"size": 1 << 40}, {"content_type": "a\nb"}, {"more": 1}):
+    for changed in ({"kind": "film"}, {"size": 0}, {"size": 1 << 40}, {"content_type": "a\nb"}, {"more": 1}):
         assert client.post("/uploads", json={**good, **changed}).status_code == 400
     forged = f"{client.base_url}/uploads/inputs/u/x/y?expires=9&size=1&type=a&signature=b"
     assert httpx.put(forged).status_code in (403, 404)

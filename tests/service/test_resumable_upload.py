@@ -143,7 +143,7 @@ def test_bad_requests_and_others_uploads(place, voice):  # noqa: F811
 
     client, _, ledger = place
     good = {"kind": "audio", "size": 5, "content_type": "audio/wav"}
-    for changed in ({"kind": "video"}, {"size": 0}, {"size": (256 << 20) + 1}, {"content_type": "a\nb"}, {"parts": 9}):
+    for changed in ({"kind": "film"}, {"size": 0}, {"size": (256 << 20) + 1}, {"content_type": "a\nb"}, {"parts": 9}):
         assert client.post("/uploads/resumable", json={**good, **changed}).status_code == 400
     assert not reservations(ledger)
     upload = begin(client, voice)
