@@ -74,6 +74,7 @@ class PictureInfo:
     index: int
     codec: str
     view: View
+    start: float  # when the first picture is shown, in seconds of the file's clock
     clock: Clock
     interlaced: bool
     colour: str  # "SDR", "HDR (HLG, BT.2020)", ...
@@ -256,6 +257,7 @@ def _picture_info(
         stream.index,
         stream.codec_context.codec.canonical_name,
         view,
+        span.start,
         clock,
         bool(frame.interlaced_frame),
         colour_name(frame),

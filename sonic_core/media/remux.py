@@ -75,7 +75,8 @@ def _copy(info: MediaInfo, old: Any, new: Any, audio: Audio | None) -> None:
         kept += old.streams.audio
     copies = {stream.index: new.add_stream_from_template(stream, opaque=True) for stream in kept}
     sound = SoundEncoder(new, audio) if audio is not None else None
-    origin = Fraction(info.picture.clock.origin).limit_denominator(10**6)
+    # The tick of the first picture may be a little later; a picture before 0 would be lost.
+    origin = Fraction(min(info.picture.clock.origin, info.picture.start)).limit_denominator(10**6)
     last: dict[int, int] = {}
     for packet in _decodable(joined(old, old.demux(kept), info.shifts)):
         # The clip's clock starts at its origin, so that the sound given for it fits.

@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "media"))
+
+from making import flashes_seen, flashing_video, sync_error
+
+import sonic_core.media.remux as remux_module
 import sonic_core.quality.lip_sync as lip_sync
 import sonic_core.quality.report as evaluate_module
 from sonic_core.cli.finish import add_parser
 from sonic_core.clip import Audio, Clip
 from sonic_core.disclosure.inspect import inspect
 from sonic_core.disclosure.label import label
-from sonic_core.errors import NoFaceError, SettingsError
+from sonic_core.errors import InputError, NoFaceError, SettingsError
 from sonic_core.media.video import open_video, save_video
 from sonic_core.quality.lip_sync import Alignment
 
@@ -55,6 +61,21 @@ def test_align_leaves_what_it_does_not_trust(video: Path, tmp_path: Path, monkey
     assert run("align", video, "--output", tmp_path / "same.mp4") == 0
     assert "uncertain" in capsys.readouterr().out
     assert np.array_equal(open_video(tmp_path / "same.mp4").audio.samples, open_video(video).audio.samples)
+
+
+def test_align_keeps_a_call_whose_pictures_change_their_size(tmp_path: Path, monkeypatch) -> None:
+    for name, size in (("a.ts", (64, 48)), ("b.ts", (96, 72))):
+        flashing_video(tmp_path / name, [0.5, 1.2], seconds=2, size=size)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    monkeypatch.setattr(lip_sync, "measure", lambda clip: Alignment(0.12, 0.5, 0.3, 1.0))
+    for name, fault in (("copied.mp4", None), ("encoded.mp4", InputError("pictures that FFmpeg does not copy"))):
+        if fault is not None:
+            monkeypatch.setattr(remux_module, "remux", lambda *_, fault=fault: (_ for _ in ()).throw(fault))
+        assert run("align", joined, "--output", tmp_path / name) == 0
+        before, after = open_video(joined), open_video(tmp_path / name)
+        assert (after.width, after.frame_count) == (64, before.frame_count)
+        assert len(flashes_seen(after)) == 4 and sync_error(after) < 0.006
 
 
 def test_align_needs_a_face(video: Path) -> None:
