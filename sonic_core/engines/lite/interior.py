@@ -26,11 +26,12 @@ from sonic_core.engines.lite.warp import filled_polygon, look_up, smoothstep
 
 DENSITY = 2  # texture pixels in a photo pixel
 BOX = (0.75, 1.15, 2.35)  # canonical: half the width, the top and the bottom of the layers
-SLIT = 0.10  # canonical units: an opening that is lit to its full depth
+SLIT = 0.14  # canonical units: an opening that is lit to its full depth
 OWN_TEETH_FROM = 0.02  # opening of the photo's mouth, in face heights, from which its inside is worth keeping
 GAIN = (0.7, 1.35)  # the least and the most that a photo's own mouth corrects the net
 STEADY = 0.65  # of what the net makes teeth brighter or darker from mouth to mouth is left out: they would flicker
 RELIT = (0.3, 1.1)  # the least and the most light that the photo's own teeth are seen in
+SHADE_HUE = np.array([0.8, 1.08, 1.2], np.float32)  # powers of the light: shade between lips is warmer than light
 PINK = np.array([1.45, 0.82, 0.84], np.float32)  # tongues and gums have a colour between the lips' and this one
 REST_LIGHT, TONGUE_LIGHT = 0.5, 0.66  # how bright a tongue at rest is, at most, compared to teeth, and a raised one
 LOWER_LIGHT, GUM_LIGHT = 0.86, 0.62  # how bright lower teeth and gums are compared to upper teeth
@@ -85,21 +86,22 @@ class Interior:
         net_light = brightest(levels[2])
         steadied = np.float32((self.tooth @ LUMINANCE / net_light) ** STEADY)
         dark, usual = (look_up(level * np.float32(255 * self.gain), at) for level in levels[:2])
-        tooth_light = look_up(luminance(levels[2]) * (steadied * np.float32(255 * self.gain)), at)
-        bright = tooth_light[..., None] * (self.tooth / (self.tooth @ LUMINANCE))
+        light = luminance(levels[2]) * (steadied * np.float32(self.gain))
+        bright = look_up(_shaded(255 * self.tooth, light / (self.tooth @ LUMINANCE)), at)
+        tooth_light = look_up(255 * light, at)
         tongue_light = np.minimum(luminance(usual), REST_LIGHT * tooth_light)
         tongue_light += np.float32(tongue) * (TONGUE_LIGHT * tooth_light - tongue_light)
         flesh = bed[..., :1] * tongue_light[..., None] * self.red
 
         seen = dark * (1 - bed[..., 1:]) + flesh
-        seen = seen * (1 - lower[..., 1:]) + LOWER_LIGHT * bright * lower[..., :1]
+        seen = seen * (1 - lower[..., 1:]) + _shaded(bright, np.float32(LOWER_LIGHT)) * lower[..., :1]
         gum = (GUM_LIGHT * tooth_light)[..., None] * self.red
         seen += (gum - seen) * upper[..., 2:]
         seen = seen * (1 - upper[..., 1:2]) + bright * upper[..., :1]
         if self.own is not None:
             own = self._layer(self.own, upper_at)
             light = np.float32(np.clip(steadied * net_light / self.own_light, *RELIT))
-            seen = seen * (1 - own[..., 3:]) + light * own[..., :3]
+            seen = seen * (1 - own[..., 3:]) + _shaded(own[..., :3], light)
         if tongue > 0.6:  # the tip comes before the edge of the upper teeth
             seen += (flesh - seen * bed[..., 1:]) * np.float32((tongue - 0.6) / 0.4)
         shade = smoothstep(around.gap * np.float32(scale / self.unit), 0.0, SLIT)[..., None]
@@ -108,6 +110,11 @@ class Interior:
     def _layer(self, layer: np.ndarray, source: np.ndarray) -> np.ndarray:
         corner = np.array([self.x, self.y], np.float32)
         return look_up(layer, (source - corner) * DENSITY + np.float32((DENSITY - 1) / 2), zero_outside=True)
+
+
+def _shaded(colour: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) in a light (...) of 1 or less: red flesh throws its own colour into the shade of a mouth."""
+    return colour * np.power(light[..., None], SHADE_HUE)
 
 
 def _in_rectangle(around: LipDistances) -> np.ndarray:
