@@ -22,7 +22,7 @@ OPPOSED = 0.1  # power of the mean of two channels, as a share of the louder one
 
 
 def frame_count(seconds: float, fps: Fraction | float) -> int:
-    """How many frames cover `seconds`: the last one is never left out; a hundredth of a frame is rounding."""
+    """How many frames cover `seconds`, rounded up; up to a hundredth of a frame over counts as rounding error."""
     return max(1, math.ceil(seconds * float(fps) - 0.01))
 
 
@@ -30,7 +30,7 @@ def frame_count(seconds: float, fps: Fraction | float) -> int:
 class Audio:
     """Sound: float32 samples (channels, samples) in [-1, 1] and their rate in Hz.
 
-    An hour of it is 1.4 GB, so whatever can do with a part at a time uses `read`, `blocks` and `cut`: see `LazyAudio`.
+    An hour of it is 1.4 GB, so code that can work on a part at a time uses `read`, `blocks` and `cut`: see `LazyAudio`.
     """
 
     samples: np.ndarray
@@ -175,7 +175,7 @@ class Clip:
             yield chunk if chunk.dtype == np.float32 else np.divide(chunk, np.float32(255), dtype=np.float32)
 
     def pixels(self) -> Iterator[np.ndarray]:
-        """Frames as they are made: uint8 (n, height, width, channels). Half the work where nothing needs floats."""
+        """Frames as they are made: uint8 (n, height, width, channels), which is half the work of floats."""
         for chunk in self._as_made():
             yield chunk if chunk.dtype == np.uint8 else (chunk * 255 + 0.5).clip(0, 255).astype(np.uint8)
 

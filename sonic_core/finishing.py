@@ -1,4 +1,4 @@
-"""Every option for a clip after the engine has made it. Values and their checks only.
+"""Every option for a clip after the engine has made it: the values and their checks.
 
 The command line, jobs and nodes take options and ranges from here; `finish.chain` does the work, in its one order.
 """
@@ -90,14 +90,16 @@ def parse_canvas(text: str) -> tuple[int, int]:
         return CANVAS_SIZES[text]
     width, cross, height = text.lower().partition("x")
     if not (cross and width.strip().isdecimal() and height.strip().isdecimal() and len(text) < 20):
-        raise SettingsError(f"canvas {text[:40]!r} is no size; give one of {', '.join(CANVAS_SIZES)} or like 1080x1920")
+        raise SettingsError(
+            f"canvas {text[:40]!r} is not a size; give one of {', '.join(CANVAS_SIZES)} or like 1080x1920"
+        )
     return checked_size(int(width), int(height))
 
 
 def parse_background(text: str) -> tuple[int, int, int] | Path | None:
-    """What stands behind the person: a colour (red, green, blue), the path of a picture, None for nothing.
+    """What stands behind the person: a colour (red, green, blue), the path of a picture, or None for nothing.
 
-    Whether the picture is there is not looked at. Raises SettingsError for what is neither.
+    It is not checked that the picture exists. Raises SettingsError for anything else.
     """
     name = text.strip().lower()
     if name == TRANSPARENT:
@@ -109,7 +111,9 @@ def parse_background(text: str) -> tuple[int, int, int] | Path | None:
             red, green, blue = bytes.fromhex(name[1:])
             return red, green, blue
         except ValueError:
-            raise SettingsError(f"background {text[:40]!r} is no colour; give it as #rrggbb, such as #00b140") from None
+            raise SettingsError(
+                f"background {text[:40]!r} is not a colour; give it as #rrggbb, such as #00b140"
+            ) from None
     if not Path(text).suffix:
         known = ", ".join(COLOURS)
         raise SettingsError(
@@ -130,7 +134,7 @@ def check_no_path(text: str, or_else: str = "") -> None:
 
 
 def is_transparent(background: str | None) -> bool:
-    """Whether a background is none at all, which only some kinds of file can hold."""
+    """Whether the background is transparent, which only some kinds of file can hold."""
     return background is not None and parse_background(background) is None
 
 

@@ -1,4 +1,4 @@
-"""A limit on threads that work for an event loop at the same time, apart from those that answer everything else."""
+"""A limit on the threads that one kind of work may use at a time, so that other requests still find some."""
 
 from __future__ import annotations
 

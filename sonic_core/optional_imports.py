@@ -1,7 +1,7 @@
-"""torchaudio and torchvision: not needed here, but transformers imports them wherever they are installed.
+"""Stand-ins for a broken torchaudio or torchvision, which we do not need but transformers imports where they are.
 
-Where one was built for another torch it does not import (OSError or RuntimeError from its libraries), and neither
-would transformers or diffusers. While we import those, something stands in a broken one's place.
+One that was built for another torch cannot be imported (its libraries raise OSError or RuntimeError), and then neither
+can transformers or diffusers. While we import those, a stand-in takes the broken package's place.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Request:
     def parse(cls, given: Any) -> Request:
         """A request from its mapping form: `preset` and any fields of Settings, Finishing and DubOptions.
 
-        JSON's stand-ins are taken: a list for `face_box` and `faces`, "none" for no label, null for a setting left out.
+        Several numbers may be a list, "none" stands for no label, and null for a setting that is left out.
         Raises SettingsError for anything that is not a mapping, and for unknown names and impossible values.
         """
         if not isinstance(given, Mapping):

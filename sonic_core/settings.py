@@ -24,7 +24,7 @@ MAX_SECONDS = 7200.0  # of sound and of video
 
 
 def number(default: float | int | None, low: float, high: float, step: float, text: str) -> Any:
-    """A field that holds a number from `low` to `high`, both included; whole when the default is an int."""
+    """A field that holds a number from `low` to `high`, both included; a whole one if the default is an int."""
     return field(default=default, metadata={"low": low, "high": high, "step": step, "text": text})
 
 

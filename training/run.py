@@ -51,7 +51,7 @@ def steps(data: Path, work: Path, share: float = 1.0) -> list[Step]:
                                          "--steps", part(amount), "--export", face]) for net, amount in nets.items()),
         ("covers", "face.covers", ["--data", data, "--out", face, "--steps", part(800)]),
         ("matting", "matting.selfie", ["--work", work, "--out", work / "weights" / "matting"]),
-        ("ears.corpus", "ears.corpus", ["--data", data, "--work", work]),
+        ("ears.corpus", "ears.corpus", ["--data", data, "--work", work, "--clips", part(929)]),
         ("ears.espeak", "ears.espeak", ["--work", work, "--minutes", part(40)]),
         ("ears.piper", "ears.piper", ["--work", work, "--utterances", part(200)]),
         ("ears.kokoro", "ears.kokoro", ["--work", work, "--voices", work / "kokoro_voices", "--minutes", part(22)]),

@@ -123,7 +123,7 @@ def _trouble(name: str, module: str) -> str | None:
     """
     try:
         spec = find_spec(module)
-    except Exception as error:  # whatever stands in the way of an import must not stand in ours
+    except Exception as error:  # a broken package must not break the doctor
         return _broken(name, error)
     if spec is None:
         return f"not installed; pip install {name}"

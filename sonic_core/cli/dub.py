@@ -127,7 +127,7 @@ def check_what_to_do(args: argparse.Namespace) -> None:
 
 
 def read_voices(args: argparse.Namespace, channel: str, turns: Sequence[Turn]) -> Audio | dict[int, Audio]:
-    """The sounds that the options name, of the channel that speaks: one for one person, or one for each by number.
+    """The sounds that the options name, reduced to the channel that speaks: one, or one for each person by number.
 
     `turns` are those of --turns, none without it.
     """

@@ -185,7 +185,7 @@ def live_host(args: argparse.Namespace) -> "LiveHost | None":
 
 
 def _local_door(host: str, port: int) -> "LocalDoor | None":
-    """The door without a key; only where nobody but this machine can knock."""
+    """The access without a key, None if others than this machine can reach the service."""
     from sonic_core.service.local import LocalDoor, is_loopback
 
     return LocalDoor.make(port) if is_loopback(host) else None

@@ -176,7 +176,7 @@ def without_copies(graph: Graph) -> Graph:
 def apply_request(graph: Graph, request: Request) -> None:
     """Set the widgets of what was asked for by name; the workflow decides the rest.
 
-    Raises InputError for what the workflow has no place for.
+    Raises InputError for a setting that the workflow has no widget for.
     """
     asked = {name: value for name, value in request.as_mapping().items() if value is not None}
     _apply_framing(graph, asked)
@@ -281,7 +281,7 @@ def _nodes(graph: Graph, kind: str) -> list[dict[str, Any]]:
 
 
 def _insert(graph: Graph, kind: str, before: Sequence[str], key: str = "") -> dict[str, Any]:
-    """Put a node from clip to clip in front of a node of the first class in `before` that is there; its inputs."""
+    """Put a node from clip to clip in front of the first class in `before` that is there. Returns its inputs."""
     place = next((inputs for other in before for inputs in _nodes(graph, other) if "clip" in inputs), None)
     if place is None:
         raise InputError(f"The workflow of this ComfyUI worker has no place for {kind}; add Sonic: Render Video to it.")
@@ -293,7 +293,7 @@ def _insert(graph: Graph, kind: str, before: Sequence[str], key: str = "") -> di
 
 
 def _bypass(graph: Graph, key: str) -> None:
-    """Take a node from clip to clip out; what it fed is fed by what fed it."""
+    """Take a node from clip to clip out, and connect its neighbours."""
     source = graph.pop(key)["inputs"]["clip"]
     for node in graph.values():
         for name, value in node["inputs"].items():

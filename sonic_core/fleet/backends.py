@@ -1,4 +1,4 @@
-"""What a worker makes videos with: here the library in this process; a ComfyUI server is `comfyui_engine`'s.
+"""What a worker makes videos with: the library in this process; `comfyui/backend.py` has the ComfyUI server.
 
 An engine is a function of a Task; it reports its stages through the task, which raises to stop it. Knows
 no ledger and no store.
@@ -61,7 +61,7 @@ def core_engine(model: str = "lite", device: str | None = None, **options: Any) 
         from sonic_core.pipeline import SonicPipeline
 
         if loaded:
-            loaded[0].seconds.clear()  # the job before this one paid for the loading
+            loaded[0].seconds.clear()  # loading belongs to the job before
         else:
             task.report("loading", 0.0)
             loaded.append(SonicPipeline.from_pretrained(model, device=device, **options))

@@ -1,4 +1,4 @@
-"""Celery on RabbitMQ: carries job ids, and nothing that the ledger does not know better.
+"""Celery on RabbitMQ. It carries job ids only; the ledger knows everything else.
 
 Acknowledged late, rejected when a worker is lost, one message at a time, JSON only. A message for a job that may
 not be taken (done, cancelled, leased by another) is simply dropped: the sweeper publishes again when needed.

@@ -16,8 +16,8 @@ from sonic_core.storage.store import StorageError, Store
 
 logger = logging.getLogger(__name__)
 
-# A segment never changes; the playlist grows every second. Not longer, since a CDN may serve what it keeps after the
-# consent was withdrawn.
+# A segment never changes, and the playlist grows every second. The times are short, since a CDN may go on serving its
+# copy after the consent was withdrawn.
 SEGMENT_CACHE, PLAYLIST_CACHE = "max-age=600, immutable", "max-age=1"
 TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".mp4": "video/mp4", ".m4s": "video/iso.segment"}
 

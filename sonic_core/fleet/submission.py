@@ -53,7 +53,7 @@ class Materials:
     background: dict[str, Any] | None = None  # a picture to put behind the person
 
     def inputs(self) -> dict[str, dict[str, Any]]:
-        """Those that are there, by their names."""
+        """The materials that are there, by name."""
         return {name: facts for name, facts in asdict(self).items() if facts is not None}
 
 

@@ -60,5 +60,5 @@ def _read(cursor: str) -> tuple[float, str]:
         if not isinstance(created, int | float) or not isinstance(job_id, str) or not abs(created) < 1e12:
             raise ValueError
     except (ValueError, TypeError):
-        raise InputError(f"The cursor {cursor[:40]!r} is none of ours; begin without one.") from None
+        raise InputError(f"The cursor {cursor[:40]!r} is not one of ours; begin without one.") from None
     return float(created), job_id

@@ -52,7 +52,7 @@ class PartedUpload:
     kind: str  # image, audio
     size: int  # bytes
     key: str
-    name: str  # by which the store knows it
+    name: str  # the store's id of the upload
 
 
 def reserve(
@@ -101,7 +101,7 @@ def _held(reservation: Reservation) -> ColumnElement[bool]:
 
 
 def pixels_today(connection: Connection, user: str, now: float) -> float:
-    """What the user's jobs of the last day drew or will draw, in pixels."""
+    """How many pixels the user's jobs of the last day have drawn or will draw."""
     query = select(func.sum(jobs.c.cost)).where(jobs.c.user == user, jobs.c.created >= now - _DAY)
     return float(connection.execute(query).scalar() or 0.0)
 
@@ -133,7 +133,7 @@ def renew(ledger: Ledger, reservation: Reservation) -> bool:
 def note_upload(
     ledger: Ledger, reservation: Reservation, upload: PartedUpload
 ) -> tuple[Reservation, float, PartedUpload]:
-    """Notes with a place what its upload was begun with; as `find_upload`. Raises ReservedError for a lapsed place."""
+    """Notes with a place what its upload was begun with; returns as `find_upload`. Raises ReservedError."""
     with autocommit(ledger.engine) as connection:
         connection.execute(update(reservations).where(_held(reservation)).values(upload=asdict(upload)))
     found = find_upload(ledger, reservation.user, reservation.job_id)

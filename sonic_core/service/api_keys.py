@@ -55,7 +55,7 @@ def list_keys(ledger: Ledger, user: str | None = None) -> list[KeyInfo]:
 def revoke_key(ledger: Ledger, key_id: str) -> KeyInfo:
     """Revokes one key by its id (see `list_keys`). Raises InputError where there is none."""
     if len(key_id) != _ID_LENGTH or not key_id.isalnum():
-        raise InputError(f"{key_id[:40]!r} is no key's id; `keys list` shows them.")
+        raise InputError(f"{key_id[:40]!r} is not the id of a key; `keys list` shows them.")
     one = update(api_keys).where(api_keys.c.sha256.startswith(key_id, autoescape=True), api_keys.c.revoked.is_(None))
     with ledger.engine.begin() as connection:
         connection.execute(one.values(revoked=ledger.clock()))

@@ -1,7 +1,7 @@
 """Uploads from the browser straight to the store: a signed link for one object of one size and one type.
 
 A link holds for an hour, and its place counts as an active job until a job uses the object (`{"key": ...}`) or the hour
-is over; then the sweeper deletes what nobody used. A folder store takes the upload here.
+is over; then the sweeper deletes what nobody used. A folder store receives the upload here.
 """
 
 import uuid

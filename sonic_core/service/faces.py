@@ -23,7 +23,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.post("/faces", openapi_extra=FACES_BODY)
     async def faces(request: Request, who: User) -> dict[str, Any]:
-        """The faces of a photo, the largest first, as the setting `faces` and `face_index` number them.
+        """The faces of a photo, the largest first: the numbers of the settings `faces` and `face_index`.
 
         Each has its `box` x1, y1, x2, y2 as shares of the photo's width and height. The photo is not kept.
         """
@@ -37,7 +37,7 @@ def router(service: Service) -> APIRouter:
 
 
 def found_in(path: Path) -> dict[str, Any]:
-    """The answer for one photo. Raises InputError for a file that is none."""
+    """The answer for one photo. Raises InputError for a file that is not a photo."""
     from sonic_core.face.tracker import shared_detector  # torch, which most services never need
     from sonic_core.media.image import load_image
 

@@ -213,7 +213,7 @@ def _read(received: RequestContents) -> JobBody:
 
 
 def _digest_of(given: JobBody, received: RequestContents) -> str:
-    """What makes two requests the same: every value, and the bytes of every file."""
+    """A digest of every value and of the bytes of every file, the same for the same request."""
     files = {name: sha256_of(path) for name, path in sorted(received.files.items())}
     said = json.dumps([given.model_dump(mode="json", exclude_unset=True), files], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
@@ -273,7 +273,7 @@ async def _while_here(request: Request, work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _beside(work: Callable[[], Awaitable[T]], other: Callable[[], Awaitable[None]]) -> T:
-    """The result of `work`, with `other` running beside it; what either raises is raised and cancels both.
+    """The result of `work` while `other` runs beside it. An error of either cancels both and is raised.
 
     The result of `work` counts even if `other` raised at the same moment: once the job has taken its place, the place
     can no longer be renewed.

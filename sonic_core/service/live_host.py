@@ -49,7 +49,7 @@ class LiveHost:
         return self._pipe
 
     def issue(self, ticket: Ticket) -> str:
-        """Return the word that redeems the ticket. Raises InputError when too many tickets wait."""
+        """Return the secret that redeems the ticket. Raises InputError when too many tickets wait."""
         now = time.monotonic()
         self.tickets = {word: kept for word, kept in self.tickets.items() if kept.until > now}
         if len(self.tickets) >= TICKETS:

@@ -139,7 +139,7 @@ class LiveTalk:
     def _hear(self, session: Any, data: bytes) -> None:
         kind, scale = self.format
         if len(data) > MAX_MESSAGE or len(data) % kind.itemsize:
-            raise InputError(f"A message of {len(data)} bytes is no piece of sound; send whole samples, at most 1 MiB.")
+            raise InputError(f"A message of {len(data)} bytes is not whole samples; send whole samples, at most 1 MiB.")
         self.heard = time.monotonic()
         session.push(np.frombuffer(data, kind).astype(np.float32) / np.float32(scale), self.rate)
 

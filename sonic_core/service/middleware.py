@@ -32,7 +32,7 @@ class WellFormed:
             return await self.app(scope, receive, send)
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or not _HOST.match(hosts[0]):
-            return await JSONResponse({"detail": "The Host header is no host."}, 400)(scope, receive, send)
+            return await JSONResponse({"detail": "The Host header does not name a host."}, 400)(scope, receive, send)
         if any(ord(character) < 32 or ord(character) == 127 for character in scope["path"]):
             return await JSONResponse({"detail": "The path holds a control character."}, 400)(scope, receive, send)
         await self.app(scope, receive, send)

@@ -1,8 +1,8 @@
 """Uploads that go straight to the store in parts, and go on where they broke off: begin, send, ask, complete.
 
-An upload's place counts as an active job for a day at most, until a job uses the object; the links hold for an hour and
-new ones are had by asking. What was begun with is in the ledger, which parts have come only the store knows. A folder
-store takes the parts here.
+An upload's place counts as an active job until a job uses the object, for a day at most. The links hold for an hour;
+asking gives new ones. The ledger knows what was announced, and the store alone knows which parts have come. A folder
+store receives the parts here.
 """
 
 import uuid

@@ -1,4 +1,4 @@
-"""Runs the service's app on a socket until a signal comes, and lets go of everything at once then."""
+"""Runs the service's app on a socket until a signal comes, and then ends everything at once."""
 
 import socket
 import threading
@@ -49,7 +49,7 @@ def run_server(app: FastAPI, listener: socket.socket, end: Callable[[], None]) -
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
-        proxy_headers=False,  # who the peer is must not be for a header to say
+        proxy_headers=False,  # a header must not say who the peer is
         timeout_keep_alive=15,
         limit_concurrency=2000,
         h11_max_incomplete_event_size=64 << 10,

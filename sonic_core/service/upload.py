@@ -120,5 +120,5 @@ def _save(upload: UploadFile, path: Path) -> None:
 
 def _text(value: str, name: str) -> str:
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise InputError(f"The field {name} holds a character that is none.")
+        raise InputError(f"The field {name} holds half of a surrogate pair.")
     return value

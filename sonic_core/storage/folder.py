@@ -34,7 +34,7 @@ from sonic_core.storage.store import (
 )
 
 _BLOCK = 1 << 20
-_ABANDONED_SECONDS = 3 * 24 * 3600  # a part older than this belongs to an upload that was killed; OSS has the same rule
+_ABANDONED_SECONDS = 3 * 24 * 3600  # an older part belongs to an upload that was killed; OSS has the same rule
 _STARTING_SECONDS = 60.0  # from creating a part to locking it; after this, a part that nobody locks is deleted
 
 

@@ -1,7 +1,7 @@
 """Uploads in parts to a folder store. The parts of a key lie where its other uploads do, below `<root>/parts/<key>`.
 
-Part 0 holds the content type and marks the upload as open: without it no part is accepted. Our HTTP service takes the
-parts and asks `verify` first.
+Part 0 holds the content type and marks the upload as open; without it no part is accepted. Our HTTP service receives
+the parts and calls `verify` first.
 """
 
 import os

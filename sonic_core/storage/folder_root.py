@@ -35,7 +35,7 @@ class FolderRoot:
         return self.root / "parts"
 
     def parts_of(self, key: str) -> Path:
-        """Where uploads of a key lie until they are whole: below its own name, so that it can be found by it."""
+        """The folder for unfinished uploads of a key, named after the key so that they can be found."""
         return self.confined(self.parts, check_key(key))
 
     @staticmethod

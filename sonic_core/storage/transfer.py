@@ -134,7 +134,7 @@ def result_key(template: str, *, name: str, job: str, now: float | None = None) 
 
     parts = [part for part in re.sub(r"\{([^{}]*)\}", word, template.strip()).split("/") if part]
     if any(part in (".", "..") for part in parts) or not parts:
-        raise SettingsError(f"the key {template[:100]!r} is no path; give one like {{date}}/{{job}}/{{name}}")
+        raise SettingsError(f"the key {template[:100]!r} is not a path; give one like {{date}}/{{job}}/{{name}}")
     *folders, last = (sanitize_name(part) for part in parts)
     suffix = Path(name).suffix
     if not last.lower().endswith(suffix.lower()):

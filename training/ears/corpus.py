@@ -1,6 +1,6 @@
 """All speech that the ears learn from: sound, mouths and words, one file WORK/corpus/KIND.npz for each source.
 
-    python -m training.ears.corpus --data ../shared/data --work WORK
+    python -m training.ears.corpus --data ../shared/data --work WORK [--clips 929]
 
 This command writes the speech that comes with video; `espeak`, `piper` and `kokoro` add theirs. Speech with real mouths
 is drawn most often, and GRID's first speaker more often than the other four together, since he alone says every word of
@@ -60,9 +60,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=929, help="of the first speaker")
     args = parser.parse_args()
     training, held_out = speaker_one(args.data)
-    save(training, args.work / "corpus" / "s1.npz")
+    save(training[: args.clips], args.work / "corpus" / "s1.npz")
     save(held_out, args.work / "held_out" / "s1.npz")
     save(more_speakers(args.data), args.work / "corpus" / "more.npz")
 
