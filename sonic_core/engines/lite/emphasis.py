@@ -1,10 +1,10 @@
 """Nods, brows and blinks where speakers put them: on stressed syllables and at the ends of phrases.
 
-The recordings that taught the head to move have no sound, only loudness a frame, so the diffusion knows when somebody
-speaks and not which syllable counts. Here stress is the loudness of a syllable over its neighbours', and how far its
-voice rises over the speaker's usual pitch; a phrase ends where the voice stays away for a quarter of a second. About
-half of the stresses get a nod and a third a raised brow, drawn by the seed and the frame, so a clip cut into pieces
-moves as the whole one does. Knows nothing of the mouth.
+The recordings that taught the head to move come with loudness instead of sound, so the diffusion knows when somebody
+speaks but not which syllable is stressed. Here a syllable is stressed when it is louder than its neighbours or higher
+than the speaker's usual pitch, and a phrase ends where the voice pauses for a quarter of a second. About half of the
+stresses get a nod and a third a raised brow. Seed and frame number decide which, so a clip cut into pieces moves as the
+whole clip does.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 
 from sonic_core.engines.lite import layout
 
-AROUND = 8  # frames to either side within which one syllable is the most prominent
-STRESSED, ABOVE = 0.75, 0.12  # prominence of a stressed syllable, and how far over the quietest frame around it
-VOICED, PAUSE = 0.45, 7  # loudness of a voice; frames without it that end a phrase
+AROUND = 8  # frames to either side with which a frame is compared
+STRESSED, ABOVE = 0.75, 0.12  # least prominence of a stressed syllable, absolute and above the lowest frame around it
+VOICED, PAUSE = 0.45, 7  # least loudness of a voice; frames without a voice that end a phrase
 USUAL = 50  # frames to either side whose median is the speaker's usual pitch
-RISE, HIGHEST_RISE = 0.06, 5.0  # prominence that a semitone over the usual pitch adds, and semitones that count
+RISE, HIGHEST_RISE = 0.06, 5.0  # prominence per semitone above the usual pitch, and the most semitones that count
 NOD, BROW = 1.6, 0.28  # degrees, and units of the brow, at full stress
-NODS, BROWS, BLINKS = 0.5, 0.35, 0.5  # shares of the events that are answered
+NODS, BROWS, BLINKS = 0.5, 0.35, 0.5  # shares of the events that get a gesture
 BEFORE, AFTER = 6, 8  # frames a gesture reaches before and after its event
 LATEST_BLINK = 6  # frames after the end of a phrase
-# Down on the syllable and back, a little over on the way; brows rise earlier and stay a moment longer.
+# The head goes down on the syllable and overshoots on its way back; brows rise earlier and stay a moment longer.
 _TIME = np.arange(-BEFORE, AFTER + 1, dtype=np.float32)
 NOD_SHAPE = np.exp(-((_TIME / 2.6) ** 2)) - 0.35 * np.exp(-(((_TIME - 5.5) / 2.2) ** 2))
 BROW_SHAPE = np.exp(-(((_TIME + 0.5) / 3.2) ** 2))
@@ -31,7 +31,7 @@ LIDS = slice(layout.LIDS.start - layout.LIFE.start, layout.LIDS.stop - layout.LI
 
 
 def accents(pitch: np.ndarray) -> np.ndarray:
-    """Pitch (n,) in hertz, 0 without a voice -> (n,) what it adds to the prominence of each frame."""
+    """Pitch (n,) in hertz, 0 without a voice -> (n,) what the pitch adds to the prominence of each frame."""
     out = np.zeros(len(pitch), np.float32)
     for frame in np.flatnonzero(pitch):
         out[frame] = accent(pitch[frame], pitch[max(0, frame - USUAL) : frame + USUAL + 1])
@@ -71,7 +71,7 @@ def gestures(events: np.ndarray, first: int, seed: int) -> np.ndarray:
 
 
 def gesture(event: np.ndarray, frame: int, seed: int) -> np.ndarray:
-    """The answer to one event (2,) of a frame: (BEFORE + 1 + AFTER + LATEST_BLINK, 12), beginning BEFORE it."""
+    """The gesture for one event (2,) of a frame: (BEFORE + 1 + AFTER + LATEST_BLINK, 12), starting BEFORE it."""
     nod, brow, blink, size = np.random.default_rng([seed, frame]).random(4)
     stress, end = event
     life = np.zeros((BEFORE + 1 + AFTER + LATEST_BLINK, layout.CHANNELS), np.float32)
@@ -87,14 +87,14 @@ def gesture(event: np.ndarray, frame: int, seed: int) -> np.ndarray:
 
 
 class LiveEmphasis:
-    """Gestures of a voice that is still speaking: each begins when its event is known instead of BEFORE it.
+    """Gestures of a voice that is still speaking: each begins once its event is known, not BEFORE it.
 
     A nod follows its stress by two frames, a blink the last word by a pause.
     """
 
     # A frame is the most prominent once the next two are known to be less so; a phrase has ended after PAUSE.
     WAITS = (2, PAUSE)
-    LOOKED_AT = AROUND + 8  # frames of loudness that events so young depend on
+    LOOKED_AT = AROUND + 8  # frames that an event of this age depends on
 
     def __init__(self, seed: int):
         self.seed = seed
@@ -104,7 +104,7 @@ class LiveEmphasis:
         self.coming = np.zeros((BEFORE + 1 + AFTER + LATEST_BLINK, 12), np.float32)
 
     def next(self, loud: float, pitch: float) -> np.ndarray:
-        """The newest frame that was heard -> (12,) to add to the row that is shown next."""
+        """Hear the newest frame (`pitch` in hertz, 0 without a voice) -> (12,) to add to the next row shown."""
         self.pitch = np.append(self.pitch, np.float32(pitch))[-USUAL:]
         rise = accent(pitch, self.pitch) if pitch else 0.0
         self.loud = np.append(self.loud, np.float32(loud))[-self.LOOKED_AT :]
@@ -122,7 +122,7 @@ class LiveEmphasis:
 
 
 def _add(life: np.ndarray, gesture: np.ndarray) -> None:
-    """Add a gesture to the first rows of `life`; of two blinks at a time the more shut one counts."""
+    """Add a gesture to the first rows of `life`; where two blinks overlap, the more shut one counts."""
     rows = life[: len(gesture)]
     gesture = gesture[: len(rows)]
     lids = np.maximum(rows[:, LIDS], gesture[:, LIDS])

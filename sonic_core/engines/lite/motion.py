@@ -1,8 +1,8 @@
 """Speech to facial motion: lips from the ears, the rest of the face by latent diffusion.
 
-`denoiser` is what the shared sampler calls, `finished` turns what it denoised and the lips into motion (frames, 27),
-see `layout.py`; `motion_stream.py` runs both piece by piece. Lips follow the sound and do not depend on the seed; head,
-eyes and brows are denoised from full noise and differ with it. Knows nothing of pictures or rendering.
+The shared sampler calls `denoiser`, and `finished` joins its result with the lips to motion (frames, 27), see
+`layout.py`; `motion_stream.py` runs both piece by piece. Lips follow the sound and do not depend on the seed. Head,
+eyes and brows are denoised from full noise and differ with the seed.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ logger = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16000
 SIGMA_MIN, SIGMA_MAX = 0.03, 30.0
-GUIDED = (0.3, 10.0)  # noise levels at which guidance pays; elsewhere the branch that hears nothing is not computed
+GUIDED = (
+    0.3,
+    10.0,
+)  # noise levels at which guidance is worth its cost; elsewhere the branch that hears nothing is skipped
 MEASURED = 60 * layout.FPS  # frames whose loudness is measured at a time
-QUIET_NATS = 5.0  # this far below the loud parts counts as silence
+QUIET_NATS = 5.0  # a frame this far below the loud parts is silent
 QUIETEST_SPEECH = -6.0  # log RMS; a clip whose loud parts are below is a silent clip
-# Of the denoised channels, those that are smoothed afterwards; lids are fast.
+# The denoised channels that are smoothed afterwards. Lids are not: a blink is fast.
 STEADY = (layout.HEAD_ROTATION, layout.HEAD_TRANSLATION, layout.GAZE, layout.BROWS)
 STYLE = (0.0, 0.4)  # head movement and blink rate, in deviations from the recorded people: 18 blinks a minute
 
@@ -59,7 +62,7 @@ class SpeechFeatures:
 
 
 def joined(parts: Sequence[SpeechFeatures]) -> SpeechFeatures:
-    """Parts that follow one another as one; there is one at least."""
+    """One stretch of features from one or more that follow one another."""
     mouth, wanted, events = (np.concatenate([getattr(p, k) for p in parts]) for k in ("mouth", "wanted", "events"))
     return SpeechFeatures(mouth, wanted, torch.cat([p.life for p in parts]), events, parts[0].first)
 
@@ -82,7 +85,7 @@ class MotionModel:
         return self.net.context(torch.from_numpy(loud).to(self.net.mean)[None, :, None])[0]
 
     def lip_rows(self, mouth: np.ndarray, wanted: np.ndarray, dynamic_scale: float) -> np.ndarray:
-        """What the ears say of a mouth -> (n, 27) motion in which only the lips move."""
+        """Mouths (n, 12) and probabilities (n, kinds) of the ears -> (n, 27) motion in which only the lips move."""
         rows = np.zeros((len(mouth), layout.CHANNELS), np.float32)
         lips = self.ears.articulation.apply(dynamic_scale * mouth, wanted)
         rows[:, layout.MOUTH], rows[:, layout.ARTICULATION] = lips[:, layout.MOUTH], lips[:, -3:]
@@ -105,7 +108,7 @@ class MotionModel:
     def denoiser(self, heard: SpeechFeatures):
         """A `Denoise` for the shared sampler: branch 0 hears nothing, the last one hears the speech.
 
-        Windows hold frames that follow one another: the network must not see others side by side.
+        The frames of a window must follow one another: the network takes neighbouring rows for neighbouring moments.
         """
         net = self.net
         style = net.mean.new_tensor(STYLE)
@@ -128,7 +131,7 @@ class MotionModel:
 
 
 def loudness(speech: Speech, frames: int) -> np.ndarray:
-    """(frames,) loudness of each video frame: 1 in the loud parts of the clip, 0 in silence, linear in decibels."""
+    """Loudness of each video frame (frames,): 1 in the loud parts of the clip, 0 in silence, linear in decibels."""
     hop = SAMPLE_RATE // layout.FPS
     power = np.zeros(frames, np.float32)
     for first in range(0, frames, MEASURED):
@@ -141,7 +144,7 @@ def loudness(speech: Speech, frames: int) -> np.ndarray:
 
 
 def read_net(path: Path) -> MotionNet:
-    """The motion network with its configuration, from one safetensors file."""
+    """Read the motion network and its configuration from one file. Raises ModelError when it does not hold one."""
     if not path.is_file():
         raise ModelError(f"{path} is missing: install the package again, or run `python -m training.motion.train`")
     with safe_open(path, "pt") as file:

@@ -1,7 +1,7 @@
 """The network that denoises head, lids, gaze and brows, given how loud the speech is.
 
-Loudness is all that the recordings it learned from can teach: they have no sound. What depends on the speech alone is
-computed once a clip (`context`), what depends on the noise in every step. Knows nothing of windows, solvers or files.
+It hears loudness only, since the recordings it learned from come without sound. `context` depends on the speech alone
+and is computed once per clip; `forward` runs in every step.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from sonic_core.engines.lite.layout import LIFE
 @dataclass(frozen=True)
 class MotionConfig:
     channels: int = LIFE.stop - LIFE.start
-    hearing: int = 1  # numbers a video frame hears
+    hearing: int = 1  # inputs per video frame
     width: int = 96
     layers: int = 3
     reach: int = 8  # frames of speech to either side that the context sees
     heads: int = 4
-    styles: int = 2  # numbers that describe the whole clip
+    styles: int = 2  # inputs that describe the whole clip
 
 
 class Block(nn.Module):
@@ -107,7 +107,7 @@ def noise_features(noise: Tensor) -> Tensor:
 
 
 def rotation(n: int, width: int, like: Tensor) -> Tensor:
-    """(2, n, width / 2): cosine and sine of rotary positions, so that attention knows distances only."""
+    """(2, n, width / 2): cosine and sine of rotary positions; attention then depends on distances only."""
     frequencies = 100.0 ** (-torch.arange(0, width, 2, device=like.device) / width)
     angles = torch.arange(n, device=like.device)[:, None] * frequencies
     return torch.stack([angles.cos(), angles.sin()]).to(like.dtype)

@@ -1,9 +1,8 @@
-"""Motion made piece by piece, every piece carried on from the frames before it.
+"""Motion made piece by piece, every piece a continuation of the frames before it.
 
-A piece is sampled together with the last frames that were handed out and a few that come after it. The former are held
-at what they were while the rest is denoised, so the head goes on where it was; the latter are thrown away, so every
-frame that is handed out knows what follows it. Whole clips are read this way while they are being made, and live
-speech as it comes in: they differ only in how long the pieces are.
+A piece is sampled together with the last frames handed out and a few frames after it. The earlier frames are held at
+their values while the rest is denoised, so the head continues from where it was. The later ones are thrown away, so
+every frame handed out knows what follows it. Whole clips and live speech differ only in the length of the pieces.
 """
 
 from __future__ import annotations
@@ -69,14 +68,14 @@ class MotionStream:
         return rows[len(past) - near :][:new]
 
     def _draw(self, frames: int) -> None:
-        """Noise frame by frame, so that it does not depend on how the speech is cut."""
+        """Draw noise frame by frame, so that it does not depend on how the speech is cut."""
         channels = self.model.net.config.channels
         drawn = [torch.randn(1, channels, generator=self.generator) for _ in range(frames - len(self.noise))]
         self.noise = torch.cat([self.noise, *drawn])
 
 
 def held(denoise, past: Tensor):
-    """The denoiser with its estimates of the first frames replaced by what these frames are known to be."""
+    """A denoiser whose estimates of the first frames are replaced by their known values `past` (n, channels)."""
 
     def estimate(noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]) -> Tensor:
         out = denoise(noisy, sigma, frames, branches)
@@ -90,7 +89,7 @@ BLOCK, AROUND = 8 * layout.FPS, 2 * layout.FPS  # frames listened to at a time, 
 
 
 class Listener:
-    """What a whole speech sounds like to lips and face, listened to block by block as it is asked for."""
+    """The features of a whole speech, computed block by block when they are asked for."""
 
     def __init__(self, model: MotionModel, speech: Speech, frames: int):
         self.model, self.speech, self.frames = model, speech, frames
@@ -100,7 +99,7 @@ class Listener:
         self.start = 0
 
     def heard(self, first: int, last: int) -> SpeechFeatures:
-        """What the frames from `first` to before `last` hear; the calls go forwards."""
+        """The features of the frames from `first` up to but not including `last`; neither may go back."""
         while (end := self.start + len(self.known.mouth)) < last:
             self.known = joined([self.known.part(first - self.start, None), self._listen(end)])
             self.start = first
@@ -118,7 +117,7 @@ class Listener:
 def whole(heard: Callable[[int, int], SpeechFeatures], frames: int, stream: MotionStream) -> Iterator[Tensor]:
     """The motion of a speech of `frames` frames in pieces (n, 27), the first one short, so that it comes soon.
 
-    `heard(first, last)` gives what the frames from `first` to before `last` hear; it is called forwards.
+    `heard(first, last)` gives the features of the frames from `first` up to but not including `last`.
     """
     at, new = 0, FIRST
     while at < frames:
