@@ -59,18 +59,22 @@ def find_files(folder: Path, svd: Path | None = None) -> FoundFiles:
     encoder = audio_encoder(root)
     repositories = [snapshot for cache in caches_around(folder) for snapshot in snapshots(cache)]
     nearby = (root, root.parent, folder, *repositories)
-    name = SPEECH_FOLDERS[encoder]
-    speech = [near / name for near in nearby] + [r for r in repositories if r.parents[1].name.endswith(f"--{name}")]
     config = root / "config.json"
     return FoundFiles(
         folder=root,
         networks={name: preferred(root / name) for name in REQUIRED},
         audio_encoder=encoder,
-        speech=next((path for path in speech if _has_config(path)), None),
+        speech=_find_speech(SPEECH_FOLDERS[encoder], nearby, repositories),
         rife=next((found for near in nearby if (found := preferred(near / RIFE)) is not None), None),
         svd=svd or find_svd(root) or find_svd(folder) or _svd_among(repositories, repositories),
         config=config if config.is_file() else None,
     )
+
+
+def _find_speech(name: str, nearby: Iterable[Path], repositories: Iterable[Path]) -> Path | None:
+    """The first transformers folder of that name: beside the model, or a repository of a cache."""
+    cached = (path for path in repositories if path.parents[1].name.endswith(f"--{name}"))
+    return next((path for path in (*(near / name for near in nearby), *cached) if _has_config(path)), None)
 
 
 def model_root(folder: Path) -> Path:
