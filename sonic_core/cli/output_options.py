@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sonic_core.media.codecs import Plan
     from sonic_core.media.subtitles import Cue
 
-SIGNED = ("mp4", "mov")  # the muxers whose files C2PA signs
 SUBTITLE_MODES = ("burn", "track")
 
 
@@ -82,10 +81,13 @@ def output_from(args: argparse.Namespace) -> Output:
     """
     encoding = Encoding(args.crf, args.codec, args.format, args.hardware, args.full_size)
     plan = check_output(args.output, encoding, is_transparent(args.background))
-    if (args.sign or args.certificate is not None) and plan.container.muxer not in SIGNED:
-        raise SettingsError(
-            f"the format {plan.container.muxer} cannot be signed; write an .mp4 or .mov, or leave --sign out"
-        )
+    if args.sign or args.certificate is not None:
+        from sonic_core.disclosure.c2pa import FORMATS
+
+        if args.output.suffix.lower() not in FORMATS:
+            raise SettingsError(
+                f"the format {plan.container.muxer} cannot be signed; write an .mp4 or .mov, or leave --sign out"
+            )
     if args.subtitles is None:
         return Output(args.output, encoding)
     from sonic_core.finish.subtitles import font_for
