@@ -1,4 +1,4 @@
-"""Writes sound without loss."""
+"""Writing sound without loss."""
 
 from __future__ import annotations
 

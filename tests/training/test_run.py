@@ -92,7 +92,7 @@ def test_the_command_lists_runs_and_reports(
 
 def test_a_share_makes_every_amount_smaller_and_none_zero(tmp_path: Path):
     whole, trial = steps(tmp_path, tmp_path), steps(tmp_path, tmp_path, 0.001)
-    counted = ("--steps", "--minutes", "--count", "--utterances", "--starts", "--clips")
+    counted = ("--steps", "--minutes", "--count", "--utterances", "--starts", "--clips", "--batches")
     for step, small in zip(whole, trial, strict=True):
         for option, more, less in zip(step.command, step.command[1:], small.command[1:], strict=False):
             assert int(more) > int(less) >= 1 if option in counted else more == less, step.name

@@ -19,12 +19,10 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import multiprocessing
 import os
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -36,6 +34,7 @@ from sonic_core.engines.lite.ear_head import EarHead, EarHeadConfig
 from sonic_core.engines.lite.layout import MouthBasis
 from sonic_core.speech.log_mel import log_mel
 from sonic_core.speech.whisper_encoder import WhisperEncoder
+from training.ahead import made_ahead
 from training.ears.coarticulation import Coarticulation
 from training.ears.corpus import Corpus
 from training.ears.labels import UNKNOWN, Labels
@@ -92,13 +91,6 @@ class Source:
             rows.append((window.sound[: n * FRAME], window.clean, mouth, made, asked, phones))
         types = (np.float16, np.float16, np.float32, np.float32, np.float32, np.int64)
         return [np.stack(part).astype(kind) for part, kind in zip(zip(*rows, strict=True), types, strict=True)]
-
-
-def supply(source: Source, queue, first: int, step: int) -> None:
-    """Put the batches first, first + step, ... into a queue for ever."""
-    torch.set_num_threads(1)
-    for seed in count(first, step):
-        queue.put(source.batch(seed))
 
 
 class WhisperEars(nn.Module):
@@ -223,19 +215,6 @@ def save(student: Student, name: str, out: Path) -> None:
         save_weights(halved(encoder.encoder.state_dict()), out / f"{name}.safetensors")
 
 
-def start_workers(source: Source, number: int, first: int) -> tuple[Any, list[Any]]:
-    """A queue of batches from the seed `first` on, and the processes that fill it."""
-    make_window(source.corpus, np.random.default_rng(0))  # the stored noises are made before the processes fork
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue(2 * number + 2)
-    workers = [
-        context.Process(target=supply, args=(source, queue, first + k, number), daemon=True) for k in range(number)
-    ]
-    for worker in workers:
-        worker.start()
-    return queue, workers
-
-
 def moved(arrays: list[np.ndarray], device: str) -> Batch:
     parts = [torch.from_numpy(part).to(device, non_blocking=True) for part in arrays]
     return Batch(*(part.float() if part.is_floating_point() else part for part in parts))
@@ -264,13 +243,15 @@ def main() -> None:
         students[name] = Student(encoder, copy.deepcopy(head), rate, likeness, args.device)
         students[name].learner.resume(args.out / f"{name}.pt")
     step = min(student.learner.step for student in students.values())
-    queue, workers = start_workers(Source(args.work), args.workers, step)
+    source = Source(args.work)
+    make_window(source.corpus, np.random.default_rng(0))  # the stored noises are made before the processes fork
+    batches = made_ahead(source.batch, args.workers, step, depth=2 * args.workers + 2)
     exam, opening = Exam(args.work, args.device), torch.from_numpy(opening_direction(MouthBasis.load())).to(args.device)
     print(f"from step {step}; the teacher: {exam.report(teacher.encoder, teacher.head)}", flush=True)
     running: dict[str, np.ndarray] = {}
     half = torch.autocast(args.device, torch.bfloat16, enabled=args.device == "cuda")
     while step < args.steps:
-        batch, step = moved(queue.get(timeout=600), args.device), step + 1
+        batch, step = moved(batches(), args.device), step + 1
         with half:
             taught, pseudo = teacher(batch)
         for name, student in students.items():
@@ -284,8 +265,6 @@ def main() -> None:
                 save(student, name, args.out)
                 report = exam.report(*student.average, whole=step == args.steps)
                 print(f"step {step}, {name}: losses {running[name].round(3)}, {report}", flush=True)
-    for worker in workers:
-        worker.terminate()
 
 
 if __name__ == "__main__":

@@ -14,20 +14,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
-import queue
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sonic_core.face.nets import DetectorNet, IdentityNet
+from training.ahead import made_ahead
 from training.face import data, detector, identity, landmarks, regions
 from training.learning import Learner, halved, save_weights
 
@@ -42,28 +39,10 @@ RECIPES = {
 }
 
 
-def prefetched(make: Callable[[], tuple[Tensor, ...]], depth: int = 3) -> Callable[[], tuple[Tensor, ...]]:
-    """The batches that `make` returns, made ahead by another process while the net learns."""
-    context = multiprocessing.get_context("fork")
-    batches = context.Queue(depth)
-    parent = os.getpid()
-
-    def work() -> None:
-        torch.set_num_threads(1)
-        cv2.setNumThreads(0)
-        while True:
-            batch = tuple(part.numpy() for part in make())
-            while os.getppid() == parent:  # or this process would wait for ever after the trainer is killed
-                try:
-                    batches.put(batch, timeout=5)
-                    break
-                except queue.Full:
-                    continue
-            else:
-                return
-
-    context.Process(target=work, daemon=True).start()
-    return lambda: tuple(torch.from_numpy(part) for part in batches.get())
+def prefetched(make: Callable[[], tuple[Tensor, ...]]) -> Callable[[], tuple[Tensor, ...]]:
+    """The batches that `make` returns, made ahead by another process."""
+    batches = made_ahead(lambda _: tuple(part.numpy() for part in make()))
+    return lambda: tuple(torch.from_numpy(part) for part in batches())
 
 
 def run(
