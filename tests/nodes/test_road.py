@@ -139,7 +139,7 @@ def test_cancelling_leaves_the_node_at_once(
     began = time.monotonic()
     with pytest.raises(model_management.InterruptProcessingException):
         long_nodes[node]()
-    assert time.monotonic() - began < 2, "the work itself hangs for ten seconds"
+    assert time.monotonic() - began < 5, "the work itself hangs for ten seconds"
     engine.hang.set()
 
 
