@@ -1,6 +1,6 @@
 """Measure dubbing with real people's videos and other people's speech.
 
-    python -m benchmarks.dub --shared ../shared --tracker PYTHON [--only lips silence two speed moving]
+    python -m benchmarks.dub --shared ../shared --tracker PYTHON [--only lips silence two dialogue speed moving]
                              [--moving CLIP ...]
 
 Every GRID clip of `grid_other` is dubbed onto the videos of the other three speakers. The dubbed videos are tracked by
@@ -13,6 +13,7 @@ silence               95th percentile of the opening with a silent voice, in fac
 outside               most by which a pixel outside the drawn box differs before encoding
 jitter, jitter_before px of a 300 px face by which lip landmarks leave their smooth path, dubbed silent and before
 two_people            silence, of whoever is silent while the person beside them speaks, worst of four pairs
+dialogue              the same of a dialogue: a photo of two, of whom one speaks and the other listens
 milliseconds          processor time a frame at 288, 512 and 1080 lines: watching, drawing and encoding
 moving                silence, jitter and jitter_before of each --moving clip, of people who move their heads
 """
@@ -136,9 +137,8 @@ def silence(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> di
 
 def two_people(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> float:
     """95th percentile of the opening of the silent one of two people, in face heights."""
-    videos = sorted((shared / "data" / "grid_other").glob("*.mpg"))
     worst = 0.0
-    for left, right in zip(videos, [*videos[1:], videos[0]], strict=True):
+    for left, right in pairs(shared):
         both = beside(open_video(left), open_video(right))
         cast, voice = look_at(both, pipe.detector), load_audio(left)
         assert len(cast.people) == 2
@@ -147,6 +147,25 @@ def two_people(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) ->
         path = pipe.save_video(cropped(made, both.width // 2), folder / "right.mp4")
         worst = max(worst, tracked(tracker, shared, path)["opening"][2])
     return worst
+
+
+def listener(pipe: SonicPipeline, shared: Path, tracker: str, folder: Path) -> float:
+    """95th percentile of the opening of whoever listens in a dialogue."""
+    worst = 0.0
+    for left, right in pairs(shared):
+        photo = next(beside(open_video(left), open_video(right)).frames())
+        voice = load_audio(left)
+        quiet = Audio(np.zeros_like(voice.samples), voice.rate)
+        made = pipe.dialogue((photo * 255 + 0.5).astype(np.uint8), [voice, quiet], min_resolution=288)
+        path = pipe.save_video(cropped(made, made.width // 2), folder / "listener.mp4")
+        worst = max(worst, tracked(tracker, shared, path)["opening"][2])
+    return worst
+
+
+def pairs(shared: Path) -> list[tuple[Path, Path]]:
+    """Every GRID clip with the next one."""
+    videos = sorted((shared / "data" / "grid_other").glob("*.mpg"))
+    return list(zip(videos, [*videos[1:], videos[0]], strict=True))
 
 
 def beside(left: Clip, right: Clip) -> Clip:
@@ -200,7 +219,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--tracker", required=True, help="a Python with mediapipe and av")
-    parser.add_argument("--only", nargs="+", default=["lips", "silence", "two", "speed", "moving"])
+    parser.add_argument("--only", nargs="+", default=["lips", "silence", "two", "dialogue", "speed", "moving"])
     parser.add_argument("--moving", type=Path, nargs="+", default=[], help="clips of people who move their heads")
     args = parser.parse_args()
     pipe = SonicPipeline.from_pretrained("lite", device="cpu")
@@ -214,6 +233,8 @@ def main() -> None:
             figures |= silence(pipe, args.shared, args.tracker, folder)
         if "two" in args.only:
             figures["two_people"] = round(two_people(pipe, args.shared, args.tracker, folder), 4)
+        if "dialogue" in args.only:
+            figures["dialogue"] = round(listener(pipe, args.shared, args.tracker, folder), 4)
         if "speed" in args.only:
             figures["milliseconds"] = [round(cost(pipe, video, lines, folder), 1) for lines in (288, 512, 1080)]
         if "moving" in args.only:

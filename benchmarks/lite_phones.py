@@ -39,7 +39,7 @@ PORTRAITS = (
     "faker_ai_512_00828",
     "house_00114",
 )
-SIDE, TITLE = 150, 24
+SIDE, TITLE = 150, 32
 LEAD = 0.03  # seconds by which lips are ahead of a phone's middle
 
 

@@ -37,7 +37,7 @@ def dialogue(
     on_step: OnStep = no_step,
     without_background: bool = False,
 ) -> Clip:
-    """A clip in which each of several faces speaks its own voice; with alpha `without_background`.
+    """A clip in which each of several faces speaks its own voice; with an alpha channel if `without_background`.
 
     photo: uint8 (h, w, 3). `settings.faces` says whose voice each is. The sound is all voices together. Raises
     SettingsError for settings that mean one face, NoFaceError for faces that are not there.
@@ -89,7 +89,7 @@ def from_left(found: Sequence[Face], count: int) -> list[int]:
 
 
 def _listening(latents: Sequence[Latents], voices: Sequence[Audio], settings: Settings) -> list[Latents]:
-    """The motion of everybody, with what listeners do added."""
+    """Everybody's motion, to which the glances and nods of listeners are added."""
     count = len(latents[0].values)
     speaks = np.stack([activity(voice, FPS, count) for voice in voices])
     places = [(part.portrait.face.box[0] + part.portrait.face.box[2]) / 2 for part in latents]

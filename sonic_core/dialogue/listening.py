@@ -11,7 +11,7 @@ import numpy as np
 from sonic_core.engines.lite.layout import FPS, GAZE, HEAD_ROTATION
 
 LOOK, AWAY = (1.0, 2.6), (0.8, 2.2)  # seconds of a look at the speaker, and of one elsewhere: shortest and longest
-GAZE_TURN, HEAD_TURN = 0.55, 4.0  # of the eyes (layout units) and of the head (degrees) for a speaker beside one
+GAZE_TURN, HEAD_TURN = 0.55, 4.0  # of the eyes (layout units) and the head (degrees) towards a speaker at one's side
 QUICK, SLOW = 0.12, 0.5  # seconds in which the eyes and the head get there
 NOD_DEGREES, NOD_SECONDS = 3.0, 0.55
 NOD_CHANCE = 0.6  # that the end of a phrase brings a nod

@@ -1,4 +1,4 @@
-"""A video dubbed: everybody who gets a voice speaks it, all other pixels stay as they are.
+"""Dubs a video: everybody with a voice speaks it, and all other pixels stay as they are.
 
 The engine makes the mouth's motion from the speech as it does for a photo; head, eyes, hands and light are the
 video's. Frames are made as the clip is read, so an hour takes no more memory than a minute.
@@ -123,17 +123,17 @@ def dub(
 
 
 def lip_engine(engine: Engine) -> LipEngine:
-    """The engine as one that dubs. Raises InputError for one that only makes photos speak."""
+    """Return the engine if it can dub. Raises InputError for one that only makes photos speak."""
     if not isinstance(engine, LipEngine):
         raise InputError(f"the {engine.name} engine makes photos speak; a video is dubbed with the lite engine only")
     return engine
 
 
 def own_sound(clip: Clip) -> Audio:
-    """The sound of a video that is to say who speaks in it. Raises InputError where there is none."""
+    """Return the video's own sound, by which its speakers are found. Raises InputError where there is none."""
     if clip.audio is None:
         raise InputError(
-            "who speaks is found by the video's own sound, and it has none; say it with --voice or --turns"
+            "who speaks is found by the video's own sound, and it has none; name a person, a voice for each, or turns"
         )
     return clip.audio
 
@@ -147,14 +147,14 @@ def _given_to_speakers(
     last = max(ends, key=lambda who: ends[who])
     voices = {}
     for who, spans in found.spans.items():
-        # Whoever speaks last in the video says what goes on after it.
+        # Whoever speaks last in the video also speaks the rest of a longer voice.
         end = max(ends[who], voice.seconds) if who == last else ends[who]
         voices[who] = gated(voice, [*spans[:-1], (spans[-1][0], end)])
     return voices, found.unsure
 
 
 def mouth_motion(voice: Audio, engine: LipEngine, settings: Settings, fps: Fraction) -> np.ndarray:
-    """(frames, channels) lite motion at `fps` that says `voice`."""
+    """(frames, channels) rows of lite motion at `fps` for a face that speaks `voice`."""
     speech = shifted(speech_waveform(voice, SPEECH_RATE), settings.lip_sync_offset, SPEECH_RATE)
     return at_rate(engine.lips(speech, settings), frame_count(len(speech) / SPEECH_RATE, fps), fps)
 
@@ -194,7 +194,7 @@ def _passed_through(cast: Cast, number: int, fps: float) -> list[PassedThrough]:
 
 
 def _kind(reason: str) -> str:
-    """A reason without its figures, which change from frame to frame."""
+    """The reason without its numbers, which change from frame to frame."""
     return "".join(letter for letter in reason if not letter.isdigit())
 
 

@@ -1,7 +1,8 @@
-"""A person's track made fit for drawing: smoothed landmarks, runs without gaps, and how far a frame may be changed.
+"""Prepares a person's track for drawing: smooth landmarks without gaps, and how much of the dub each frame shows.
 
 Smoothing keeps quick movement: a parabola through neighbouring frames (Savitzky and Golay), never across a cut. Where
-a face is missing, too small or turned too far, frames pass through untouched, and the dub fades in and out beside.
+a face is missing, too small or turned too far, frames pass through untouched; the dub fades out before them and in
+after them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from sonic_core.face.tracker import face_height, lip_gaps
 SMALLEST = 24.0  # px of face height; below there is no mouth to draw
 MOST_TURNED = 45.0  # degrees of yaw
 SHORT_GAP = 4  # frames without a face that are bridged
-BLURRED = 0.4  # of a person's median sharpness: a Gaussian of 1.5 % of the face's height, or 10 % of motion
+BLURRED = (
+    0.4  # share of a person's median sharpness: as after a Gaussian of 1.5 % of the face's height, or 10 % of motion
+)
 MARGIN = 4  # frames beside a covered or blurred mouth that are left alone too: every third is looked at
 FADE = 5  # frames in which the dub fades in or out where the face comes or goes within a shot
 SMOOTHING = (5, 2)  # window in frames, degree: of the whole face
@@ -118,7 +121,7 @@ def _blurred(person: Person) -> np.ndarray:
 
 
 def _frames_from(troubled: np.ndarray, person: Person, run: Run) -> np.ndarray:
-    """(frames of the run,) how many frames the nearest troubled one is away; `troubled` (entries,) bool."""
+    """(frames of the run,) distance in frames to the nearest troubled one; `troubled` (entries,) bool."""
     found = np.zeros(run.last - run.first + 1, bool)
     part = slice(run.start, run.start + run.count)
     found[np.asarray(person.frames)[part] - run.first] = troubled[part]

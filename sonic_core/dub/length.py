@@ -1,4 +1,4 @@
-"""When the new speech is longer than the video: which pictures fill the rest.
+"""Which pictures fill the rest when the new speech is longer than the video.
 
 loop: the video from its start again; freeze: the last picture; pingpong: the end of the last shot back and forth,
 which hides the seam better than either.

@@ -1,4 +1,4 @@
-"""Where the lips of a frame really begin and end, by their colours, where a tracker is wrong about it.
+"""Finds by colour where the lips of a frame really begin and end, where a tracker puts their edges in the wrong place.
 
 Under a moustache trackers see the upper lip too low: its inner edge in the teeth, its outer edge in the middle of the
 lip. In wide open mouths they take the shadow under the lower lip for lip. Teeth are less red than lips; the inside of
@@ -13,12 +13,12 @@ from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 from sonic_core.engines.lite.warp import look_up, smoothstep
 
 STEPS = 13  # samples from the inner edge of a lip to the outer one
-LIT_SHARE = 0.6  # of the reddest; where what is lit is less red than that, the lip itself is dark and its skin is lit
-GREY = 0.02  # redness of a picture without colour
+LIT_SHARE = 0.6  # of the reddest sample; if those that are lit are less red, they are skin, and the lip itself is dark
+GREY = 0.02  # redness up to which a picture has no colour
 MIDDLE = slice(2, -2)  # columns that count: the corners are thin
 FARTHEST = 0.75  # share of the lip that can be teeth or gap; beyond it the colours say nothing
-PALE, DARK = 0.75, 0.5  # redness over grey, and luminance, of the lip's own, below which a pixel is none of it
-MOSTLY = 0.6  # share of the way to the edge that must be none of the lip: a gloss on the lip is no edge
+PALE, DARK = 0.75, 0.5  # redness over grey, and luminance, of the lip's own, below which a pixel is not lip
+MOSTLY = 0.6  # share of the way to the edge that must not be lip: a gloss on the lip is no edge
 FARTHEST_END = 1.6  # times the tracked thickness beyond the tracked outer edge at which hair may begin
 HAIR = SHADOW = 0.7  # of the lip's luminance; a moustache and a shadow are darker
 DOUBTED, BELIEVED = 0.2, 0.4  # shares of the lip by which the tracker is off; less is its usual precision
@@ -26,7 +26,7 @@ DEEPEST = 0.4  # share of the lower lip that can be shadow
 
 
 def lip_begins(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
-    """(n,) shares of the way from a lip's inner edge (n, 2) px to its outer one at which the lip begins, 0 mostly.
+    """(n,) shares of the way from a lip's inner edge (n, 2) px to its outer one at which the lip begins.
 
     picture: float32 (h, w, 3), RGB.
     """
@@ -41,7 +41,7 @@ def lip_begins(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.
     if own_red <= GREY or own_red < LIT_SHARE * reddest:
         return np.zeros(len(inner), np.float32)
     is_lip = (red > PALE * own_red) & is_lit
-    # The last sample that is none of the lip and has the lip behind it.
+    # The last sample that is not lip and has the lip behind it.
     edge = ~is_lip[:, :-2] & is_lip[:, 1:-1] & is_lip[:, 2:] & (ways[1:-1] <= FARTHEST)
     last = edge.shape[1] - 1 - edge[:, ::-1].argmax(1)
     before = np.cumsum(~is_lip, 1)[np.arange(len(last)), last] / (last + 1)
@@ -71,7 +71,7 @@ def lip_ends(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.nd
 
 
 def shadow_begins(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
-    """(n,) the share of a lower lip, from its outer edge inwards, that is the shadow under it, 0 mostly.
+    """(n,) the share of a lower lip, from its outer edge inwards, that is really the shadow under it.
 
     inner, outer: (n, 2) px, its tracked edges; picture: float32 (h, w, 3), RGB.
     """
@@ -86,7 +86,7 @@ def shadow_begins(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> 
 def _colours(
     picture: np.ndarray, inner: np.ndarray, outer: np.ndarray, ways: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Redness, 0 for grey, and luminance (n, ways) on the ways from inner (n, 2) to outer edges and beyond."""
+    """Redness (0: grey) and luminance, each (n, ways), along the ways from inner (n, 2) to outer edges and beyond."""
     places = inner[:, None] + ways[:, None] * (outer - inner)[:, None]
     colours = look_up(picture, places.astype(np.float32))
     light = colours.sum(-1)
@@ -94,6 +94,6 @@ def _colours(
 
 
 def _believed(found: np.ndarray, doubted: float = DOUBTED, believed: float = BELIEVED) -> np.ndarray:
-    """Shares (n,) without accidents: one column alone is a mistake; what some columns show reaches their neighbours."""
+    """Shares (n,) without outliers: one column alone is a mistake, and what several show holds for their neighbours."""
     spread = uniform_filter1d(maximum_filter1d(median_filter(found, 3, mode="nearest"), 3), 3)
     return (spread * smoothstep(spread, doubted, believed)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 The frame's own pixels are moved, so light, grain and skin stay those of the frame. Where every landmark of the lower
 face should be is absolute (the person's own face at rest plus the motion), so nothing of the old speech stays; where
-it is comes from the track. Two smooth fields lead back from one to the other, one for all that moves with the upper
+it is now comes from the track. Two smooth fields lead back from one to the other, one for all that moves with the upper
 lip and one for the lower, and between the lips the inside of the mouth is painted as on a photo.
 """
 
@@ -32,8 +32,8 @@ DETAIL = 48  # samples of the fields in a face's height
 SMOOTHING = 3e-4  # of the fields, so that a noisy landmark makes no dent
 STAYS, MOVES = 0.006, 0.02  # movement of a landmark in speech (canonical) from which it is moved little, and fully
 CREASE = 0.3  # how dark the line is between closed lips that are apart in the frame
-HALFWAY = 0.5  # share of what the upper lip goes on that the landmarks between it and the nose are moved
-TEETH_MARGIN = 0.018  # face heights round an open mouth in which a lip's pixels may be a tooth's
+HALFWAY = 0.5  # how far the landmarks between upper lip and nose follow a corrected outer edge of the lip
+TEETH_MARGIN = 0.018  # face heights: along an open mouth, so much of a lip's edge may show teeth
 
 
 class MouthPainter:
@@ -92,7 +92,7 @@ class MouthPainter:
         lips = Lips(dense_contour(goal[UPPER_INNER]), dense_contour(goal[LOWER_INNER]), fit.down, TOUCH * face_height)
         around = lips.distances(pixels)
         above = around.is_above[..., None]
-        # Colours are mixed, not places: what lies between two places of parted lips is the dark of the mouth.
+        # Colours are mixed, not places: halfway between the places of parted lips lies the dark of the mouth.
         skin = look_up(part, from_upper, cubic=True) * above + look_up(part, from_lower, cubic=True) * (1 - above)
         across_line = (around.above - around.below) / (0.012 * face_height)
         line = np.exp(-(across_line**2)) * around.between * self._crease(fit, points)
@@ -131,7 +131,7 @@ class MouthPainter:
         return CREASE * float(smoothstep(np.array(gap / (self.height * fit.scale)), 0.008, 0.03))
 
     def _source(self, part: np.ndarray, fit: FaceFit, points: np.ndarray) -> np.ndarray:
-        """(478, 2) px where the landmarks are, the lips' edges where their colours say and clear of the teeth."""
+        """(478, 2) px where the landmarks are now; lips' edges are taken from their colours and kept clear of teeth."""
         source = points.copy()
         gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down
         margin = np.minimum(np.maximum(gap, 0) / 2, TEETH_MARGIN * self.height * fit.scale)

@@ -1,7 +1,8 @@
-"""One look through a video: who is where in every frame.
+"""Watches a video once: who is where in every frame.
 
 Faces are detected at the start of every shot and now and then within it, tracked from frame to frame in between, and
-recognised after a cut by their identity embedding. Landmarks go to files on disk, so an hour costs no memory. People
+recognised after a cut by their identity embedding. Landmarks go to files on disk, so an hour takes no more memory
+than a minute. People
 are numbered by when they first appear, then from left to right.
 """
 
@@ -27,14 +28,14 @@ from sonic_core.progress import OnStep
 SEARCH_EVERY = 25  # frames between searches for people who came in
 SEARCH_LOST_EVERY = 4  # while somebody who was there is missing
 ALIKE = 0.55  # dot product of identity embeddings from which two faces are one person's
-SEEN_FOR = 0.4  # seconds; who is seen for less in all is a poster or a mistake
+SEEN_FOR = 0.4  # seconds; whoever is seen for less in all is a poster or a mistake
 MOST_PEOPLE = 16
 BETTER = 1.05  # times as much a view has to be worth to take the place of an earlier one
 OPEN, OPEN_WORTH = 0.06, 0.5  # opening in face heights that shows a person's own teeth, and what it adds to a view
 LOOK_EVERY = 3  # frames between looks at whether something hides the mouth and how sharp the face is
 VIEWS = 8  # embeddings kept of a person, the latest
 LANDMARKS = (478, 3)
-JUMP = 0.15  # heights by which a face does not move from one frame to the next: the shot was cut and looks alike
+JUMP = 0.15  # face heights; a face that moves farther within a frame was cut, though the picture hardly changed
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Person:
         self.frames = array("l")  # numbers of the frames, rising
         self.covered = array("b")  # 1 where something hides the mouth
         self.sharpness = array("f")  # see texture.sharpness
-        self.jumps: set[int] = set()  # frames in which the face is elsewhere all at once
+        self.jumps: set[int] = set()  # frames in which the face is suddenly elsewhere
         self.embeddings: list[np.ndarray] = []
         self.area = 0.0  # px, summed over the frames
         self.view: HeadView | None = None
@@ -124,7 +125,7 @@ class _Followed:
 
 
 class _Watcher:
-    """The walk through one video."""
+    """Follows everybody through one video."""
 
     def __init__(self, folder: Path, detector: FaceDetector, encoder: FaceEncoder):
         self.folder, self.detector, self.encoder = folder, detector, encoder

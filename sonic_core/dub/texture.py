@@ -8,7 +8,7 @@ from scipy.special import erf
 
 SOFTNESS = np.linspace(0.0, 4.0, 81)  # px, standard deviation of the blur of an edge
 FAR = 4  # px between the two ends of an edge
-SMALLEST = 16  # px of a side below which nothing can be said
+SMALLEST = 16  # px; with shorter sides nothing can be measured
 
 
 def softness(picture: np.ndarray) -> float:

@@ -1,8 +1,8 @@
-"""Who speaks when: the face whose lips move as the video's own sound says lips should.
+"""Finds who speaks when: the face whose lips move as lips should for the video's own sound.
 
 For every face, how far the lips are open is compared over about a second with what the ears of the engine make of the
-sound. A face counts for little while its lips hardly move, so whoever listens is told from whoever speaks also when
-both hold still by chance. Where no face agrees well, or two agree alike, nobody is named.
+sound. A face counts for little while its lips hardly move, so that a listener who holds still is
+not taken for a speaker. Where no face agrees well, or two agree alike, nobody is named.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Speaking:
 
 
 def who_speaks(cast: Cast, sound: Audio, engine: LipEngine, fps: Fraction) -> Speaking:
-    """Who says what in a video with its own sound. Raises InputError where that cannot be told for most of it."""
+    """Find who says what in a video with its own sound. Raises InputError where most of it cannot be told."""
     speech = activity(sound, float(fps), cast.frame_count)
     agreement = agreements(cast, sound, engine, fps)
     turns = named_turns(agreement, speech)
@@ -55,7 +55,7 @@ def who_speaks(cast: Cast, sound: Audio, engine: LipEngine, fps: Fraction) -> Sp
     if not turns or talked - named > MOST_UNSURE * talked:
         raise InputError(
             f"who speaks can be told for {named / float(fps):.1f} of {talked / float(fps):.1f} s of speech in the "
-            "video; say it with --voice or --turns"
+            "video; say who speaks instead: a person, a voice for each, or turns"
         )
     spans: dict[int, list[tuple[float, float]]] = {}
     unsure = []
@@ -70,7 +70,7 @@ def who_speaks(cast: Cast, sound: Audio, engine: LipEngine, fps: Fraction) -> Sp
 
 
 def match_speakers(cast: Cast, sound: Audio, turns: Sequence[Turn], engine: LipEngine, fps: Fraction) -> dict[int, str]:
-    """{person: speaker} for turns that were taken down of the video's own sound.
+    """{person: speaker} for turns that describe the video's own sound.
 
     Raises InputError for a speaker whose face cannot be told.
     """

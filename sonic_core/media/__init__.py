@@ -1,1 +1,1 @@
-"""Files in and out: everything that touches PyAV, PIL or codecs. Probes and caps come before decoding."""
+"""Media files: everything that touches PyAV, PIL or codecs. Files are probed and capped before they are decoded."""

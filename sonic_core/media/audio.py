@@ -1,7 +1,7 @@
-"""Reading sound: any container PyAV opens, or samples and a rate, to `Audio`; and resampling for the speech model.
+"""Reads sound into `Audio`, from any container that PyAV opens or from samples and a rate; resamples it for the model.
 
-The length is found by walking through the file and capped before and while decoding, so a three-hour file costs
-nothing. Sound is kept at its own rate up to 48 kHz and at most in stereo: it goes into the video; the speech model
+The length is measured by walking through the file, and capped both before and during decoding, so a three-hour file
+costs nothing. Sound keeps its rate up to 48 kHz and becomes at most stereo: it goes into the video. The speech model
 gets a 16 kHz mono copy.
 """
 
@@ -29,17 +29,17 @@ from sonic_core.settings import Settings
 logger = logging.getLogger(__name__)
 
 MAX_SECONDS = MAX_SOUND_SECONDS
-SPARE = 1.0  # seconds that are read beyond what is wanted of a sound, so that its end is whole
-OVERSHOOT = 1.3  # peak that sound mastered to full scale may reach once a lossy codec has been through it
-HIGHEST = 2.0**31  # of floats that are integers in truth
-DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound unless trimming is asked for
+SPARE = 1.0  # seconds read past the part of a sound that is wanted, so that its end is whole
+OVERSHOOT = 1.3  # peak that sound mastered to full scale can reach after a lossy codec
+HIGHEST = 2.0**31  # the highest peak: of 32-bit integers stored as floats
+DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound without trimming
 
 
 def load_audio(source: Any, every_channel: bool = False, until: float | None = None) -> Audio:
     """Audio from a path, an `Audio`, or a pair (samples, rate), in mono or stereo unless `every_channel` is wanted.
 
     Samples are (n,), (channels, n) or (1, channels, n), floating in [-1, 1] or integers in the full range of their
-    type, numpy or torch. Of a file that goes on after `until` seconds the rest is not read, however long it is.
+    type, numpy or torch. A file is read up to `until` seconds, so that however long the rest is, it costs nothing.
     Raises InputError when there is no sound, it is too long, or it is not finite.
     """
     if isinstance(source, Audio):
@@ -53,13 +53,13 @@ def load_audio(source: Any, every_channel: bool = False, until: float | None = N
 
 
 def speech_waveform(audio: Audio, rate: int) -> Speech:
-    """(samples,) float32 mono at `rate` Hz; of long sound a file that is read slice by slice."""
+    """(samples,) float32 mono at `rate` Hz; long sound stays in a file that is read slice by slice."""
     speech = resampled(mixed_down(audio), rate)
     return StoredSpeech(speech) if isinstance(speech, LazyAudio) else speech.samples[0]
 
 
 def shifted(speech: Speech, seconds: float, rate: int) -> Speech:
-    """Speech (samples,) moved later by `seconds` (earlier when negative), silence moving in, the length kept."""
+    """Speech (samples,) moved later by `seconds` (earlier when negative): silence moves in, the length stays."""
     offset = round(seconds * rate)
     if offset == 0:
         return speech
@@ -87,7 +87,7 @@ def trimmed(audio: Audio, start: float = 0.0, seconds: float | None = None) -> A
 
 
 def sound_for(source: Any, settings: Settings) -> Audio:
-    """The sound of the finished video: read as by `load_audio`, one channel taken if wanted, as long as `duration`.
+    """The sound of the finished video: read by `load_audio`, reduced to one channel if wanted, cut to `duration`.
 
     Raises InputError and SettingsError.
     """
@@ -138,10 +138,10 @@ def _from_samples(samples: Any, rate: int, every_channel: bool) -> Audio:
 def sound_of(
     info: MediaInfo, limit: float = MAX_SECONDS, every_channel: bool = False, until: float | None = None
 ) -> Audio:
-    """The sound of a file that the gate has let through, on the clock of its pictures where it has some.
+    """The sound of a file that `probe` has accepted, on the clock of its pictures where it has any.
 
-    Sound that begins after the first picture is preceded by silence, what comes before it is cut.
-    With `until`, it ends about there. Raises InputError when it is longer than `limit` seconds or cannot be decoded.
+    Sound that begins after the first picture is preceded by silence; sound before it is cut. With `until`, the sound
+    ends about there. Raises InputError when it is longer than `limit` seconds or cannot be decoded.
     """
     name = f"audio {info.path.name!r}"
     assert info.sound is not None
@@ -172,7 +172,7 @@ def _checked(audio: Audio, name: str) -> Audio:
 
 
 def _within_full_scale(audio: Audio, name: str) -> Audio:
-    """The sound, made quieter where floats go so far beyond full scale that they would be clipped to noise."""
+    """The sound, attenuated if its floats exceed full scale by so much that clipping would turn them to noise."""
     peak = max((float(np.abs(block).max()) for block in audio.blocks()), default=0.0)
     if not np.isfinite(peak):
         raise InputError(f"{name} has samples that are not finite (NaN or infinity); export it again")
@@ -180,7 +180,7 @@ def _within_full_scale(audio: Audio, name: str) -> Audio:
         raise InputError(f"{name} has samples of {peak:.3g}, where full scale is 1; export it again")
     if peak <= OVERSHOOT:
         return audio
-    logger.warning("%s: its samples go up to %.4g, where full scale is 1; it is made quieter by that", name, peak)
+    logger.warning("%s: its samples reach %.4g, where full scale is 1; it is made that much quieter", name, peak)
     factor = np.float32(1 / peak)
     return stored((block * factor for block in audio.blocks()), audio.channels, audio.rate)
 

@@ -1,7 +1,7 @@
-"""Many channels down to two without clipping, and two down to one without losing the voice.
+"""Mixes many channels down to two without clipping.
 
-The matrix is that of ITU-R BS.775: centre and surround channels at -3 dB on the sides they stand on, the low
-frequency effects left out, the whole divided by its largest row sum so that full scale stays full scale.
+The matrix is that of ITU-R BS.775: centre and surround channels at -3 dB on their own side, without low frequency
+effects. It is divided by its largest row sum, so that full scale stays full scale.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 HALF = 0.5**0.5
 LEFT, RIGHT, BOTH = (1.0, 0.0), (0.0, 1.0), (HALF, HALF)
 
-# What each channel gives to the left and the right side, by FFmpeg's names of channels.
+# The share of each channel in the left and the right side, by FFmpeg's names of channels.
 SHARES: dict[str, tuple[float, float]] = {
     "FL": LEFT, "FR": RIGHT, "FC": BOTH, "LFE": (0, 0), "LFE2": (0, 0),
     "BL": (HALF, 0), "BR": (0, HALF), "SL": (HALF, 0), "SR": (0, HALF), "BC": (0.5, 0.5),
@@ -20,7 +20,7 @@ SHARES: dict[str, tuple[float, float]] = {
     "TC": (0.5, 0.5), "TFC": (0.5, 0.5), "TBC": (0.5, 0.5),
 }  # fmt: skip
 
-# The order in WAV and FLAC files whose layout is not said.
+# The order of channels in WAV and FLAC files that do not name their layout.
 USUAL: dict[int, tuple[str, ...]] = {
     1: ("FC",),
     2: ("FL", "FR"),
@@ -36,8 +36,7 @@ USUAL: dict[int, tuple[str, ...]] = {
 def downmix_matrix(names: tuple[str, ...]) -> np.ndarray | None:
     """(2, channels) from channels of these names to left and right; None for one or two, which stay as they are.
 
-    Where names are unknown, the usual order of that number of channels is taken; beyond 8, every channel is on both
-    sides.
+    Unknown names stand for the usual order of that many channels; beyond 8, every channel goes to both sides.
     """
     if len(names) <= 2:
         return None

@@ -1,6 +1,6 @@
-"""The colours that a picture file says it has without a profile: HDR and wide gamut in PNG, AVIF and HEIC.
+"""The colour space that a picture file names without an ICC profile: HDR and wide gamut in PNG, AVIF and HEIC.
 
-Pillow passes the numbers of ITU-T H.273 on for none of them.
+The files name it by the numbers of ITU-T H.273, which Pillow does not pass on.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from sonic_core.media.png import SIGNATURE
 
-HEAD = 64 << 10  # bytes at the start of a file in which they are looked for
+HEAD = 64 << 10  # bytes at the start of a file that are searched
 
 
 def colour_tags(path: Path) -> tuple[int, int] | None:
-    """Transfer characteristics and primaries, None where the file does not say."""
+    """Transfer characteristics and primaries by ITU-T H.273; None where the file does not name them."""
     with open(path, "rb") as file:
         head = file.read(HEAD)
     if head.startswith(SIGNATURE):

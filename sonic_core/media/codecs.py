@@ -1,6 +1,6 @@
-"""How a video is written: container, codec, quality, encoder; and how large a picture common players take.
+"""How a video is written: container, codec, encoder, quality; and the largest picture that common players take.
 
-The command line reads its choices from here, so PyAV is imported when an encoder is looked for.
+The command line reads its choices from here, so PyAV is imported only when an encoder is looked up.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from sonic_core.errors import OutputError, SettingsError
 CODECS = ("h264", "hevc", "av1", "vp9", "prores")
 HARDWARE = ("nvenc", "videotoolbox", "qsv")
 
-# Level 5.2 of H.264, the highest that phones decode: macroblocks a picture and a second, and pixels a side.
+# Level 5.2 of H.264, the highest that phones decode: pixels a side, macroblocks a picture and a second.
 MAX_SIDE, MAX_BLOCKS, MAX_BLOCKS_A_SECOND = 4096, 36_864, 2_073_600
 SMALLEST = 16
 
-# Half of what "veryfast" costs at the same quality, files a fifth larger. Most of a talking portrait stands still,
-# which the macroblock tree finds; "superfast" alone leaves it out, and its files are more than twice as large.
+# Half the cost of "veryfast" at the same quality, for files a fifth larger. Most of a talking portrait stands still,
+# which the macroblock tree exploits; "superfast" alone does without it and makes files more than twice as large.
 X264 = {"preset": "superfast", "x264-params": "mbtree=1:rc-lookahead=10:b-adapt=0"}
 INDEX_FIRST = {"movflags": "use_metadata_tags+faststart"}
 
 
 @dataclass(frozen=True)
 class Container:
-    """A kind of file: FFmpeg's muxer, its suffixes, the codecs it takes, the usual one first, and that of its sound.
+    """A kind of file: FFmpeg's muxer, its suffixes, the codecs it holds (the default first) and the codec of its sound.
 
-    `alpha`: the codec that keeps alpha in it, None where none does.
+    `alpha` is the codec that keeps alpha in it, None where there is none.
     """
 
     muxer: str
@@ -51,7 +51,7 @@ CONTAINERS = {
     "png": Container("apng", (".png", ".apng"), ("apng",), None, {"plays": "0"}, "apng"),
 }
 
-# Encoders of this FFmpeg that may be there, the best first.
+# Encoders that FFmpeg may have, the best first.
 SOFTWARE = {
     "h264": ("libx264",),
     "hevc": ("libx265",),
@@ -70,18 +70,18 @@ PIXELS = {
     "gif": ("pal8", "pal8"),
     "apng": ("rgb24", "rgba"),
 }
-HARDWARE_PIXELS = "nv12"  # which every hardware encoder takes; Quick Sync takes no yuv420p
+HARDWARE_PIXELS = "nv12"  # every hardware encoder takes it; Quick Sync does not take yuv420p
 LAMBDA = 118  # FFmpeg's FF_QP2LAMBDA
-# Four letters by which players know a codec, where FFmpeg's are others: Apple's play no HEVC without these.
+# The four-letter tag of a codec where FFmpeg's default does not do: Apple's players refuse HEVC without this one.
 TAGS = {"hevc": "hvc1"}
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How to write a video. None: as the file's name says, and what suits it.
+    """How to write a video. What is None follows from the file's name.
 
-    `crf` is x264's constant quality, 0 (lossless) to 51; other encoders get what looks alike. `full_size` writes
-    pictures that are too large for common players as they are.
+    `crf` is x264's constant quality, 0 (lossless) to 51; other encoders get a value that looks alike. `full_size`
+    writes pictures that are too large for common players as they are.
     """
 
     crf: int = 18
@@ -104,19 +104,19 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Plan:
-    """An encoding that this machine can carry out for a file of this name."""
+    """An encoding that this machine can carry out."""
 
     container: Container
     encoder: str
     options: dict[str, str]
     pixels: str  # FFmpeg's pixel format
-    tag: str | None  # four letters by which players know the codec
+    tag: str | None  # the codec's four-letter tag, None for FFmpeg's
 
 
 def plan_for(path: Path, encoding: Encoding, alpha: bool = False) -> Plan:
-    """How a file is written, with `alpha` one of transparent frames.
+    """How to write the file at `path`; with `alpha`, its frames are transparent.
 
-    Raises OutputError for a name, SettingsError for a choice that cannot be followed.
+    Raises OutputError for a name and SettingsError for a choice that cannot be used.
     """
     import av
 
@@ -141,7 +141,7 @@ def plan_for(path: Path, encoding: Encoding, alpha: bool = False) -> Plan:
 
 
 def _hardware_plan(container: Container, codec: str, hardware: str, crf: int) -> Plan:
-    """A plan for an encoder that runs on the GPU. Raises SettingsError where it does not open."""
+    """The plan for an encoder that runs on the GPU. Raises SettingsError where it does not open."""
     encoder = f"{codec}_{hardware}"
     plan = Plan(container, encoder, _quality(encoder, crf, alpha=False), HARDWARE_PIXELS, TAGS.get(codec))
     reason = why_closed(encoder, tuple(plan.options.items()))
@@ -154,7 +154,7 @@ def _hardware_plan(container: Container, codec: str, hardware: str, crf: int) ->
 
 
 def check_alpha(path: Path, container: Container, encoding: Encoding) -> None:
-    """Raise SettingsError for a kind of file, a codec or an encoder that does not keep a transparent background."""
+    """Raise SettingsError for a format, codec or encoder that does not keep a transparent background."""
     if container.alpha is None:
         kinds = ", ".join(known.suffixes[0] for known in CONTAINERS.values() if known.alpha)
         raise SettingsError(f"{path.name} cannot hold a transparent background; name the output {kinds}")
@@ -182,7 +182,7 @@ def _container(path: Path, encoding: Encoding) -> Container:
 
 
 def _quality(encoder: str, crf: int, alpha: bool) -> dict[str, str]:
-    """Options of an encoder for a quality that looks like x264's at `crf`."""
+    """An encoder's options for a quality that looks like x264's at `crf`."""
     if encoder == "libx264":
         return {"crf": str(crf), **X264}
     if encoder == "libx265":
@@ -203,14 +203,14 @@ def _quality(encoder: str, crf: int, alpha: bool) -> dict[str, str]:
         return {"rc": "vbr", "cq": str(min(51, crf + 3)), "b": "0", "preset": "p5"}
     if encoder.endswith("_qsv"):
         return {"global_quality": str(min(51, crf + 3)), "preset": "medium"}
-    if encoder.endswith("_videotoolbox"):  # quality from 1 to 100, which FFmpeg takes in units of lambda
+    if encoder.endswith("_videotoolbox"):  # a quality from 1 to 100, in FFmpeg's units of lambda
         return {"flags": "+qscale", "global_quality": str(LAMBDA * max(1, 100 - 2 * crf)), "allow_sw": "0"}
     return {}
 
 
 @lru_cache(maxsize=16)
 def why_closed(encoder: str, options: tuple[tuple[str, str], ...]) -> str | None:
-    """Why a hardware encoder does not open with these options, None where it does: it is tried on a small picture."""
+    """Why a hardware encoder does not open with these options; None if it does. It is tried at a small size."""
     import av
     import av.logging
 
@@ -221,7 +221,7 @@ def why_closed(encoder: str, options: tuple[tuple[str, str], ...]) -> str | None
     context.pix_fmt, context.time_base, context.framerate = HARDWARE_PIXELS, Fraction(1, 25), Fraction(25)
     context.options = dict(options)
     level = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)  # the error itself says "operation not permitted", the log which driver
+    av.logging.set_level(av.logging.ERROR)  # the error says "operation not permitted"; the log names the missing driver
     try:
         with av.logging.Capture() as log:
             context.open()
@@ -233,7 +233,7 @@ def why_closed(encoder: str, options: tuple[tuple[str, str], ...]) -> str | None
 
 
 def playable_size(width: int, height: int, fps: Fraction) -> tuple[int, int]:
-    """The largest size of this shape that common players take, the size itself if it is."""
+    """The largest size of this shape, up to the size itself, that common players take."""
     if _plays(width, height, fps):
         return width, height
     blocks = min(MAX_BLOCKS, MAX_BLOCKS_A_SECOND / float(fps))

@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 
-# Titles in another encoding than UTF-8 must not make a file unreadable. PyAV 19 reads them anyway and has no switch.
+# A title that is not UTF-8 must not make a file unreadable. PyAV 19 reads it anyway and has no such option.
 METADATA = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 # Playlists (hls, dash, concat), image sequences and scripts are left out: they name other files to open.
@@ -40,9 +40,9 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[Any]:
 
 
 def decoder_of(stream: Any) -> Callable[[Any], list[Any]]:
-    """A function from each packet of a video stream to the frames that are ready.
+    """A function that decodes a packet of a video stream and returns the frames that are ready.
 
-    FFmpeg's own decoders of VP8 and VP9 leave out alpha, so that what is hidden would show; libvpx's do not.
+    FFmpeg's own decoders of VP8 and VP9 drop alpha, which would reveal what is transparent; those of libvpx keep it.
     """
     library = LIBVPX.get(stream.codec_context.codec.canonical_name)
     if library in av.codecs_available and stream.metadata.get("alpha_mode") == "1":
@@ -52,12 +52,12 @@ def decoder_of(stream: Any) -> Callable[[Any], list[Any]]:
 
 
 def local_name(path: str | os.PathLike[str]) -> str:
-    """The name FFmpeg takes as that of a local file, whatever colons, dashes or per cent signs it holds."""
+    """A name that FFmpeg reads as a local file's, whatever colons, dashes or per cent signs it has."""
     return "file:" + os.path.abspath(os.fspath(path))
 
 
 def is_utf8(name: str) -> bool:
-    """Whether PyAV can pass the name on; a name from a disk of another encoding has surrogates in it."""
+    """Whether PyAV can pass the name on; a name in another encoding has surrogates in it."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""The part of a stored picture that is to be shown, from the containers that say so: MP4's `clap`, Matroska's crop.
+"""The part of a stored picture that is to be shown, as its container says: `clap` in MP4, the crop in Matroska.
 
-FFmpeg leaves this to the player, and PyAV does not pass it on, so the few bytes are read here.
+FFmpeg leaves cropping to the player and PyAV does not pass it on, so the few bytes are read here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import BinaryIO
 from sonic_core.media.mp4 import MP4_STARTS, description, sample_descriptions
 
 MAX_ELEMENTS = 10_000
-MAX_HEADER = 8 << 20  # bytes of a list of tracks that are looked at
+MAX_HEADER = 8 << 20  # bytes searched for a list of tracks
 
-VISUAL_ENTRY = 78  # bytes of a visual sample entry before its boxes
+VISUAL_ENTRY = 78  # bytes of a visual sample entry in front of its boxes
 
 SEGMENT, TRACKS, TRACK, VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0xE0
 PIXEL_CROP = {0x54CC: "left", 0x54DD: "right", 0x54BB: "top", 0x54AA: "bottom"}
@@ -24,7 +24,7 @@ PIXEL_CROP = {0x54CC: "left", 0x54DD: "right", 0x54BB: "top", 0x54AA: "bottom"}
 
 @dataclass(frozen=True)
 class Cropping:
-    """Pixels that are not shown, at each side."""
+    """Pixels at each side that are not shown."""
 
     left: int = 0
     right: int = 0
@@ -33,7 +33,7 @@ class Cropping:
 
 
 def cropping_of(path: Path, width: int, height: int) -> Cropping:
-    """What the file says of its (first) video of this size; nothing is cropped where it makes no sense."""
+    """The crop that the file gives for its (first) video of this size; no crop where it makes no sense."""
     with open(path, "rb") as file:
         head = file.read(12)
         try:
@@ -44,7 +44,7 @@ def cropping_of(path: Path, width: int, height: int) -> Cropping:
             else:
                 found = None
         except (struct.error, IndexError, ZeroDivisionError):
-            found = None  # a damaged header; FFmpeg says what is wrong with the rest
+            found = None  # a damaged header; FFmpeg reports what is wrong with the rest
     if found is None or min(found.left, found.right, found.top, found.bottom) < 0:
         return Cropping()
     fits = width - found.left - found.right >= 16 and height - found.top - found.bottom >= 16
@@ -84,7 +84,7 @@ def _matroska(file: BinaryIO) -> Cropping | None:
 
 
 def _elements(data: bytes, start: int, end: int, wanted: int | None = None) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Id and (start, end) of the body of each EBML element in a range, those with the id `wanted` if one is given."""
+    """Id and (start, end) of the body of each EBML element in a range, or only of those with the id `wanted`."""
     for _ in range(MAX_ELEMENTS):
         if start >= end:
             return

@@ -1,4 +1,4 @@
-"""Writing a Clip as a video file that plays everywhere."""
+"""Writes a Clip as a video file that plays everywhere."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from sonic_core.progress import OnStep
 logger = logging.getLogger(__name__)
 
 QUALITIES = {"small": 28, "medium": 23, "high": 18, "best": 12}  # names for x264's constant quality
-BT709 = 1  # colour primaries, transfer and matrix alike
+BT709 = 1  # the same number for primaries, transfer and matrix
 AAC_RATES = (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 LIMITED_RANGE, FULL_RANGE = 1, 2
-YUV = ("yuv", "nv")  # how the names of FFmpeg's YUV formats begin
-# Without these flags swscale is up to two levels off, the more the more often a video is read and written.
+YUV = ("yuv", "nv")  # prefixes of the names of FFmpeg's YUV formats
+# Without these flags swscale is up to two levels off, and the error grows with each generation.
 ACCURATE = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
@@ -48,7 +48,7 @@ def save_video(
     encoding: Encoding | None = None,
     subtitles: Sequence[Cue] = (),
 ) -> Path:
-    """Write `clip` into a file: H.264 yuv420p and AAC in an MP4 whose index comes first, or as `encoding` says.
+    """Write `clip` to a file: H.264 (yuv420p) and AAC in an MP4 with its index first, or as `encoding` says.
 
     `crf` is x264's constant quality, 0 (lossless) to 51, where there is no `encoding`. `on_frame(done, total)` is
     called after each frame; raising from it cancels. Odd sides are made even by repeating the last row or column;
@@ -75,7 +75,7 @@ def save_video(
 
 
 def made_playable(clip: Clip) -> Clip:
-    """The clip at a size that common players take, with a line in the log when it was larger."""
+    """The clip at a size that common players take; a line in the log says when it was larger."""
     size = playable_size(clip.width, clip.height, clip.fps)
     if size == (clip.width, clip.height):
         return clip
@@ -99,9 +99,9 @@ def encode(
     plan: Plan | None = None,
     subtitles: Sequence[Cue] = (),
 ) -> None:
-    """Write the clip's frames and sound side by side into an open container; `options` are the encoder's.
+    """Write the clip's frames and sound, interleaved, into an open container; `options` are the encoder's.
 
-    Without a `plan`: H.264 and AAC.
+    Without a `plan`, H.264 and AAC.
     """
     plan = plan or plan_for(Path("a.mp4"), Encoding())
     video = container.add_stream(plan.encoder, rate=clip.fps, options=options)
@@ -121,7 +121,7 @@ def encode(
     for index, picture in enumerate(_pictures(clip, plan)):
         picture.pts, picture.time_base = index, context.time_base
         container.mux(video.encode(picture))
-        if sound is not None:  # side by side, so that the muxer holds little
+        if sound is not None:  # interleaved, so that the muxer buffers little
             sound.write_until((index + 1) / clip.fps)
         if text is not None:
             text.write_until(float((index + 1) / clip.fps))
@@ -152,7 +152,7 @@ def _pictures(clip: Clip, plan: Plan) -> Iterator[Any]:
 
 
 def even(picture: np.ndarray) -> np.ndarray:
-    """uint8 (h, w, 3 or 4) with even sides: the last row or column is repeated, nothing is cut."""
+    """uint8 (h, w, 3 or 4) with even sides: the last row or column is repeated; nothing is cut."""
     height, width = picture.shape[:2]
     if height % 2 == 0 and width % 2 == 0:
         return np.ascontiguousarray(picture)
@@ -166,7 +166,7 @@ class SoundEncoder:
         self.container, self.audio, self.done = container, audio, 0
         channels = audio.channels
         self.layout = "mono" if channels == 1 else "stereo"
-        # Codecs know a fixed list of rates; PyAV resamples to the stream's.
+        # Each codec has a fixed list of rates; the resampler brings the sound to one of them.
         known = AAC_RATES if codec == "aac" else (48_000,)
         rate = audio.rate if audio.rate in known else 48_000
         self.stream = container.add_stream(codec, rate=rate, layout=self.layout)

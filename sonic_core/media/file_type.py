@@ -1,10 +1,10 @@
-"""What a file that is no picture, sound or video seems to be, for the sentence that refuses it."""
+"""Names what a file seems to be that is no picture, sound or video, for the sentence that refuses it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-# By which a folder of files is read and a storage event is understood; whether a file can be used is the gate's answer.
+# They select files in folders and in storage events. Whether a file can be used, `probe` decides by its content.
 PICTURE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".heic", ".heif", ".hif", ".bmp", ".tif",
     ".tiff", ".gif", ".jp2", ".ppm", ".tga", ".qoi",
@@ -106,12 +106,12 @@ def describe_content(path: Path) -> str:
 
 
 def is_heif(head: bytes) -> bool:
-    """Whether a file that starts so is a HEIC picture (AVIF shares the container and is another matter)."""
+    """Whether `head` starts a HEIC picture, and not an AVIF, which shares the container."""
     return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS and not any(brand in head[8:40] for brand in AVIF_BRANDS)
 
 
 def is_avif(head: bytes) -> bool:
-    """Whether a file that starts so is an AVIF picture."""
+    """Whether `head` starts an AVIF picture."""
     return head[4:8] == b"ftyp" and any(brand in head[8:40] for brand in AVIF_BRANDS)
 
 

@@ -1,4 +1,4 @@
-"""Finding inputs and finishing outputs: a file is there whole or not at all."""
+"""Finds inputs and writes outputs: a file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sonic_core.errors import InputError, OutputError
 
-LONGEST_SUFFIX = 16  # of a temporary file; the rest of its name is short, so that names of 255 bytes can be written
+LONGEST_SUFFIX = 16  # of a temporary file, whose name is short so that names of 255 bytes can be written
 
 
 def existing_file(path: str | os.PathLike[str], what: str) -> Path:
@@ -36,9 +36,9 @@ def existing_file(path: str | os.PathLike[str], what: str) -> Path:
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
-    """Refuse, before the work, an output that cannot be written: a file is really written beside it and removed.
+    """Raise OutputError, before the work, for an output that cannot be written.
 
-    Raises OutputError.
+    It writes a file beside it and removes it, since permissions alone do not tell.
     """
     with _beside(Path(path)) as temporary, _said(path):
         temporary.write_bytes(b"\0")
@@ -81,7 +81,7 @@ def _beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _said(path: str | os.PathLike[str]) -> Iterator[None]:
-    """What the system refuses while writing, as one sentence."""
+    """Turns what the system refuses while writing into one sentence."""
     try:
         yield
     except OSError as error:

@@ -6,7 +6,7 @@ from av.filter import Graph
 
 
 def linked(*chain: tuple[str, str]) -> Graph:
-    """A graph of filters and their arguments, each fed by the one before: the first a source, the last a sink."""
+    """A graph of (filter, arguments), each fed by the one before it; the first is a source, the last a sink."""
     graph = Graph()
     last = None
     for name, arguments in chain:
@@ -19,7 +19,7 @@ def linked(*chain: tuple[str, str]) -> Graph:
 
 
 def escaped(path: str) -> str:
-    """A path as the value of a filter's argument."""
+    """A path, escaped for use as the value of a filter's argument."""
     for letter in "\\':,;[]":
         path = path.replace(letter, "\\" + letter)
     return path

@@ -1,4 +1,4 @@
-"""Writing sound without loss."""
+"""Writes sound without loss."""
 
 from __future__ import annotations
 

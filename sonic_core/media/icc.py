@@ -1,4 +1,4 @@
-"""Colours of a photo as sRGB, by its ICC profile (Display P3, Adobe RGB, ProPhoto, CMYK and grey profiles)."""
+"""Converts a photo to sRGB by its ICC profile (Display P3, Adobe RGB, ProPhoto, CMYK, grey)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ READABLE = ("RGB", "L", "CMYK", "LAB")
 
 
 def to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
-    """RGB of the same size. Without a profile, or with one that cannot be used (said in the log), values are sRGB's."""
+    """The picture in sRGB. Without a usable profile its values are taken as sRGB; the log says so if it has one."""
     if image.mode not in READABLE:
         image = image.convert("L" if image.mode in ("LA", "La", "1") else "RGB")
     if not profile:

@@ -1,4 +1,4 @@
-"""Reading a portrait: from a path, PIL, numpy or torch to uint8 RGB, upright, with its size checked first."""
+"""Reads a portrait from a path, PIL, numpy or torch as upright uint8 RGB; its size is checked first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How loud sound is, and which of its channels speaks: gain, loudness by ITU-R BS.1770-4, choice of channel.
+"""Gain, loudness by ITU-R BS.1770-4, and the choice of a channel.
 
 Works on `Audio` in memory; files are read by `media.audio` and written by `media.encoding`.
 """

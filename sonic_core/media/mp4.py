@@ -1,4 +1,4 @@
-"""The boxes of MP4 and MOV files that FFmpeg does not tell about: what each track's samples are."""
+"""Reads the boxes of MP4 and MOV files that FFmpeg does not pass on: the sample description of each track."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-MP4_STARTS = (b"ftyp", b"moov", b"wide", b"mdat", b"free", b"skip")  # types of the first box of a file
+MP4_STARTS = (b"ftyp", b"moov", b"wide", b"mdat", b"free", b"skip")  # types that the first box of a file may have
 FOLDERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
 PROTECTED = {b"encv", b"enca", b"drmi", b"drms", b"aavd"}  # Common Encryption, FairPlay, Audible
 MAX_BOXES = 10_000
-MAX_DESCRIPTION = 8 << 20  # bytes of a sample description that are looked at
+MAX_DESCRIPTION = 8 << 20  # bytes of a sample description that are read
 
 
 def is_protected(path: Path) -> bool:
-    """Whether a track of an MP4 is encrypted against copying, so that what is decoded of it is noise."""
+    """Whether a track of an MP4 is encrypted against copying, so that it would decode to noise."""
     with open(path, "rb") as file:
         if file.read(8)[4:] not in MP4_STARTS:
             return False
-        # Four bytes of version, four of a count, four of the first entry's size, then its type.
+        # Four bytes each of version, number of entries and size of the first entry come before its type.
         return any(description(file, *place)[12:16] in PROTECTED for place in sample_descriptions(file))
 
 
 def sample_descriptions(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Place and size of the body of each `stsd` box, one a track."""
+    """Position and size of the body of each track's `stsd` box."""
     yield from _sample_descriptions(file, 0, file.seek(0, 2))
 
 

@@ -1,4 +1,4 @@
-"""Frames with a palette of their own each, as a GIF needs them: libavfilter's palettegen and paletteuse."""
+"""Gives each frame of a GIF its own palette, by libavfilter's palettegen and paletteuse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from av.filter import Graph
 
 
 def paletted(pictures: Iterator[Any], fps: Fraction) -> Iterator[Any]:
-    """rgb24 pictures to pal8, one by one: 256 colours chosen for each, dithered so that still parts stay still."""
+    """rgb24 pictures as pal8, each with its own 256 colours, dithered so that still parts stay still."""
     graph = None
     for index, picture in enumerate(pictures):
         picture.pts, picture.time_base = index, 1 / Fraction(fps)

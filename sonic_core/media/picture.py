@@ -1,8 +1,8 @@
-"""Decoded frames as they are meant to be seen: upright, square pixels, whole frames, BT.709 colours, 8-bit RGB.
+"""Decoded frames as they are meant to be seen: upright, square pixels, deinterlaced, 8-bit RGB in BT.709.
 
 One libavfilter graph does it all: deinterlacing (bwdif), cropping, the colour matrix and range with accurate rounding
-(swscale's default drops up to five levels), HDR tone mapping, turning and mirroring. Frames that need nothing but their
-colours, as most do, and perhaps a turn, go by `media.yuv` instead, in half the time.
+(swscale's default is up to five levels off), HDR tone mapping, rotation and mirroring. Most frames only need their
+colours converted, and perhaps a rotation; `media.yuv` does that in half the time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 # swscale's names of matrices by ITU-T H.273's numbers.
 MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 FULL_RANGE = 2
-# A file that does not say: standard definition has the matrix of BT.601, what is larger that of BT.709.
+# Where the file does not say, pictures up to this size have the matrix of BT.601, larger ones that of BT.709.
 SD_WIDTH, SD_HEIGHT = 1024, 576
 ACCURATE = "accurate_rnd+full_chroma_int"
 
@@ -39,14 +39,14 @@ Conversion = Callable[[], np.ndarray]  # makes a picture as it is seen, uint8 RG
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a stored picture is turned to be seen: mirrored left to right first, then turned clockwise."""
+    """How a stored picture is turned upright: first mirrored left to right, then rotated clockwise."""
 
     degrees: int = 0  # 0, 90, 180, 270
     mirrored: bool = False
 
     @property
     def filters(self) -> list[tuple[str, str]]:
-        """libavfilter's filters and their arguments."""
+        """The same as libavfilter's filters and their arguments."""
         turns = {
             0: [],
             90: [("transpose", "clock")],
@@ -56,7 +56,7 @@ class Orientation:
         return ([("hflip", "")] if self.mirrored else []) + turns[self.degrees]
 
     def turned(self, picture: np.ndarray) -> np.ndarray:
-        """A stored picture (height, width, 3) as it is seen."""
+        """The stored picture (height, width, 3), upright."""
         if self.mirrored:
             picture = cv2.flip(picture, 1)
         turns = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -64,7 +64,7 @@ class Orientation:
 
 
 def orientation_of(frame: Any) -> Orientation:
-    """What the display matrix of a frame asks for, to the nearest quarter turn."""
+    """The orientation given by a frame's display matrix, to the nearest quarter turn."""
     data = next((item for item in frame.side_data if item.type.name == "DISPLAYMATRIX"), None)
     if data is None:
         return Orientation()
@@ -79,12 +79,12 @@ def orientation_of(frame: Any) -> Orientation:
 
 @dataclass(frozen=True)
 class View:
-    """What is shown of the stored frames of a stream."""
+    """How the stored frames of a stream are shown: which part, at which size, which way up."""
 
     orientation: Orientation
     crop: Cropping
-    stored: tuple[int, int]  # width and height after cropping, before pixels are made square
-    square: tuple[int, int]  # with square pixels, at the size it is read at, before turning
+    stored: tuple[int, int]  # width and height after cropping, in stored pixels
+    square: tuple[int, int]  # with square pixels, before rotation
 
     @property
     def size(self) -> tuple[int, int]:
@@ -92,7 +92,7 @@ class View:
         return self.square[::-1] if self.orientation.degrees in (90, 270) else self.square
 
     def reduced(self, short_side: int) -> View:
-        """The same shown with `short_side` pixels on the short side at most."""
+        """The same view with at most `short_side` pixels on the short side."""
         scale = short_side / min(self.square)
         if scale >= 1:
             return self
@@ -101,16 +101,16 @@ class View:
 
 
 def view_of(frame: Any, aspect: Fraction | None, crop: Cropping) -> View:
-    """How frames like this one are shown. `aspect`: width of a pixel by its height, None where not said."""
+    """How frames like this one are shown. `aspect` is the width of a pixel by its height, None if unknown."""
     width = frame.width - crop.left - crop.right
     height = frame.height - crop.top - crop.bottom
     return View(orientation_of(frame), crop, (width, height), square_size(width, height, aspect))
 
 
 def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
-    """The size with square pixels: the side that is too short is enlarged to the nearest even number of pixels.
+    """The size with square pixels: the side that is too short is enlarged, to the nearest even number of pixels.
 
-    Aspects beyond 1:8 and 8:1 are mistakes in the file and taken as square.
+    Aspects beyond 1:8 and 8:1 are taken for mistakes in the file, and the pixels for square.
     """
     if not aspect or aspect == 1 or not Fraction(1, 8) <= aspect <= 8:
         return width, height
@@ -146,7 +146,7 @@ def converted(frame: Any, orientation: Orientation) -> np.ndarray:
 
 
 def is_plain(frame: Any, view: View, interlaced: bool) -> bool:
-    """Whether a frame needs no filter: its colours converted and turned upright, it is as it is to be seen."""
+    """Whether a frame needs no filter: only its colours converted, and perhaps a rotation."""
     return (
         frame.format.name in CHROMA_SIZES
         and not interlaced
@@ -157,13 +157,13 @@ def is_plain(frame: Any, view: View, interlaced: bool) -> bool:
 
 
 def matrix_of(frame: Any) -> str:
-    """swscale's name of the matrix of a frame, by its size where it does not say."""
+    """swscale's name of a frame's matrix, chosen by its size where the frame names none."""
     usual = "bt709" if frame.width > SD_WIDTH or frame.height > SD_HEIGHT else "bt601"
     return MATRICES.get(int(frame.colorspace), usual)
 
 
 def is_full_range(frame: Any) -> bool:
-    """Whether black is 0 and white 255, as in JPEG, and not 16 and 235."""
+    """Whether black is 0 and white 255, as in JPEG, rather than 16 and 235."""
     return int(frame.color_range) == FULL_RANGE or frame.format.name.startswith("yuvj")
 
 
@@ -201,12 +201,12 @@ def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
 
 
 def has_alpha(frame: Any) -> bool:
-    """Whether parts of a frame may be transparent; a palette (GIF) may hold a transparent colour."""
+    """Whether a frame may be transparent in parts; a palette (GIF) may have a transparent colour."""
     return any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
 
 
 def over_white(frame: Any) -> np.ndarray:
-    """uint8 RGB (height, width, 3) of a frame in RGB or RGBA, on white where it is transparent."""
+    """uint8 RGB (height, width, 3) of a frame in RGB or RGBA, over white."""
     picture: np.ndarray = frame.to_ndarray()
     if picture.shape[2] == 3:
         return picture
@@ -215,7 +215,7 @@ def over_white(frame: Any) -> np.ndarray:
 
 
 def colour_name(frame: Any) -> str:
-    """What the colours of a frame are, in a few letters."""
+    """A short name for a frame's colour space."""
     transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
     names = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
     if transfer in (PQ, HLG):

@@ -1,4 +1,4 @@
-"""Metadata in animated pictures, whose FFmpeg muxers write none: text chunks in PNG, an XMP packet in WebP."""
+"""Writes metadata into animated PNG (text chunks) and WebP (an XMP packet), since FFmpeg's muxers write none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ XMP_FLAG = 0x04  # in the first byte of WebP's VP8X chunk
 
 
 def write_metadata(path: Path, muxer: str, metadata: Mapping[str, str]) -> None:
-    """Add names and values to a finished file of the muxer "apng" or "webp"; files of others are left alone."""
+    """Add names and values to a finished file of the muxer "apng" or "webp"; leave other files alone."""
     if not metadata or muxer not in ("apng", "webp"):
         return
     data = path.read_bytes()
@@ -22,7 +22,7 @@ def write_metadata(path: Path, muxer: str, metadata: Mapping[str, str]) -> None:
 
 
 def with_text(data: bytes, metadata: Mapping[str, str]) -> bytes:
-    """A PNG with an iTXt chunk for each value behind its header."""
+    """The PNG with an iTXt chunk for each value after its header."""
     chunks = b"".join(png_chunk(b"iTXt", f"{key}\0\0\0\0\0{value}".encode()) for key, value in metadata.items())
     return data[:HEADER_END] + chunks + data[HEADER_END:]
 
@@ -32,7 +32,7 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def with_xmp(data: bytes, metadata: Mapping[str, str]) -> bytes:
-    """A WebP in the extended format with an XMP packet at its end."""
+    """The WebP, in the extended format, with an XMP packet at its end."""
     if data[12:16] != b"VP8X":
         return data
     values = " ".join(f"sonic:{key}={quoteattr(value)}" for key, value in metadata.items())

@@ -1,4 +1,4 @@
-"""PNG files without what Pillow need not read of them."""
+"""Opens PNG files without their texts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXT = (b"tEXt", b"zTXt", b"iTXt")
-ORIENTED = (b"XML:com.adobe.xmp", b"Raw profile type exif")  # texts that may say which side is up
+ORIENTED = (b"XML:com.adobe.xmp", b"Raw profile type exif")  # keywords of texts that may give the orientation
 MAX_KEPT = 512 << 20  # bytes of a file that are copied
 
 
 def without_text(path: Path) -> Path | BytesIO:
-    """The file to open for its picture: the PNG without its texts where it has any, else the path.
+    """A copy of a PNG in memory without its texts; the path itself for a PNG without any, or for another file.
 
-    Pillow refuses a picture over a megabyte of compressed text, which ComfyUI's workflows can be, and over a wrong
-    checksum of one.
+    Pillow refuses the whole picture for a text of more than a megabyte that is compressed, as large ComfyUI workflows
+    are, or for the wrong checksum of a text.
     """
     with open(path, "rb") as file:
         if file.read(8) != SIGNATURE:

@@ -1,7 +1,7 @@
-"""Working ahead: what comes next is made in other threads while the item before it is used.
+"""Works ahead: other threads make the next items while the current one is used.
 
-Frames are drawn while earlier ones are encoded, and converted while later ones are decoded. Few items wait, so memory
-stays bounded.
+So frames are drawn while earlier ones are encoded, and converted while later ones are decoded. Only a few items wait,
+so memory stays bounded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _END = object()
 
 
 def ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
-    """The same items; what making one raises is raised here. Closing waits for the item in the making, if any."""
+    """The same items, each made ahead; an error in making one is raised here. Closing waits for the one being made."""
     context = copy_context()
 
     def following() -> Item | object:
@@ -33,9 +33,9 @@ def ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
 
 
 def computed(tasks: Iterator[Callable[[], Item]], workers: int = WORKERS) -> Generator[Item, None, None]:
-    """What the tasks return, in their order; up to `workers` of them run at a time, ahead of what was asked for.
+    """The results of the tasks, in order; up to `workers` tasks run at a time, ahead of the consumer.
 
-    A task that follows itself runs once. What a task raises is raised here. Closing waits for the running ones.
+    A task that is repeated at once runs once. An error in a task is raised here. Closing waits for running tasks.
     """
     waiting: deque[Future[Item]] = deque()
     before, future = None, None

@@ -1,8 +1,8 @@
-"""The one gate: what a file is (photo, sound, video) and whether it can be used, asked by every road into the program.
+"""The one gate: what a file is (photo, sound or video) and whether it can be used. Every way into the program asks it.
 
-Read from content, since names may lie. Pictures are decoded once in small, sounds and videos are walked through packet
-by packet and their first frame is decoded, so that what passes here does not fail later. Every refusal is one sentence
-that says what the file is and what would do.
+It goes by content, since names may lie. Pictures are decoded; sounds and videos are walked through packet by packet and
+their first frames decoded, so that a file accepted here does not fail later. A refusal is one sentence that says what
+the file is and what to give instead.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MIN_SECONDS = 0.04
 MAX_STREAMS = 32
 MAX_PIXELS = 16_384 * 16_384 // 8
 MIN_VIDEO_SIDE = 16
-FIRST_PACKETS = 500  # of a stream that may be damaged before the first one that can be decoded
+FIRST_PACKETS = 500  # of a stream, among which one must decode
 
 WANTED: dict[Kind | None, str] = {
     None: "convert it first",
@@ -48,7 +48,7 @@ REFUSED: dict[Kind | None, str] = {
     "audio": "cannot be read as sound{}",
     "video": "cannot be read as video{}",
 }
-ANIMATED = ("GIF", "PNG")  # animations that FFmpeg reads, so that they are videos
+ANIMATED = ("GIF", "PNG")  # FFmpeg reads these animations, so they count as videos
 NAMES = {
     "mov": "MP4", "matroska": "Matroska", "mpegts": "MPEG-TS", "mpeg": "MPEG-PS", "asf": "WMA/WMV", "wav": "WAV",
     "ogg": "Ogg", "wv": "WavPack", "gif": "GIF", "apng": "PNG", "mp3": "MP3", "aac": "AAC",
@@ -57,7 +57,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class SoundInfo:
-    """A stream of sound: `span` is what its packets cover, seconds of the file's clock."""
+    """A stream of sound; `span` is the time its packets cover on the file's clock."""
 
     index: int
     codec: str
@@ -69,7 +69,7 @@ class SoundInfo:
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """A stream of pictures as they are seen, with the clock of the file."""
+    """A stream of pictures as they are seen, and its clock."""
 
     index: int
     codec: str
@@ -90,7 +90,7 @@ class MediaInfo:
     size: int  # bytes
     width: int | None = None
     height: int | None = None
-    seconds: float | None = None  # found, not what the header says
+    seconds: float | None = None  # measured, not taken from the header
     still: Still | None = None
     picture: PictureInfo | None = None
     sound: SoundInfo | None = None
@@ -99,7 +99,7 @@ class MediaInfo:
 
     @property
     def sound_seconds(self) -> float:
-        """How long the sound is, on the clock of the pictures where there are some; 0 without sound."""
+        """Length of the sound in seconds, from the first picture on where there are pictures; 0 without sound."""
         if self.sound is None:
             return 0.0
         start = self.sound.span.start if self.picture is None else self.picture.clock.origin
@@ -107,7 +107,7 @@ class MediaInfo:
 
     @property
     def words(self) -> str:
-        """The kind of file, for a sentence."""
+        """What the file is, in words for a sentence."""
         if self.still is not None and self.still.frames > 1:
             return f"{self.still.several} ({self.format}, {self.width} x {self.height} pixels)"
         if self.kind == "image":
@@ -120,10 +120,10 @@ class MediaInfo:
 def probe(
     path: str | os.PathLike[str], wanted: Kind | None = None, name: str | None = None, until: float | None = None
 ) -> MediaInfo:
-    """What the file at `path` is; with `wanted`, refused unless it can serve as that.
+    """What the file at `path` is. Raises InputError for a file that cannot be used, or not as `wanted`.
 
-    A video with sound serves as audio. `name` is what sentences call the file. Of a longer recording only the first
-    `until` seconds are looked at. Raises InputError.
+    A video with sound serves as audio. `name` is what the sentence calls the file. With `until`, only that many seconds
+    of a recording are examined.
     """
     if wanted == "image":
         still, name = still_of(path, name)
@@ -157,7 +157,7 @@ def kind_of(path: str | os.PathLike[str]) -> Kind:
 
 
 def still_of(path: str | os.PathLike[str], name: str | None = None) -> tuple[Still, str]:
-    """The still picture at `path`, not decoded yet, and its name for sentences. Raises InputError for other files."""
+    """The still picture at `path`, not yet decoded, and its name for sentences. Raises InputError for other files."""
     file = existing_file(path, "image")
     name = name or f"image {file.name!r}"
     still = open_still(file, name)
@@ -185,7 +185,7 @@ def _look_through(
     container: Any, file: Path, name: str, size: int, wanted: Kind | None, until: float | None
 ) -> MediaInfo:
     pictures, sound = _main_streams(container, file, name, wanted)
-    # Read as a sound, the length of the pictures does not matter; their clock does.
+    # For a sound, only the clock of the pictures matters, not their length.
     limit = MAX_SOUND_SECONDS if wanted == "audio" or pictures is None else MAX_VIDEO_SECONDS
     chosen = [stream for stream in (pictures, sound) if stream is not None]
     shifts = [0.0]
@@ -232,7 +232,7 @@ def _sound_info(container: Any, stream: Any, found: dict[int, Span], file: Path)
     if frame is None or stream.index not in found:
         return None
     span = found[stream.index]
-    if frame.time is not None:  # the encoder's priming, which the decoder leaves out, is no sound
+    if frame.time is not None:  # the decoder drops the encoder's priming, so it does not count
         span = replace(span, start=max(span.start, frame.time))
     context = stream.codec_context
     return SoundInfo(
@@ -265,7 +265,7 @@ def _picture_info(
 
 
 def _first_frame(file: Path, index: int) -> Any:
-    """The first frame of a stream that can be decoded, None when there is none near its start."""
+    """The first frame of a stream that decodes; None when there is none near its start."""
     with open_media(file) as container:
         stream = container.streams[index]
         if stream.codec_context is None:
@@ -282,9 +282,9 @@ def _first_frame(file: Path, index: int) -> Any:
 
 
 def _main_pictures(streams: Any) -> Any:
-    """The video stream that players show, None where there is none.
+    """The video stream that players show; None where there is none.
 
-    A cover picture is none, whether the file says that it is one or only that it has a single frame beside a video.
+    A cover picture does not count: one marked as such, or a single frame next to a video.
     """
     shown = [stream for stream in streams.video if not stream.disposition & Disposition.attached_pic]
     shown = [stream for stream in shown if stream.frames != 1] or shown

@@ -1,6 +1,6 @@
-"""A video file into another without touching its pictures: with other sound, other metadata, or as it is.
+"""Copies a video into another file without touching its pictures: as it is, or with other sound or metadata.
 
-Metadata keys of the source, the `AIGC` record among them, go along. A C2PA signature does not: it is of the old file.
+The metadata of the source is kept, the `AIGC` record among it. A C2PA signature is not: it belongs to the old file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sonic_core.media.probe import MAX_VIDEO_SECONDS, MediaInfo, probe
 from sonic_core.media.timeline import joined
 
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
-# What players of MP4 know; FFmpeg's muxer takes more.
+# Codecs that players of MP4 know; FFmpeg's muxer takes more.
 PICTURES = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
 SOUNDS = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac", "flac"})
 
@@ -43,8 +43,8 @@ def remux(
 ) -> Path:
     """Copy the streams of `source` into the MP4 or MOV `target`; `audio` replaces its sound, `metadata` adds keys.
 
-    `audio` starts with the first frame, as that of a Clip does; the copied streams keep their places to one another.
-    Sound that players of MP4 do not know is encoded anew. Both paths may be the same. Raises InputError for a file
+    `audio` starts with the first frame, as a Clip's does; copied streams stay in sync. Sound in a codec that players of
+    MP4 do not know is encoded again. Both paths may be the same. Raises InputError for a file
     without video or a codec that MP4 cannot hold.
     """
     info = probe(source, "video")
@@ -75,13 +75,13 @@ def _copy(info: MediaInfo, old: Any, new: Any, audio: Audio | None) -> None:
         kept += old.streams.audio
     copies = {stream.index: new.add_stream_from_template(stream, opaque=True) for stream in kept}
     sound = SoundEncoder(new, audio) if audio is not None else None
-    # The tick of the first picture may be a little later; a picture before 0 would be lost.
+    # The first picture may come a little before its tick; a picture before time 0 would be lost.
     origin = Fraction(min(info.picture.clock.origin, info.picture.start)).limit_denominator(10**6)
     last: dict[int, int] = {}
     for packet in _decodable(joined(old, old.demux(kept), info.shifts)):
-        # The clip's clock starts at its origin, so that the sound given for it fits.
+        # The clip's time 0 is its origin, and the given sound starts there.
         moved = round(origin / packet.time_base)
-        # Where recordings were joined, decoding times overlap by the reordering of frames.
+        # Where recordings are joined, the decoding times of reordered frames overlap.
         index = packet.stream_index
         last[index] = packet.dts = max(packet.dts - moved, last.get(index, packet.dts - moved - 1) + 1)
         if packet.pts is not None:
@@ -96,7 +96,7 @@ def _copy(info: MediaInfo, old: Any, new: Any, audio: Audio | None) -> None:
 
 
 def _decodable(packets: Iterator[Any]) -> Iterator[Any]:
-    """The packets with a decoding time each: Matroska has none, so FFmpeg knows none for the first of a stream."""
+    """The packets, each with a decoding time. Matroska stores none, so FFmpeg lacks it for a stream's first packets."""
     waiting: dict[int, list[Any]] = {}
     for packet in packets:
         if packet.size == 0:
@@ -110,7 +110,7 @@ def _decodable(packets: Iterator[Any]) -> Iterator[Any]:
             yield early
         first.clear()
         yield packet
-    for rest in waiting.values():  # a stream of a few packets without any decoding time
+    for rest in waiting.values():  # a stream of a few packets, none with a decoding time
         for packet in rest:
             packet.dts = packet.pts
             yield packet

@@ -1,7 +1,7 @@
-"""Decoding a file's sound and placing it by its time stamps: silence goes into gaps, overlaps lie on one another.
+"""Decodes a file's sound and places it by its time stamps: gaps become silence, an overlap overwrites.
 
-Time stamps are rounded and jitter in live recordings, so a block follows the one before it unless its time stamp and
-those after it agree that it does not.
+Time stamps are rounded, and jitter in live recordings. So a block follows directly on the one before it, unless its
+time stamp and those after it agree that it does not.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from sonic_core.media.stored_sound import SampleStore, resampled
 from sonic_core.media.timeline import TooLongError, joined
 
 MAX_RATE = 48_000
-LOOKAHEAD = 12  # blocks whose time stamps are heard before one is moved
+LOOKAHEAD = 12  # blocks whose time stamps are considered before one is moved
 OFF = 0.002  # seconds by which sound may be off its time stamps
-STRETCHED = 0.006  # seconds of drift that are made up for by stretching a block rather than by silence
+STRETCHED = 0.006  # seconds of drift that stretching a block makes up for; silence makes up for more
 
 
 def decode_sound(
@@ -39,9 +39,9 @@ def decode_sound(
 
     In mono or stereo, unless `every_channel` is wanted.
 
-    It starts at `origin` seconds of the file's clock (None: where it begins): with silence where nothing is heard yet,
-    without what comes before. With `until`, it ends about that many seconds later. Long sound lies on disk. Raises
-    TooLongError once it is longer than `limit` seconds. `shifts`: see `timeline.joined`.
+    It starts at `origin` seconds of the file's clock, or where the stream begins if that is None: a later beginning is
+    preceded by silence, an earlier one is cut. With `until`, it ends about that many seconds later. Long sound lies on
+    disk. Raises TooLongError once it is longer than `limit` seconds. `shifts`: see `timeline.joined`.
     """
     blocks = _blocks(container, stream, shifts, every_channel)
     first = next(blocks, None)
@@ -62,13 +62,13 @@ def decode_sound(
 
 
 def placed(blocks: Iterable[tuple[float | None, np.ndarray]], rate: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Where each block goes, in samples after the first one, and the block, stretched where it makes up for drift.
+    """The position of each block, in samples after the first, and the block, stretched where that makes up for drift.
 
-    `blocks`: the time stamp in seconds (None: right after the block before) and samples (channels, n).
+    `blocks` are time stamps in seconds (None: right after the block before) and samples (channels, n).
     """
     waiting: deque[tuple[float, np.ndarray]] = deque()
     zero: float | None = None
-    heard = 0  # samples of all blocks before those that wait
+    heard = 0  # samples of all blocks already placed
     moved = 0  # samples by which time stamps have moved blocks so far
     source = iter(blocks)
     more = True
@@ -81,7 +81,7 @@ def placed(blocks: Iterable[tuple[float | None, np.ndarray]], rate: int) -> Iter
             time, samples = block
             ahead = heard + sum(waited.shape[1] for _, waited in waiting)
             zero = (time or 0.0) if zero is None else zero
-            # How far its time stamp is from where it would follow, in samples.
+            # How far its time stamp is from where it would follow on, in samples.
             off = float(moved) if time is None else (time - zero) * rate - ahead
             waiting.append((off, samples))
         if not waiting:
@@ -112,9 +112,9 @@ def _stretched(samples: np.ndarray, count: int) -> np.ndarray:
 def _blocks(
     container: Any, stream: Any, shifts: list[float], every_channel: bool
 ) -> Iterator[tuple[float | None, np.ndarray, int]]:
-    """Time stamp, samples (channels, n) float32 and rate of each decoded frame, all of one rate and number of channels.
+    """Time stamp, samples (channels, n) float32 and rate of each decoded frame, at one rate and number of channels.
 
-    A damaged packet does not spoil the rest. A stream that changes its rate or layout goes on in those of its start.
+    A damaged packet is skipped. A stream that changes its rate or layout is converted to those it began with.
     """
     converters: dict[tuple[str, str, int], Any] = {}
     rate = channels = 0
@@ -131,11 +131,11 @@ def _blocks(
             names = tuple(channel.name for channel in frame.layout.channels)
             time = frame.time
             for piece in converters[key].resample(frame):
-                # Interleaved: PyAV reads beyond the planes of a frame with eight of them, and crashes.
+                # Interleaved, since PyAV reads past the end of a frame with eight planes and crashes.
                 samples = np.ascontiguousarray(piece.to_ndarray().reshape(-1, len(names)).T)
                 samples = samples if every_channel else downmixed(samples, names)
                 channels = channels or samples.shape[0]
                 if samples.shape[0] != channels:
                     samples = np.broadcast_to(samples.mean(0, keepdims=True), (channels, samples.shape[1]))
                 yield time, samples, rate
-                time = None  # what the converter splits goes on
+                time = None  # further pieces of the same frame follow on

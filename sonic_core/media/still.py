@@ -1,4 +1,4 @@
-"""Picture files: which of them can be read, and their pixels as sRGB, upright, on white."""
+"""Reads picture files: upright, in sRGB, over white."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MIN_SIDE = 32
 
 @dataclass(frozen=True)
 class Still:
-    """A picture file that can be opened. `frames` counts the pictures of an animation or the pages of a TIFF."""
+    """A picture file that opens. `frames` counts the pictures of an animation or the pages of a TIFF."""
 
     path: Path
     format: str
@@ -41,7 +41,7 @@ class Still:
 
     @property
     def several(self) -> str:
-        """What a file of more than one picture is, for a sentence."""
+        """A file of more than one picture, in words for a sentence."""
         return f"a file of {self.frames} pages" if self.format == "TIFF" else f"an animation of {self.frames} pictures"
 
     def pixels(self, name: str) -> np.ndarray:
@@ -60,16 +60,16 @@ class Still:
 
 
 def open_still(path: Path, name: str) -> Still | None:
-    """The picture in a file by its header; None when it is of another kind. Raises InputError for a damaged one."""
+    """The picture in a file, by its header; None for a file of another kind. Raises InputError for a damaged one."""
     _register_heif()
     with open(path, "rb") as file:
         head = file.read(64)
     try:
         with _opened(path, name) as image:
             width, height = image.size
-            if _orientation(image) in (5, 6, 7, 8):  # those that lie on their side
+            if _orientation(image) in (5, 6, 7, 8):  # rotated by a quarter turn
                 width, height = height, width
-            # A phone's MPO holds one photo and what belongs to it: a preview, a depth or a gain map.
+            # A phone's MPO holds one photo and its preview, depth map or gain map.
             frames = 1 if image.format in ("MPO", "HEIF") else getattr(image, "n_frames", 1)
             kind = {"": "picture", "MPO": "JPEG", "WEBP": "WebP", "HEIF": "HEIC", "DIB": "BMP"}.get(
                 image.format or "", image.format
@@ -88,10 +88,10 @@ def open_still(path: Path, name: str) -> Still | None:
 
 @contextmanager
 def _opened(path: Path, name: str) -> Iterator[Image.Image]:
-    """The picture, what Pillow raises turned into sentences; UnidentifiedImageError is left to the caller."""
+    """The opened picture. Pillow's errors become sentences, except UnidentifiedImageError, which the caller handles."""
     try:
         with warnings.catch_warnings():
-            # Pillow warns from 89 megapixels on; our own cap is the one that counts.
+            # Pillow warns from 89 megapixels on; our own cap is what counts.
             warnings.simplefilter("ignore")
             with Image.open(without_text(path), formats=_formats()) as image:
                 yield image
@@ -107,7 +107,7 @@ def _opened(path: Path, name: str) -> Iterator[Image.Image]:
 
 
 def rgb_of(image: Image.Image, name: str) -> np.ndarray:
-    """uint8 RGB (h, w, 3) of a Pillow picture: turned upright, its colours converted to sRGB, laid over white."""
+    """uint8 RGB (h, w, 3) of a Pillow picture: upright, in sRGB, over white."""
     check_size(image.width, image.height, name)
     profile = image.info.get("icc_profile")
     clear = image.info.get("transparency")
@@ -151,7 +151,7 @@ def check_size(width: int, height: int, name: str) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's, 1 for upright. Pillow's getexif would decode a whole PNG for it."""
+    """EXIF's orientation, 1 for upright. For a PNG, Pillow's getexif would decode the whole picture."""
     exif = image.getexif() if image.format != "PNG" else Image.Exif()
     if image.format == "PNG" and "exif" in image.info:
         exif.load(image.info["exif"])

@@ -1,6 +1,6 @@
-"""Long sound in a temporary file: an hour of it takes no memory, and a gigabyte of disk until nobody uses it.
+"""Keeps long sound in a temporary file: an hour takes no memory, but a gigabyte of disk while it is in use.
 
-What is short stays in memory. Knows nothing of codecs.
+Short sound stays in memory. Nothing here knows codecs.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ FLOAT = 4  # bytes of a float32
 
 
 class SampleStore:
-    """Float32 samples (channels, n) that are written in any order; what was never written is silence."""
+    """Float32 samples (channels, n), written in any order; a place never written is silence."""
 
     def __init__(self, channels: int, memory: int = MEMORY):
         self.channels, self.length = channels, 0
         self._memory = memory
-        # It lives as long as whoever reads from it and is deleted by the system even after a crash.
+        # It lives as long as anyone reads from it, and the system deletes it even after a crash.
         self._file = tempfile.SpooledTemporaryFile(memory, prefix="sonic-sound-")  # noqa: SIM115
         self._lock = Lock()
 
@@ -57,7 +57,7 @@ class SampleStore:
 
 
 def stored(blocks: Iterable[np.ndarray], channels: int, rate: int) -> Audio:
-    """Sound out of parts (channels, n) that follow one another."""
+    """Sound made of parts (channels, n) that follow one another."""
     store = SampleStore(channels)
     for block in blocks:
         store.write(store.length, block)
@@ -99,11 +99,11 @@ class StoredSpeech:
         return self.audio.read(start, max(start, stop))[0, ::step]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """All of it, for whoever cannot do with less."""
+        """All of it at once, for code that needs an array."""
         return self[:].astype(dtype or np.float32)
 
     def moved(self, offset: int) -> StoredSpeech:
-        """Later by `offset` samples, the length kept."""
+        """The same, later by `offset` samples; the length stays."""
         return StoredSpeech(self.audio.placed(offset, len(self)))
 
 

@@ -1,4 +1,4 @@
-"""Reading subtitles (SubRip and WebVTT) and writing them as a track of a video."""
+"""Reads subtitles (SubRip and WebVTT) and writes them as a track of a video."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sonic_core.media.files import existing_file
 
 MAX_BYTES = 4 << 20
 MAX_CUES = 20_000
-CHINESE = 0.6  # share of bytes above 127 among the letters of a text in a Chinese encoding
+CHINESE = 0.6  # least share of bytes above 127 among the letters of Chinese text
 MILLISECOND = Fraction(1, 1000)
 TEXT_CODECS = {"mov_text", "subrip", "webvtt", "ass", "ssa", "text"}
 TRACKS = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}  # codec of a text track by muxer
@@ -39,7 +39,7 @@ class Cue:
 
 
 def read_subtitles(path: str | Path) -> list[Cue]:
-    """The cues of an .srt or .vtt file in order of time, markup taken out. Raises InputError."""
+    """The cues of an .srt or .vtt file in order of time, without markup. Raises InputError."""
     file = existing_file(path, "subtitles")
     name = f"subtitles {file.name!r}"
     if file.stat().st_size > MAX_BYTES:
@@ -88,14 +88,14 @@ def embedded_subtitles(path: str | Path) -> list[Cue]:
 
 
 def decoded(data: bytes) -> str:
-    """Text in UTF-8 or UTF-16, or else in the Chinese or the western encoding of Windows."""
+    """The text, decoded as UTF-8 or UTF-16, or else as Windows' Chinese or western encoding."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
-    # Chinese is hardly mixed with ASCII letters, the languages of western Europe are mostly made of them.
+    # Chinese text has few ASCII letters; that of western Europe is mostly made of them.
     high = sum(byte > 127 for byte in data)
     letters = high + sum(chr(byte).isalpha() for byte in data if byte < 128)
     try:
@@ -110,7 +110,7 @@ def shown_at(cues: Sequence[Cue], time: float) -> tuple[Cue, ...]:
 
 
 class SubtitleTrack:
-    """A text track of a container that is being written; `write_until` keeps step with the pictures."""
+    """A text track of a container being written; `write_until` keeps pace with the pictures."""
 
     def __init__(self, container: Any, cues: Sequence[Cue], muxer: str):
         self.container, self.muxer = container, muxer
@@ -131,7 +131,7 @@ class SubtitleTrack:
 
 
 def without_overlaps(cues: Sequence[Cue]) -> list[Cue]:
-    """Cues of which one is shown at a time, as a text track of MP4 needs: those that overlap are shown together."""
+    """The cues without overlaps, as an MP4 text track needs them: overlapping ones become one cue for their overlap."""
     edges = sorted({edge for cue in cues for edge in (cue.start, cue.end)})
     parts: list[Cue] = []
     for start, end in pairwise(edges):

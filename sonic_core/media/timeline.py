@@ -1,6 +1,6 @@
-"""When each frame of a video is shown and how long a sound lasts, found by walking through all packets of a file.
+"""Finds when each frame of a video is shown and how long a sound lasts, by walking through all packets of a file.
 
-Headers are not believed: browsers write none, and interrupted recordings wrong ones. Nothing is decoded here.
+Headers are not trusted: browsers write none, and interrupted recordings have wrong ones. Nothing is decoded here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 MAX_FPS = 120
 LOWEST_FPS = 10
-MAX_PIXEL_RATE = 1920 * 1088 * MAX_FPS  # pixels a second to which an irregular video is resampled at most
+MAX_PIXEL_RATE = 1920 * 1088 * MAX_FPS  # the most pixels a second to which an irregular video is resampled
 USUAL_FPS = tuple(
     Fraction(rate)
     for rate in ("10", "12", "12.5", "15", "20", "24000/1001", "24", "25", "30000/1001", "30", "48", "50",
@@ -27,16 +27,16 @@ USUAL_FPS = tuple(
 )  # fmt: skip
 EXACT = 0.0011  # seconds: time stamps of Matroska are whole milliseconds
 CLOSE = 0.0045  # seconds a frame may be moved to fall on a constant rate
-NEAR = Fraction(2, 1000)  # by how much a rate that a file says may be off the usual rate that it stands for
-STRAY = 0.01  # share of frames that may be off it
+NEAR = Fraction(2, 1000)  # relative error of a file's rate against the usual rate it stands for
+STRAY = 0.01  # share of frames that may be off the constant rate
 
-# Sound before the first picture that is no more than this is the encoder's priming; it is cut.
+# Sound that precedes the first picture by no more than this is the encoder's priming and is cut.
 PRIMING = 0.05
 
 
 @dataclass(frozen=True)
 class Span:
-    """What the packets of one stream cover, in seconds of the file's clock."""
+    """The time that the packets of one stream cover, in seconds of the file's clock."""
 
     start: float
     end: float
@@ -48,22 +48,22 @@ class Span:
 
 
 class TooLongError(Exception):
-    """A stream goes on beyond the limit; `seconds` is how far it was followed."""
+    """A stream goes on past the limit; `seconds` is how far it was followed."""
 
     def __init__(self, seconds: float):
         super().__init__(seconds)
         self.seconds = seconds
 
 
-# Formats whose recordings are joined by putting one file behind the other: time stamps then jump where the next begins.
+# Formats in which appending one file to another joins the recordings: time stamps jump where the next one begins.
 JOINABLE = ("mpegts", "mpeg", "ogg")
-BACK, FORTH = 0.5, 10.0  # seconds of a jump that is a join and neither reordering nor a pause
+BACK, FORTH = 0.5, 10.0  # seconds; larger jumps are joins, not reordered frames or pauses
 
 
 def joined(container: Any, packets: Iterable[Any], shifts: list[float], find: bool = False) -> Iterator[Any]:
-    """The packets, those of each further recording in a joined file moved to the end of the one before.
+    """The packets of a file; in a joined one, each further recording is moved to the end of the one before it.
 
-    `shifts`: by how many seconds each recording is moved, the first by 0; with `find`, those found are added to it.
+    `shifts` says by how many seconds each recording is moved, the first by 0; with `find`, they are found and appended.
     """
     packets = _until_damage(container, packets, say=find)
     if container.format.name not in JOINABLE:
@@ -71,7 +71,7 @@ def joined(container: Any, packets: Iterable[Any], shifts: list[float], find: bo
         return
     last: dict[int, float] = {}
     part: dict[int, int] = {}
-    end = 0.0  # of all that came so far
+    end = 0.0  # of everything so far
     for packet in packets:
         if packet.dts is None:
             yield packet
@@ -95,7 +95,7 @@ def joined(container: Any, packets: Iterable[Any], shifts: list[float], find: bo
 
 
 def _until_damage(container: Any, packets: Iterable[Any], say: bool) -> Iterator[Any]:
-    """The packets up to where FFmpeg cannot go on. Raises av.FFmpegError when that is at the start."""
+    """The packets up to where FFmpeg cannot continue. Raises av.FFmpegError if that is at the start."""
     count = 0
     try:
         for count, packet in enumerate(packets, 1):  # noqa: B007
@@ -110,21 +110,21 @@ def _until_damage(container: Any, packets: Iterable[Any], say: bool) -> Iterator
 def spans(
     container: Any, streams: list[Any], limit: float, shifts: list[float], until: float | None = None
 ) -> dict[int, Span]:
-    """The span of each stream that has packets, by the stream's index. Raises TooLongError as soon as it is.
+    """The span of each stream that has packets, by the stream's index. Raises TooLongError as soon as one is too long.
 
-    With `until`, what comes after that many seconds is not looked at. How recordings joined in one file are to be moved
-    is added to `shifts`; see `joined`.
+    With `until`, the walk ends after that many seconds. The shifts of joined recordings are appended to `shifts`; see
+    `joined`.
     """
     times: dict[int, list[float]] = {stream.index: [] for stream in streams}
     ends: dict[int, float] = {}
     first: dict[int, float] = {}
-    open_ended: dict[int, float] = {}  # when the last packet begins, of those that do not say how long they last
+    open_ended: dict[int, float] = {}  # start of the last packet among those without a duration
     for packet in joined(container, container.demux(streams), shifts, find=True):
         if packet.size == 0 or packet.is_discard or packet.time_base is None:
-            continue  # the end of demuxing, or cut away by an edit list
+            continue  # the end of the file, or cut by an edit list
         index, base = packet.stream_index, packet.time_base
         at = packet.pts if packet.pts is not None else packet.dts
-        # Raw streams have no time stamps at all: one packet follows another.
+        # Raw streams have no time stamps: each packet follows the one before.
         time = ends.get(index, 0.0) if at is None else float(at * base)
         end = time + float((packet.duration or 0) * base)
         times[index].append(time)
@@ -157,15 +157,15 @@ class Rate:
 
 
 def constant_rate(times: np.ndarray, said: list[Fraction | None], pixels: int) -> Rate:
-    """The frame rate at which frames shown at `times` (n,) can be put in a row.
+    """The constant frame rate for frames shown at `times` (n,).
 
-    A rate that the file says is taken when the frames agree with it. Frames of varying rate get the lowest usual rate
-    that moves none of them by more than CLOSE; where there is none, the highest that `pixels` a frame allow.
+    A rate that the file names is taken if the frames agree with it. Frames of varying rate get the lowest usual rate
+    that moves none of them by more than CLOSE or, failing that, the highest that `pixels` a frame allow.
     """
     given = [rate.limit_denominator(1001) for rate in said if rate is not None and 0 < rate <= 240]
     if len(times) < 2:
         return Rate((given or [Fraction(25)])[0], float(times[0]), True)
-    # A mean over milliseconds is a little off the usual rate that it stands for.
+    # A rate computed from whole milliseconds is a little off the usual rate.
     near = [
         usual
         for rate in given
@@ -184,13 +184,13 @@ def constant_rate(times: np.ndarray, said: list[Fraction | None], pixels: int) -
 
 
 def _phase(times: np.ndarray, rate: Fraction) -> float:
-    """Where the ticks of `rate` fall if most frames are on them, near the first frame: the circular mean."""
+    """The phase of the ticks of `rate`, near the first frame: the circular mean of the frames' own phases."""
     turn = np.exp(2j * np.pi * ((times - times[0]) * float(rate) % 1)).mean()
     return float(times[0] + np.angle(turn) / (2 * np.pi * float(rate)))
 
 
 def _fits(times: np.ndarray, rate: Fraction, phase: float, tolerance: float) -> bool:
-    """Whether almost all frames fall on ticks, each on one of its own."""
+    """Whether almost every frame falls on a tick of its own."""
     ticks = (times - phase) * float(rate)
     nearest = np.round(ticks)
     off = np.abs(ticks - nearest) / float(rate) > tolerance
@@ -199,7 +199,7 @@ def _fits(times: np.ndarray, rate: Fraction, phase: float, tolerance: float) -> 
 
 
 def _without_empty_ticks(times: np.ndarray, rate: Fraction, phase: float, tolerance: float) -> Fraction:
-    """The rate, or a fraction of it (not below LOWEST_FPS) where the frames are on every second or third tick."""
+    """The rate, or a fraction of it (at least LOWEST_FPS) if frames fall on every second or third tick only."""
     step = round(float(np.median(np.diff(times))) * float(rate))
     less = rate / max(step, 1)
     return less if less >= LOWEST_FPS and _fits(times, less, phase, tolerance) else rate
@@ -207,10 +207,10 @@ def _without_empty_ticks(times: np.ndarray, rate: Fraction, phase: float, tolera
 
 @dataclass(frozen=True)
 class Clock:
-    """Where a video's constant-rate frames and its sound stand in the file's time.
+    """How a video's constant-rate frames and its sound lie on the file's clock.
 
-    Tick k is shown from `origin` + k / fps on. `origin` is the tick of the first frame, or whole ticks earlier where
-    the sound begins before it; the first frame stands in meanwhile.
+    Tick k is shown from `origin` + k / fps on. `origin` is the tick of the first frame, or whole ticks earlier if the
+    sound begins before it; the first frame is shown until then.
     """
 
     origin: float
@@ -220,7 +220,7 @@ class Clock:
 
 
 def make_clock(pictures: Span, sound: Span | None, rate: Rate) -> Clock:
-    """The clock of a video with pictures and, perhaps, sound."""
+    """The clock of a video, with or without sound."""
     tick = 1 / float(rate.fps)
     start = rate.phase + round((pictures.start - rate.phase) / tick) * tick
     early = 0.0 if sound is None else start - sound.start

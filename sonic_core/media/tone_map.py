@@ -1,8 +1,8 @@
-"""HDR and wide-gamut pictures as sRGB players show them: a lookup cube for libavfilter's `lut3d`.
+"""Maps HDR and wide-gamut pictures to SDR by a lookup cube for libavfilter's `lut3d`.
 
-HLG and PQ are brought to light by ITU-R BT.2100, reference white (203 cd/m2) becomes 1, what is brighter is rolled off
-by the Mobius curve that libavfilter's `tonemap` has, primaries become BT.709's, and the picture is stored with the
-inverse of BT.1886's gamma, as SDR video is graded.
+ITU-R BT.2100 turns HLG and PQ into light. Reference white (203 cd/m2) becomes 1; the Mobius curve of libavfilter's
+`tonemap` rolls off what is brighter. Primaries become BT.709's, and the inverse of BT.1886's gamma encodes the result,
+as SDR video is graded.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PQ, HLG = 16, 18  # transfer characteristics by ITU-T H.273
 BT709, BT2020, DCI_P3, DISPLAY_P3 = 1, 9, 11, 12  # primaries by ITU-T H.273
 
 WHITE = 203.0  # cd/m2, HDR reference white by ITU-R BT.2408
-PEAK = 1000.0  # cd/m2 of the display that the picture is taken to be graded on
-KNEE = 0.85  # of reference white, up to which nothing is changed
+PEAK = 1000.0  # cd/m2 of the display on which the picture is assumed to be graded
+KNEE = 0.85  # share of reference white below which nothing changes
 GAMMA = 2.4
 CUBE_SIDE = 33
 
@@ -36,13 +36,13 @@ PRIMARIES = {
 
 
 def needs_mapping(transfer: int, primaries: int) -> bool:
-    """Whether a picture with these tags looks wrong when it is taken for BT.709."""
+    """Whether a picture with these tags would look wrong as BT.709."""
     return transfer in (PQ, HLG) or primaries in (BT2020, DCI_P3, DISPLAY_P3)
 
 
 @lru_cache(maxsize=8)
 def cube_file(transfer: int, primaries: int) -> Path:
-    """A .cube file from the stored RGB of such pictures to BT.709's. It is removed when the process ends."""
+    """A .cube file from the stored RGB of such pictures to BT.709. It is removed when the process ends."""
     side = np.linspace(0, 1, CUBE_SIDE)
     blue, green, red = np.meshgrid(side, side, side, indexing="ij")  # red runs fastest in a .cube file
     mapped = to_sdr(np.stack([red, green, blue], -1).reshape(-1, 3), transfer, primaries)
@@ -52,7 +52,7 @@ def cube_file(transfer: int, primaries: int) -> Path:
 
 
 def tone_mapped(picture: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
-    """A picture, uint8 RGB (h, w, 3), as an SDR picture of the same size."""
+    """The picture, uint8 RGB (h, w, 3), mapped to SDR."""
     height, width = picture.shape[:2]
     graph = linked(
         ("buffer", f"video_size={width}x{height}:pix_fmt=rgb24:time_base=1/25:pixel_aspect=1/1"),
@@ -68,7 +68,7 @@ def tone_mapped(picture: np.ndarray, transfer: int, primaries: int) -> np.ndarra
 
 
 def to_sdr(stored: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
-    """RGB (n, 3) in [0, 1] as stored, to BT.709 as stored, in [0, 1]."""
+    """RGB values (n, 3) in [0, 1] as such a picture stores them -> as BT.709 stores them."""
     if transfer == PQ:
         light = np.minimum(pq_to_light(stored), PEAK) / WHITE
     elif transfer == HLG:
@@ -90,7 +90,7 @@ def pq_to_light(stored: np.ndarray) -> np.ndarray:
 
 
 def hlg_to_light(stored: np.ndarray) -> np.ndarray:
-    """cd/m2 that a display of PEAK shows for HLG values (n, 3) of BT.2020 primaries: inverse OETF, then OOTF."""
+    """cd/m2 that a display of PEAK shows for HLG values (n, 3) in BT.2020: inverse OETF, then OOTF."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     scene = np.where(stored <= 0.5, stored**2 / 3, (np.exp((stored - c) / a) + b) / 12)
     brightness = scene @ np.array([0.2627, 0.6780, 0.0593])
@@ -98,7 +98,7 @@ def hlg_to_light(stored: np.ndarray) -> np.ndarray:
 
 
 def mobius(light: np.ndarray) -> np.ndarray:
-    """libavfilter's Mobius curve: as it is up to KNEE, PEAK to 1."""
+    """libavfilter's Mobius curve: the identity up to KNEE; PEAK becomes 1."""
     peak = PEAK / WHITE
     a = -(KNEE**2) * (peak - 1) / (KNEE**2 - 2 * KNEE + peak)
     b = (KNEE**2 - 2 * KNEE * peak + peak) / (peak - 1)
@@ -107,7 +107,7 @@ def mobius(light: np.ndarray) -> np.ndarray:
 
 
 def conversion(source: int, target: int) -> np.ndarray:
-    """(3, 3) from linear RGB of one set of primaries to another, white to white."""
+    """(3, 3) from linear RGB in one set of primaries to another; white stays white."""
     return np.linalg.inv(_to_xyz(target)) @ _adapted(source, target) @ _to_xyz(source)
 
 

@@ -1,4 +1,4 @@
-"""Any video file as a lazy Clip, and a Clip as a video file."""
+"""Opens any video file as a lazy Clip; `save_video` writes one."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ logger = logging.getLogger(__name__)
 
 
 def open_video(path: str | os.PathLike[str], with_audio: bool = True, short_side: int | None = None) -> Clip:
-    """Any video file as a lazy Clip: pictures as they are meant to be seen, and its sound on the same clock.
+    """A video file as a lazy Clip: its pictures as they are meant to be seen, and its sound on the same clock.
 
-    Frames of varying rate are put on the ticks of a constant rate that moves them least. Sound is read at once when
-    there is some. Larger pictures are shrunk to `short_side` pixels on that side, in a third of the time that shrinking
-    the whole picture takes. Raises InputError for a file without a usable video stream.
+    Frames of varying rate are put on the ticks of the constant rate that moves them least. Sound is read at once.
+    Larger pictures are read at `short_side` pixels on their short side, which takes half the time of reading them
+    whole and shrinking them. Raises InputError for a file without a usable video stream.
     """
     info = probe(path, "video")
-    assert info.picture is not None  # or the gate would have refused it
+    assert info.picture is not None  # or `probe` would have refused it
     clock, view = info.picture.clock, info.picture.view
     if short_side is not None:
         view = view.reduced(short_side)
@@ -52,7 +52,7 @@ def open_video(path: str | os.PathLike[str], with_audio: bool = True, short_side
 
 
 def _at_constant_rate(info: MediaInfo, view: View) -> Iterator[Conversion]:
-    """Exactly `frame_count` frames, those shown at each tick; what is not shown is not converted."""
+    """The frame shown at each tick, `frame_count` of them; frames that are not shown are not converted."""
     assert info.picture is not None
     clock = info.picture.clock
     tick = 1 / float(clock.fps)
@@ -76,7 +76,7 @@ def _at_constant_rate(info: MediaInfo, view: View) -> Iterator[Conversion]:
 
 
 def _decoded(container: Any, stream: Any, shifts: list[float]) -> Iterator[Any]:
-    """All frames that can be decoded; in place of a damaged one, the frame before it stays."""
+    """All frames that decode; a damaged packet is skipped, so the frame before it stays on."""
     decode = decoder_of(stream)
     for packet in joined(container, container.demux(stream), shifts):
         try:

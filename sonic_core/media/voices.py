@@ -1,6 +1,6 @@
-"""Who says what: one sound for one person, a sound each, or one sound cut into speaker turns (RTTM).
+"""Who says what: one sound for one person, one for each of several, or one sound cut into speaker turns (RTTM).
 
-Everybody's speech has the length of the whole; where somebody else speaks it is silent, so the lips stay shut.
+Each person's speech is as long as the whole and silent while others speak, so that the lips stay shut.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from sonic_core.errors import InputError
 from sonic_core.media.stored_sound import mixed_down, resampled
 
 FADE = 0.03  # seconds at both ends of a turn
-QUIET, LOUD_SHARE = 10 ** (-50 / 20), 0.08  # RMS that is silence; the share of the loud moments' RMS that is speech
-PAUSE = 0.4  # seconds of silence that do not end a turn
+QUIET, LOUD_SHARE = (
+    10 ** (-50 / 20),
+    0.08,
+)  # RMS of silence; share of the loud parts' RMS from which on somebody speaks
+PAUSE = 0.4  # seconds of silence within a turn
 MOST_BYTES = 4 << 20  # of an RTTM file
 
 
@@ -34,7 +37,7 @@ class Turn:
 def read_turns(path: Path) -> list[Turn]:
     """The turns of an RTTM file (NIST: `SPEAKER file channel start duration <NA> <NA> name ...`), in order of time.
 
-    Raises InputError for a file that is none.
+    Raises InputError for any other file.
     """
     if not path.is_file():
         raise InputError(f"turns file {str(path)!r} does not exist; give an RTTM file")
@@ -66,7 +69,7 @@ def speakers(turns: Sequence[Turn]) -> list[str]:
 
 
 def by_turns(audio: Audio, turns: Sequence[Turn]) -> dict[str, Audio]:
-    """One sound a speaker, as long as the whole, silent where the others talk."""
+    """One sound for each speaker, as long as the whole and silent while the others talk."""
     return {
         speaker: gated(audio, [(turn.start, turn.start + turn.seconds) for turn in turns if turn.speaker == speaker])
         for speaker in speakers(turns)
@@ -74,7 +77,7 @@ def by_turns(audio: Audio, turns: Sequence[Turn]) -> dict[str, Audio]:
 
 
 def gated(audio: Audio, spans: Sequence[tuple[float, float]]) -> Audio:
-    """The sound where it lies within one of the spans (start, end) in seconds, silence elsewhere."""
+    """The sound within the spans (start, end), in seconds, and silence elsewhere."""
     edges = [(round(start * audio.rate), min(round(end * audio.rate), audio.length)) for start, end in spans]
 
     def fetch(start: int, stop: int) -> np.ndarray:
@@ -91,7 +94,7 @@ def gated(audio: Audio, spans: Sequence[tuple[float, float]]) -> Audio:
 
 
 def mixed(sounds: Sequence[Audio], levels: Sequence[float] | None = None) -> Audio:
-    """The sum of sounds at the first one's rate, as long as the longest, each times its level; never clipped."""
+    """The sum of sounds, each times its level, at the first one's rate and as long as the longest; never clipped."""
     rate = sounds[0].rate
     parts = [resampled(sound, rate) for sound in sounds]
     shape = max(part.channels for part in parts), max(part.length for part in parts)
@@ -111,14 +114,14 @@ def mixed(sounds: Sequence[Audio], levels: Sequence[float] | None = None) -> Aud
 
 
 def _made(fetch: Callable[[int, int], np.ndarray], shape: tuple[int, int], rate: int, parts: Sequence[Audio]) -> Audio:
-    """Sound made out of `parts`: in memory where they are, else whenever it is read."""
+    """Sound made of `parts`: in memory if they are in memory, else made when it is read."""
     if any(isinstance(part, LazyAudio) for part in parts):
         return LazyAudio(shape, rate, fetch)
     return Audio(fetch(0, shape[1]), rate)
 
 
 def side_by_side(sounds: Sequence[Audio]) -> Audio:
-    """A channel for each sound, in mono at the highest rate among them: what `by_channel` takes apart."""
+    """One channel for each sound, in mono at the highest rate among them; `by_channel` is the inverse."""
     rate = max(sound.rate for sound in sounds)
     parts = [resampled(mixed_down(sound), rate) for sound in sounds]
 
@@ -129,9 +132,9 @@ def side_by_side(sounds: Sequence[Audio]) -> Audio:
 
 
 def by_channel(audio: Audio) -> list[Audio]:
-    """One sound a channel: for a recording with one speaker on the left and one on the right."""
+    """One sound for each channel of a recording with one speaker on the left and one on the right."""
     if audio.channels < 2:
-        raise InputError("the sound has one channel; for a speaker a channel give a stereo recording")
+        raise InputError("the sound has one channel; give a stereo recording with a speaker on each side")
 
     def only(channel: int) -> Audio:
         def fetch(start: int, stop: int) -> np.ndarray:

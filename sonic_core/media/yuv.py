@@ -1,7 +1,7 @@
-"""Decoded YUV frames of 8 bits to RGB by OpenCV: as accurate as swscale's slow path, in half its time.
+"""Converts 8-bit YUV frames to RGB with OpenCV: as accurate as swscale's slow path, in half its time.
 
-Chroma is brought to full size bilinearly, one matrix of 10-bit coefficients does the rest, rounded to the nearest
-level. swscale's fast path truncates each product and is up to three levels too dark.
+Chroma is interpolated bilinearly to full size; a matrix of 10-bit coefficients does the rest and rounds to the nearest
+level. swscale's fast path truncates every product and is up to three levels too dark.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-# Weights of red and blue in luma by swscale's names of matrices (ITU-T H.273).
+# Weights of red and blue in luma, by swscale's names of the matrices of ITU-T H.273.
 LUMA_WEIGHTS = {
     "bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114), "fcc": (0.30, 0.11), "smpte240m": (0.212, 0.087),
     "bt2020": (0.2627, 0.0593),
@@ -27,13 +27,13 @@ CHROMA_SIZES = {
 
 
 class Scratch(local):
-    """Arrays that each thread writes over from frame to frame; fresh memory for them takes a third of the time."""
+    """Arrays that each thread uses again for every frame; fresh memory would cost half as much again."""
 
     def __init__(self) -> None:
         self._arrays: dict[str, np.ndarray] = {}
 
     def array(self, name: str, *shape: int) -> np.ndarray:
-        """The uint8 array of that name, holding whatever was written last."""
+        """The thread's uint8 array of this name and shape; its content is left over from the last use."""
         if name not in self._arrays or self._arrays[name].shape != shape:
             self._arrays[name] = np.empty(shape, np.uint8)
         return self._arrays[name]
@@ -57,13 +57,13 @@ def rgb_of(frame: Any, matrix: str, full_range: bool) -> np.ndarray:
 
 
 def _enlarged(plane: np.ndarray, wide: int, high: int, into: np.ndarray) -> np.ndarray:
-    """The plane (h, w) written into (h high, w wide), interpolated bilinearly."""
+    """The plane (h, w), enlarged bilinearly into an array (h * high, w * wide)."""
     return cv2.resize(plane, into.shape[::-1], into, interpolation=cv2.INTER_LINEAR)
 
 
 @lru_cache(maxsize=16)
 def to_rgb(matrix: str, full_range: bool) -> np.ndarray:
-    """(3, 4) from (Y, Cb, Cr, 1), 0 to 255 each, to R, G and B."""
+    """(3, 4) from (Y, Cb, Cr, 1) to R, G and B, all from 0 to 255."""
     red, blue = LUMA_WEIGHTS[matrix]
     green = 1 - red - blue
     low, luma, chroma = (0, 1.0, 1.0) if full_range else (16, 255 / 219, 255 / 224)
@@ -75,5 +75,5 @@ def to_rgb(matrix: str, full_range: bool) -> np.ndarray:
 
 
 def _pixels(plane: Any) -> np.ndarray:
-    """uint8 (height, width) of a plane, its padding left out, nothing copied."""
+    """uint8 (height, width): a plane without its padding, not copied."""
     return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]

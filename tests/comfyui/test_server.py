@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -18,6 +19,7 @@ from PIL import Image
 
 from sonic_core.comfyui.client import ComfyUIError
 from sonic_core.comfyui.graph import dialogue_graph, main_video
+from sonic_core.media.video import open_video, save_video
 
 from .conftest import PACK, ROOT, Server
 
@@ -304,7 +306,8 @@ def test_a_bad_input_is_said_in_one_sentence(server: Server, case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_worker_makes_a_job_with_it(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_a_worker_makes_a_job_with_it(server: Server, tmp_path: Path, kind: str) -> None:
     """The fleet's worker, from a job in the ledger to the stored video, by this server."""
     pytest.importorskip("sqlalchemy")
     from sonic_core.comfyui.backend import comfyui_engine
@@ -320,17 +323,28 @@ def test_a_worker_makes_a_job_with_it(server: Server, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "objects")
     stores = Stores(store, store, 600)
     consent = record_consent(ledger.engine, "u", subject="s", subject_is_user=True, purpose="a test", sources=[])
-    photo, sound = (ROOT / "web" / "samples" / name for name in ("sonic_portrait.jpg", "sonic_speech.flac"))
-    materials = store_files(stores, "u", "job-1", {"image": photo, "audio": sound})
-    settings = {"preset": "fast", "seed": 3, "duration": 1.0, "trim": True, "min_resolution": 256, "label": "en"}
+    samples = ROOT / "web" / "samples"
+    files = {"audio": samples / "sonic_speech.flac"}
+    settings: dict[str, Any] = {"preset": "fast", "seed": 3, "label": "en"}
+    if kind == "image":
+        files["image"] = samples / "sonic_portrait.jpg"
+        settings |= {"duration": 1.0, "trim": True, "min_resolution": 256}
+        frames, side = 25, 256
+    else:
+        files["video"] = save_video(open_video(samples / "sonic_video.mp4").part(0, 25), tmp_path / "video.mp4")
+        settings |= {"longer": "freeze", "own_sound": 0.2}
+        with av.open(str(files["audio"])) as heard, av.open(str(files["video"])) as seen:
+            frames = math.ceil(25 * heard.duration / av.time_base)
+            side = min(seen.streams.video[0].width, seen.streams.video[0].height)
+    materials = store_files(stores, "u", "job-1", files)
     submit(ledger, job_id="job-1", user="u", materials=materials, consent_id=consent.id, settings=settings)
     before = set((server.base / "input").rglob("*")) | set((server.base / "output").rglob("*"))
     job = Worker(ledger, stores, comfyui_engine(server.url), engine_name="comfyui").run_one()
     assert job is not None and (job.state, job.error) == ("done", None)
     with av.open(str(store.path_of(job.output["key"]))) as container:
         assert json.loads(container.metadata["AIGC"])["ProduceID"].startswith("job-1-")
-        assert sum(1 for _ in container.decode(video=0)) == 25
-        assert min(container.streams.video[0].width, container.streams.video[0].height) == 256
+        assert sum(1 for _ in container.decode(video=0)) == frames
+        assert min(container.streams.video[0].width, container.streams.video[0].height) == side
     after = set((server.base / "input").rglob("*")) | set((server.base / "output").rglob("*"))
     assert after == before, "a person's photo and video stay in the temp folder only"
     ledger.engine.dispose()

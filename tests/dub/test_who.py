@@ -69,13 +69,13 @@ def test_nobody_is_named_where_nobody_agrees_or_two_do(cast):
         turns = named_turns(agreement, np.ones(COUNT, bool))
         assert sum(last - first for first, last, person in turns if person is None) > 0.9 * COUNT
     cast.people[0].opened = cast.people[1].opened = SAID
-    with pytest.raises(InputError, match=r"0.0 of .* say it with --voice or --turns"):
+    with pytest.raises(InputError, match=r"0.0 of .* say who speaks"):
         who_speaks(cast, sound(0.4, 7.6), None, FPS)
 
 
 def test_who_is_not_seen_does_not_speak(cast):
     cast.people[0].opened = np.where(np.arange(COUNT) < 100, np.nan, STILL)
-    with pytest.raises(InputError, match="say it with"):
+    with pytest.raises(InputError, match="say who speaks"):
         who_speaks(cast, sound(0.4, 3.6), None, FPS)
     found = who_speaks(cast, sound(0.4, 7.6), None, FPS)
     assert set(found.spans) == {1} and found.unsure == [(0.0, pytest.approx(4.0, abs=0.3))]

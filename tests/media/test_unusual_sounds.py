@@ -208,7 +208,7 @@ def test_floats_beyond_full_scale_are_made_quieter_and_not_clipped(tmp_path: Pat
     floats(tmp_path / "a.wav", peak * wave)
     samples = [load_audio(tmp_path / "a.wav").samples[0], load_audio((peak * wave, 16_000)).samples[0]]
     assert all(np.abs(found - wave / np.abs(wave).max()).max() < 1e-4 for found in samples)
-    assert caplog.text.count("where full scale is 1; it is made quieter") == 2
+    assert caplog.text.count("where full scale is 1; it is made that much quieter") == 2
     floats(tmp_path / "b.wav", 1.1 * wave)  # what a lossy codec makes of a loud master stays
     assert np.abs(load_audio(tmp_path / "b.wav").samples).max() == pytest.approx(1.1, abs=1e-3)
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sonic_core.engines.lite.articulation import Articulation
 from sonic_core.engines.lite.interior import Interior
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import (
@@ -47,11 +48,15 @@ class Portrait:
     cutout: Cutout | None = None
 
 
-def drawn(size: int = 256, centre: tuple[float, float] = (0.5, 0.45), face: float = 0.42) -> Portrait:
-    """A face with closed lips, white teeth nowhere, on a background of noise."""
+def drawn(
+    size: int = 256, centre: tuple[float, float] = (0.5, 0.45), face: float = 0.42, thickness: float = 1.0
+) -> Portrait:
+    """A face with closed lips, white teeth nowhere, on a background of noise; `thickness` of its lips, 1 average."""
     scale = face * size / 3.1
     landmarks = MouthBasis.load().rest * scale + np.float32([centre[0] * size, centre[1] * size, 0])
     landmarks -= np.float32([0, 0.8 * scale, 0])
+    for ring, inner in ((UPPER_LIP, UPPER_INNER), (LOWER_LIP, LOWER_INNER)):
+        landmarks[ring] = landmarks[inner] + thickness * (landmarks[ring] - landmarks[inner])
     rng = np.random.default_rng(0)
     image = cv2.GaussianBlur(rng.integers(40, 200, (size, size, 3)).astype(np.uint8), (0, 0), 1)
     middle = landmarks[[10, 152]].mean(0)[:2]
@@ -110,6 +115,16 @@ def pixels_changed_at_the_mouth(frame: np.ndarray, closed: np.ndarray, portrait:
     (x1, y1), (x2, y2) = np.floor(lips.min(0)).astype(int), np.ceil(lips.max(0) + 20).astype(int)
     difference = frame[y1:y2, x1:x2].astype(int) - closed[y1:y2, x1:x2]
     return int((np.abs(difference).max(-1) > 45).sum())
+
+
+@pytest.mark.parametrize("thickness", [1.0, 1.5])
+def test_thick_lips_open_as_wide_as_the_motion_says(thickness):
+    renderer = Renderer(drawn(thickness=thickness))
+    articulation = Articulation(MouthBasis.load())
+    row = with_(m0=0.045 / articulation.gap[0, 4])
+    lips = renderer.moved(row).mouth.lips
+    gap = (lips.lower_height - lips.upper_height)[len(lips.gap) // 2] / renderer.face_height
+    assert articulation.opening(row[None])[0] - 0.004 < gap < 0.06
 
 
 def test_frames_have_the_size_and_type_of_the_photo(renderer: Renderer, portrait: Portrait):
