@@ -69,15 +69,15 @@ class Ears:
             piece = speech[max(start - BEFORE, 0) * SAMPLES : (stop - BEFORE) * SAMPLES]
             piece = np.pad(piece, (max(BEFORE - start, 0) * SAMPLES, 0))
             share = window_weight(start, stop, rows)
-            total[start:stop] += share * self._window(piece, stop - start)
+            total[start:stop] += share * self.hear(piece, stop - start)
             weight[start:stop] += share
         total = (total / weight)[BEFORE:]
         return total[:, :MOUTH_CHANNELS], total[:, MOUTH_CHANNELS:]
 
     @one_thread()
     @torch.inference_mode()
-    def _window(self, speech: np.ndarray, frames: int) -> np.ndarray:
-        """One window, padded with silence to whole frames -> (frames, 12 + kinds)."""
+    def hear(self, speech: np.ndarray, frames: int) -> np.ndarray:
+        """One window of sound (samples,), padded with silence to whole frames -> (frames, 12 + kinds)."""
         padded = np.pad(speech, (0, frames * SAMPLES - len(speech))).astype(np.float32)
         states = self.encoder(padded)
         mouth, wanted, _ = self.head(states[None].to(self.head.mix.dtype))
@@ -112,7 +112,7 @@ class EarStream:
         if final <= self.done:
             return np.zeros((0, MOUTH_CHANNELS + 3), np.float32)
         frames = -(-len(self.sound) // SAMPLES)
-        window = self.ears._window(self.sound, frames)
+        window = self.ears.hear(self.sound, frames)
         rows = self.ears.articulation.apply(window[:, :MOUTH_CHANNELS], window[:, MOUTH_CHANNELS:])
         new = rows[self.done - self.first : final - self.first]
         self.done = final
