@@ -31,7 +31,7 @@ def verify(status: Status, folder: Path) -> str | None:
         if known is not None and path == folder / status.file.path and file_sha256(path) != known:
             return f"its sha256 is not {known}; delete it and download it again"
         if path.suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8"))
+            json.loads(path.read_text(encoding="utf-8-sig"))
             return None
         if path.is_dir():
             return None

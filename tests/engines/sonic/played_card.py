@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten, tree_map
 
 aten = torch.ops.aten
 CPU = torch.device("cpu")
@@ -60,19 +59,19 @@ class OnCard(Tensor):
         kwargs = dict(kwargs or {})
         device = device_of(func, args, kwargs)
         target = kwargs.pop("device", None)
-        plain_args, plain_kwargs = tree_map(plain, (args, kwargs))
+        plain_args, plain_kwargs = changed(args, plain), changed(kwargs, plain)
         run = float8_product if func is aten._scaled_mm.default else func
         out = run(*plain_args, **plain_kwargs)
         if func._schema.is_mutable:  # what was given is returned, as it is
-            given = {id(plain(x)): x for x in tree_flatten((args, kwargs))[0] if isinstance(x, Tensor)}
-            return tree_map(lambda x: given.get(id(x), x), out)
+            given = {id(plain(x)): x for x in tensors_in((args, kwargs))}
+            return changed(out, lambda x: given.get(id(x), x))
         place = device if target is None else torch.device(target)
-        return tree_map(lambda x: placed(x, place), out)
+        return changed(out, lambda x: placed(x, place))
 
 
 def device_of(func: Any, args: Any, kwargs: Any) -> torch.device:
     """The one device of an operation's tensors. Raises RuntimeError, as torch does, when there are two."""
-    tensors = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, Tensor)]
+    tensors = tensors_in((args, kwargs))
     if func in CROSSING:
         return tensors[0].device
     own = tensors[:1] if func in SELECTING else []
@@ -94,6 +93,22 @@ def float8_product(
         raise RuntimeError(f"a float8 product takes multiples of {FLOAT8_MULTIPLE}, not {a.shape} by {b.shape}")
     y = a.float() @ b.float() * (scale_a * scale_b)
     return (y if bias is None else y + bias.float()).to(dtype)
+
+
+def changed(x: Any, change: Callable[[Tensor], Any]) -> Any:
+    """`x` with every tensor in it changed."""
+    if isinstance(x, Tensor):
+        return change(x)
+    if isinstance(x, (list, tuple)):
+        return type(x)([changed(value, change) for value in x])
+    return {name: changed(value, change) for name, value in x.items()} if isinstance(x, dict) else x
+
+
+def tensors_in(x: Any) -> list[Tensor]:
+    """All tensors in nested arguments, in their order."""
+    found: list[Tensor] = []
+    changed(x, found.append)
+    return found
 
 
 def plain(x: Any) -> Any:
@@ -151,9 +166,10 @@ class PlayedCards(TorchFunctionMode):
 
 def guarded(func: Callable, args: list, kwargs: dict) -> Any:
     """An operation before which torch would ask the driver for the card."""
-    if func is Tensor.__setitem__ and isinstance(args[2], Tensor) and args[2].device != args[0].device:
-        raise RuntimeError(f"values on {args[2].device} were put into a tensor on {args[0].device}")
-    out = func(*tree_map(plain, args), **kwargs)
+    indices = [] if func is Tensor.copy_ else tensors_in(args[1:2])
+    if any(x.device not in (CPU, args[0].device) for x in indices):
+        raise RuntimeError(f"indices on {indices[0].device} were used on a tensor on {args[0].device}")
+    out = func(*changed(args, plain), **kwargs)
     return args[0] if out is plain(args[0]) else placed(out, args[0].device)
 
 
