@@ -4,6 +4,7 @@ A call gets all windows of a step. They do not depend on each other, so they are
 result is the same to rounding. Features kept between steps (`reuse`) make it approximate, and only they do.
 """
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sonic_core.engines.sonic import triton_norm
 from sonic_core.engines.sonic.context import UNCONDITIONED, ClipContext
 from sonic_core.engines.sonic.unet import Context, SonicUNet
 from sonic_core.errors import ModelError
@@ -112,28 +114,28 @@ class WindowDenoiser:
         """See `sampling.Denoise`: (w, f, 4, h, w) -> (b, w, f, 4, h, w)."""
         if self._cache is not None:
             self._cache.begin_step(branches)
-        batches = [slice(i, i + self._window_batch) for i in range(0, len(frames), self._window_batch)]
+        size = min(self._window_batch, -(-len(frames) // len(self._replicas)))  # windows for every replica
+        batches = [slice(start, start + size) for start in range(0, len(frames), size)]
         if len(self._replicas) == 1:
             results = [
-                self._finish(self._denoise(self._replicas[0], noisy[b], sigma, frames[b], branches), frames[b])
+                self._finish(self._denoise(self._replicas[0], noisy[b], sigma, frames[b], branches, size), frames[b])
                 for b in batches
             ]
         else:
-            results = self._spread(batches, noisy, sigma, frames, branches)
+            results = self._spread(batches, noisy, sigma, frames, branches, size)
         if self._cache is not None and not self._cache.using:
             self._cache.put([deep for _, deep in results], frames, branches)
         return torch.cat([denoised.to(noisy.device) for denoised, _ in results], dim=1)
 
     def _spread(
-        self, batches: list[slice], noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
+        self, batches: list[slice], noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...], size: int
     ) -> list[tuple[Tensor, Tensor]]:
         """Deal the batches out to the replicas in turn; each replica works in a thread of its own."""
-        count = len(self._replicas)
         pools = [ThreadPoolExecutor(max_workers=1) for _ in self._replicas]
         try:
             futures = [
-                pools[i % count].submit(self._denoise, self._replicas[i % count], noisy[b], sigma, frames[b], branches)
-                for i, b in enumerate(batches)
+                pool.submit(self._denoise, replica, noisy[b], sigma, frames[b], branches, size)
+                for pool, replica, b in zip(itertools.cycle(pools), itertools.cycle(self._replicas), batches)
             ]
             return [self._finish(future.result(), frames[b]) for future, b in zip(futures, batches, strict=True)]
         finally:
@@ -146,14 +148,17 @@ class WindowDenoiser:
         return result
 
     def _denoise(
-        self, replica: Replica, noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...]
+        self, replica: Replica, noisy: Tensor, sigma: float, frames: Tensor, branches: tuple[int, ...], size: int
     ) -> tuple[Tensor, Tensor]:
-        """Denoise noisy (w, f, 4, h, w) to (b, w, f, 4, h, w), with the deep features (b, w, f, c, ...)."""
-        count, missing = len(frames), self._window_batch - len(frames)
+        """Denoise noisy (w, f, 4, h, w) to (b, w, f, 4, h, w), with the deep features (b, w, f, c, ...).
+
+        `size` windows make a whole batch, and `w` of them are here.
+        """
+        count, missing = len(frames), size - len(frames)
         if replica.fixed_shapes and missing > 0:  # the last batch of a step is filled up by repeating its last window
             frames, noisy = (torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) for x in (frames, noisy))
-        size = self._branch_batch or len(branches)
-        groups = [branches[start : start + size] for start in range(0, len(branches), size)]
+        together = self._branch_batch or len(branches)
+        groups = [branches[start : start + together] for start in range(0, len(branches), together)]
         results = [self._call(replica, noisy, sigma, frames, group) for group in groups]
         denoised, deep = results[0] if len(results) == 1 else map(torch.cat, zip(*results, strict=True))
         return denoised[:, :count], deep[:, :count]
@@ -174,7 +179,9 @@ class WindowDenoiser:
         context = replica.context.of_windows(frames, branches)
         using = self._cache is not None and self._cache.using
         deep = self._cache.get(frames, branches, weight) if using and self._cache is not None else None
-        v, deep = replica.network(inputs, timestep, self._scalars(frames, weight).repeat(count, 1), context, deep)
+        scalars = self._scalars(frames, weight).repeat(count, 1)
+        with triton_norm.current(weight.device):
+            v, deep = replica.network(inputs, timestep, scalars, context, deep)
         v = v.float().unflatten(0, (count, -1))
         if not torch.isfinite(v).all():
             raise ModelError(f"the UNet overflowed in {weight.dtype}; load the model in bfloat16 or float32")

@@ -7,6 +7,7 @@ channels in a group is (10 at the released width). All arithmetic is in float32.
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -27,6 +28,11 @@ CHUNK = 1024
 """Pixels summed by one program."""
 
 
+def current(device: torch.device) -> AbstractContextManager:
+    """Makes a card the current one. Triton launches there, whichever card its tensors are on; torch itself does not."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
 def check(device: torch.device) -> None:
     """Try the kernels on a CUDA device, and give them up for this process where they do not run.
 
@@ -37,14 +43,18 @@ def check(device: torch.device) -> None:
         return
     try:
         x, weight, bias = (torch.ones(size, device=device) for size in ((1, 32, 2, 2), (32,), (32,)))
-        group_norm(x, 32, weight, bias, 1e-5, True)
+        with current(device):
+            group_norm(x, 32, weight, bias, 1e-5, True)
     except Exception as error:  # of Triton, of the compiler it calls, or of the driver
         AVAILABLE = False
         logger.warning("group norms run without Triton, a little slower: %s", str(error).strip().splitlines()[0])
 
 
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool) -> Tensor:
-    """(n, c, h, w), channels-last or not -> the same shape in channels-last memory, in the dtype of `x`."""
+    """(n, c, h, w), channels-last or not -> the same shape in channels-last memory, in the dtype of `x`.
+
+    The card of `x` must be the `current` one.
+    """
     rows = x.permute(0, 2, 3, 1).contiguous()  # copies only what is not channels-last
     count, channels = len(rows), rows.shape[-1]
     size = rows.numel() // (count * channels)

@@ -1,6 +1,8 @@
 """The whole engine on cards that are played on the CPU (`played_card.py`): nothing mixes devices, the numbers stay."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,7 @@ from torch import nn
 
 from sonic_core.engines import sonic
 from sonic_core.engines.base import MemoryPlan
-from sonic_core.engines.sonic import denoiser, memory, triton_norm
+from sonic_core.engines.sonic import denoiser, memory, norms, triton_norm
 from sonic_core.engines.sonic.eight_bit import Float8Linear, store_in_eight_bits
 from sonic_core.engines.sonic.noise import release_noise, start_noise
 from sonic_core.engines.sonic.options import FAST
@@ -30,12 +32,21 @@ def cards(monkeypatch):
     def workers(max_workers: int) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(max_workers, initializer=PlayedCards().__enter__)
 
+    current = threading.local()
+
+    @contextmanager
+    def device(place):
+        current.card = place
+        yield
+        current.card = None
+
+    monkeypatch.setattr(torch.cuda, "device", device)
     monkeypatch.setattr(denoiser, "ThreadPoolExecutor", workers)
     monkeypatch.setattr(memory, "free_bytes", lambda device: 2**33)
     monkeypatch.setattr(triton_norm, "AVAILABLE", False)
     monkeypatch.setattr(torch, "Generator", PlayedGenerator)
     with torch.no_grad(), PlayedCards():  # autograd would ask
-        yield
+        yield current
 
 
 def loaded(folder, dtype=torch.float32, **options):
@@ -56,10 +67,22 @@ def wanted(engine, portrait, speech):
     return frames(engine, portrait, speech)
 
 
-def test_a_clip_on_two_cards_is_that_of_the_cpu(cards, model_folder, portrait, speech, wanted):
-    engine = loaded(model_folder, devices=("cuda:0", "cuda:1"), branch_batch=1, keep_bytes=0)
-    assert all(places(network) == {"cuda"} for network in vars(engine.net).values())
-    np.testing.assert_allclose(frames(engine, portrait, speech), wanted, atol=2e-3)
+def test_a_clip_on_two_cards_is_that_of_the_cpu(cards, monkeypatch, model_folder, engine, portrait, speech):
+    on_cards = loaded(model_folder, devices=("cuda:0", "cuda:1"), branch_batch=1, keep_bytes=0)
+    assert all(places(network) == {"cuda"} for network in vars(on_cards.net).values())
+    twice = np.tile(speech, 2)  # two windows, one for each card
+    seen = []
+    forward = norms.composed_group_norm
+
+    def norm(x, *args):
+        seen.append((x.device, cards.card))
+        return forward(x, *args)
+
+    monkeypatch.setattr(norms, "composed_group_norm", norm)
+    np.testing.assert_allclose(frames(on_cards, portrait, twice), frames(engine, portrait, twice), atol=2e-3)
+    # Triton launches its kernels on the current card, and must find its tensors there.
+    assert {str(device) for device, _ in seen} == {"cuda:0", "cuda:1"}
+    assert all(device == card for device, card in seen)
 
 
 def test_decoding_in_tiles_in_half_precision_and_rife(cards, monkeypatch, model_folder, portrait, speech, wanted):
