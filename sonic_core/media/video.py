@@ -15,13 +15,15 @@ from sonic_core.media.audio import sound_of
 from sonic_core.media.container import decoder_of, open_media
 from sonic_core.media.encoding import QUALITIES, save_video
 from sonic_core.media.picture import Conversion, View, seen
-from sonic_core.media.prefetch import computed
+from sonic_core.media.prefetch import WORKERS, computed
 from sonic_core.media.probe import MAX_VIDEO_SECONDS, MediaInfo, probe
 from sonic_core.media.timeline import joined
 
 __all__ = ["QUALITIES", "open_video", "save_video"]
 
 logger = logging.getLogger(__name__)
+
+MAX_PIXELS_AT_WORK = 34_000_000  # converted at a time: four frames of 4K, which take 300 MB
 
 
 def open_video(path: str | os.PathLike[str], with_audio: bool = True, short_side: int | None = None) -> Clip:
@@ -40,12 +42,13 @@ def open_video(path: str | os.PathLike[str], with_audio: bool = True, short_side
         logger.info("%s: its frame rate varies; it is read at %.3f frames a second", info.path.name, clock.fps)
     audio: Audio | None = sound_of(info, MAX_VIDEO_SECONDS) if with_audio and info.sound is not None else None
     width, height = view.size
+    workers = max(1, min(WORKERS, MAX_PIXELS_AT_WORK // (view.stored[0] * view.stored[1])))
     return Clip(
         width,
         height,
         clock.frame_count,
         clock.fps,
-        lambda: (picture[None] for picture in computed(_at_constant_rate(info, view))),
+        lambda: (picture[None] for picture in computed(_at_constant_rate(info, view), workers)),
         audio,
         info.metadata,
     )
