@@ -132,7 +132,9 @@ def seen(frames: Iterator[Any], view: View) -> Iterator[tuple[float | None, Conv
             plain = is_plain(frame, view, interlaced)
             graph, key = None if plain else make_graph(frame, view, interlaced), now
         if graph is None:
-            yield frame.time, partial(converted, frame, view.orientation)
+            # Memory of this thread, which is kept and used again; a worker's would be returned after every frame.
+            into = np.empty((frame.height, frame.width, 3), np.uint8)
+            yield frame.time, partial(converted, frame, view.orientation, into)
             continue
         graph.push(frame)
         yield from _pulled(graph)
@@ -140,9 +142,9 @@ def seen(frames: Iterator[Any], view: View) -> Iterator[tuple[float | None, Conv
         yield from _drained(graph)
 
 
-def converted(frame: Any, orientation: Orientation) -> np.ndarray:
-    """uint8 RGB (height, width, 3) of a frame that needs no filter; see `is_plain`."""
-    return orientation.turned(rgb_of(frame, matrix_of(frame), is_full_range(frame)))
+def converted(frame: Any, orientation: Orientation, into: np.ndarray) -> np.ndarray:
+    """uint8 RGB (height, width, 3) of a frame that needs no filter (see `is_plain`); `into` has its stored size."""
+    return orientation.turned(rgb_of(frame, matrix_of(frame), is_full_range(frame), into))
 
 
 def is_plain(frame: Any, view: View, interlaced: bool) -> bool:

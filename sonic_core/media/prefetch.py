@@ -14,7 +14,7 @@ from contextvars import copy_context
 from typing import TypeVar
 
 Item = TypeVar("Item")
-WORKERS = min(4, os.cpu_count() or 1)
+WORKERS = max(1, min(4, (os.cpu_count() or 1) - 1))  # one core is left to whoever uses the items
 _END = object()
 
 
