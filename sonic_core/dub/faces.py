@@ -52,6 +52,15 @@ class FaceState:
     reason: str = ""  # why a frame is left alone
 
 
+@dataclass(frozen=True)
+class RestFace:
+    """A face with the lips at rest: canonical landmarks (478, 3), and (11,) how far its upper lip goes on beyond them,
+    see lip_edges.lip_ends."""
+
+    landmarks: np.ndarray
+    lip_ends: np.ndarray
+
+
 def runs(person: Person, cast: Cast) -> list[Run]:
     """The stretches in which a person can be dubbed."""
     frames = np.asarray(person.frames)
@@ -84,8 +93,8 @@ def states(person: Person, cast: Cast, basis: MouthBasis) -> Iterator[tuple[int,
             yield frame, FaceState(landmarks, fit, strength, reason)
 
 
-def rest_face(person: Person, basis: MouthBasis) -> np.ndarray:
-    """(478, 3) the person's own face with the lips at rest, in the canonical frame: the mean of the shut moments."""
+def rest_face(person: Person, basis: MouthBasis) -> RestFace:
+    """The person's own face with the lips at rest: the mean of the moments in which they are shut."""
     count = len(person.frames)
     chosen = np.unique(np.linspace(0, count - 1, min(count, REST_VIEWS)).astype(int))
     shapes = []
@@ -96,7 +105,8 @@ def rest_face(person: Person, basis: MouthBasis) -> np.ndarray:
     stacked = np.stack(shapes)
     gaps = lip_gaps(stacked)
     shut = gaps <= np.quantile(gaps, REST_SHARE)
-    return stacked[shut].mean(0).astype(np.float32)
+    lip_ends = np.asarray(person.lip_ends).reshape(count, -1)[chosen]
+    return RestFace(stacked[shut].mean(0).astype(np.float32), lip_ends[shut].mean(0).astype(np.float32))
 
 
 def yaw(fit: FaceFit) -> float:

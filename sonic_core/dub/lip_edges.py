@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 
+from sonic_core.engines.lite.landmarks import UPPER_LIP
 from sonic_core.engines.lite.warp import look_up, smoothstep
 
 STEPS = 13  # samples from the inner edge of a lip to the outer one
@@ -68,6 +69,18 @@ def lip_ends(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.nd
     is_sure = is_hair.any(1) & (reds >= MOSTLY * np.cumsum(beyond)[first])
     ends = np.where(is_sure, ways[first] - 1, 0.0)
     return _believed(ends)
+
+
+def upper_lip_ends(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """(11,) `lip_ends` of a face with landmarks (478, 3) in a picture uint8 (h, w, 3)."""
+    lip = landmarks[UPPER_LIP, :2]
+    beyond = 2 * FARTHEST_END * np.abs(lip[0] - lip[3]).max() + 2
+    low = np.maximum(lip.min((0, 1)) - beyond, 0).astype(int)
+    high = np.maximum((lip.max((0, 1)) + beyond).astype(int), low + 2)
+    part = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    if min(part.shape[:2]) < 2:  # the mouth is outside the picture
+        return np.zeros(lip.shape[1], np.float32)
+    return lip_ends(part, lip[3] - low, lip[0] - low)
 
 
 def shadow_begins(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sonic_core.dub.faces import FaceState
+from sonic_core.dub.faces import FaceState, RestFace
 from sonic_core.dub.lip_edges import lip_begins, lip_ends, shadow_begins
 from sonic_core.dub.people import HeadView
 from sonic_core.dub.texture import grain, like_the_picture, softness
@@ -32,6 +32,7 @@ DETAIL = 48  # samples of the fields in a face's height
 SMOOTHING = 3e-4  # of the fields, so that a noisy landmark makes no dent
 STAYS, MOVES = 0.006, 0.02  # movement of a landmark in speech (canonical) from which it is moved little, and fully
 CREASE = 0.3  # how dark the line is between closed lips that are apart in the frame
+BETWEEN = np.array([1.0, 0.67, 0.33])  # how far the first three rings of a lip follow its outer edge
 HALFWAY = 0.5  # how far the landmarks between upper lip and nose follow a corrected outer edge of the lip
 TEETH_MARGIN = 0.018  # face heights: along an open mouth, so much of a lip's edge may show teeth
 
@@ -39,11 +40,11 @@ TEETH_MARGIN = 0.018  # face heights: along an open mouth, so much of a lip's ed
 class MouthPainter:
     """New mouths for one person. Everything that does not depend on the frame is computed here once."""
 
-    def __init__(self, rest: np.ndarray, view: HeadView):
-        """`rest`: the person's canonical face at rest (478, 3); `view`: a head to take the mouth's colours from."""
-        self.basis, self.rest = MouthBasis.load(), rest
+    def __init__(self, rest: RestFace, view: HeadView):
+        """`rest`: the person's face at rest; `view`: a head to take the mouth's colours from."""
+        self.basis, self.rest, self.lip_ends = MouthBasis.load(), rest.landmarks, rest.lip_ends
         average = np.linalg.norm(self.basis.rest[FOREHEAD] - self.basis.rest[CHIN])
-        self.height = float(np.linalg.norm(rest[FOREHEAD] - rest[CHIN]))  # canonical
+        self.height = float(np.linalg.norm(self.rest[FOREHEAD] - self.rest[CHIN]))  # canonical
         self.ratio = float(np.clip(self.height / average, 0.85, 1.15))  # movement grows with the face
         moves = np.sqrt((self.basis.components**2).sum((0, 2)))
         self.follows = smoothstep(moves, STAYS, MOVES).astype(np.float32)[:, None]
@@ -113,6 +114,7 @@ class MouthPainter:
         """(478, 2) px where every landmark should be; the lips are as far apart as the motion says, to the pixel."""
         press, teeth = np.clip(row[PRESS], 0, 1), np.clip(row[TEETH], 0, 1)
         goal = points + self.follows * (fit.to_pixels(self.rest + moved)[:, :2] - points)
+        _end_later(goal, self.lip_ends * _thickness(goal, UPPER_LIP, -fit.down), -fit.down)
         upper_roll, lower_roll = rolled_in(goal, fit.down)
         goal += press * upper_roll + max(press, teeth) * lower_roll
         lips = (moved @ fit.axes)[:, :2]
@@ -137,16 +139,14 @@ class MouthPainter:
         margin = np.minimum(np.maximum(gap, 0) / 2, TEETH_MARGIN * self.height * fit.scale)
         for lip, away in ((UPPER_LIP, -fit.down), (LOWER_LIP, fit.down)):
             inner, outer = points[lip[3]], points[lip[0]]
-            thickness = np.maximum((outer - inner) @ away, 0)
+            thickness = _thickness(points, lip, away)
             begins = lip_begins(part, inner, outer) * thickness
             if lip is UPPER_LIP:
-                ends = lip_ends(part, inner, outer) * thickness
-                source[ABOVE_LIP] += (HALFWAY * ends)[:, None] * away
+                _end_later(source, lip_ends(part, inner, outer) * thickness, away)
             else:
-                ends = -shadow_begins(part, inner, outer) * thickness
+                source[lip[:3]] -= (BETWEEN[:, None] * shadow_begins(part, inner, outer) * thickness)[..., None] * away
             source[lip[3]] += np.maximum(margin, begins)[:, None] * away
-            for ring, share in ((2, 0.67), (1, 0.33), (0, 0.0)):  # what lies between the edges moves along
-                source[lip[ring]] += (share * begins + (1 - share) * ends)[:, None] * away
+            source[lip[:3]] += ((1 - BETWEEN[:, None]) * begins)[..., None] * away
         return source
 
     def _inside(
@@ -166,6 +166,17 @@ class MouthPainter:
         scale = self.view_fit.scale / fit.scale
         articulation = {"teeth": float(row[TEETH]), "tongue": float(row[TONGUE])}
         return self.interior.draw(source.astype(np.float32), jaw, lips, around, scale, **articulation)
+
+
+def _thickness(points: np.ndarray, lip: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """(11,) px of a lip, measured along `away`, which points from its inner edge to its outer one."""
+    return np.maximum((points[lip[0]] - points[lip[3]]) @ away, 0)
+
+
+def _end_later(points: np.ndarray, ends: np.ndarray, away: np.ndarray) -> None:
+    """Move the upper lip's outer edge by `ends` (11,) px, and what lies beside it along; in place."""
+    points[UPPER_LIP[:3]] += (BETWEEN[:, None] * ends)[..., None] * away
+    points[ABOVE_LIP] += (HALFWAY * ends)[:, None] * away
 
 
 def _face_of(view: HeadView) -> np.ndarray:

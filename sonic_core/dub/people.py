@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from sonic_core.clip import Clip
+from sonic_core.dub.lip_edges import upper_lip_ends
 from sonic_core.dub.shots import CutDetector
 from sonic_core.dub.texture import sharpness
 from sonic_core.face.covers import covers_of, upright_crop
@@ -32,9 +33,10 @@ SEEN_FOR = 0.4  # seconds; whoever is seen for less in all is a poster or a mist
 MOST_PEOPLE = 16
 BETTER = 1.05  # times as much a view has to be worth to take the place of an earlier one
 OPEN, OPEN_WORTH = 0.06, 0.5  # opening in face heights that shows a person's own teeth, and what it adds to a view
-LOOK_EVERY = 3  # frames between looks at whether something hides the mouth and how sharp the face is
+LOOK_EVERY = 3  # frames between looks at what hides the mouth, how sharp the face is and where a moustache begins
 VIEWS = 8  # embeddings kept of a person, the latest
 LANDMARKS = (478, 3)
+NO_MOUSTACHE = np.zeros(11, np.float32)
 JUMP = 0.15  # face heights; a face that moves farther within a frame was cut, though the picture hardly changed
 
 
@@ -54,6 +56,7 @@ class Person:
         self.frames = array("l")  # numbers of the frames, rising
         self.covered = array("b")  # 1 where something hides the mouth
         self.sharpness = array("f")  # see texture.sharpness
+        self.lip_ends = array("f")  # 11 for each frame, see lip_edges.lip_ends
         self.jumps: set[int] = set()  # frames in which the face is suddenly elsewhere
         self.embeddings: list[np.ndarray] = []
         self.area = 0.0  # px, summed over the frames
@@ -61,8 +64,15 @@ class Person:
         self._file = path.open("wb", buffering=1 << 16)
         self._place = np.zeros(2)
 
-    def add(self, frame: int, landmarks: np.ndarray, is_covered: bool = False, sharpness: float = 1.0) -> None:
-        """Add a frame: landmarks float32 (478, 3) px, whether something hides the mouth, and the face's sharpness."""
+    def add(
+        self,
+        frame: int,
+        landmarks: np.ndarray,
+        is_covered: bool = False,
+        sharpness: float = 1.0,
+        lip_ends: np.ndarray = NO_MOUSTACHE,
+    ) -> None:
+        """Add a frame: landmarks float32 (478, 3) px, whether something hides the mouth, and what else was seen."""
         size = face_height(landmarks)
         self.area += size * size
         place = landmarks[:, :2].mean(0)
@@ -72,6 +82,7 @@ class Person:
         self.frames.append(frame)
         self.covered.append(is_covered)
         self.sharpness.append(sharpness)
+        self.lip_ends.extend(lip_ends)
         self._file.write(np.ascontiguousarray(landmarks, np.float32).tobytes())
 
     def look(self, frame: np.ndarray, landmarks: np.ndarray) -> None:
@@ -122,6 +133,7 @@ class _Followed:
     face: Face  # as it is in the latest frame
     is_covered: bool = False
     sharpness: float = 0.0
+    lip_ends: np.ndarray = field(default_factory=lambda: NO_MOUSTACHE)
 
 
 class _Watcher:
@@ -147,7 +159,8 @@ class _Watcher:
             if since_cut % LOOK_EVERY == 0 or not one.sharpness:
                 crop = upright_crop(picture, one.face.landmarks)
                 one.is_covered, one.sharpness = covers_of(crop).mouth, sharpness(crop)
-            one.person.add(index, landmarks, one.is_covered, one.sharpness)
+                one.lip_ends = upper_lip_ends(picture, one.face.landmarks)
+            one.person.add(index, landmarks, one.is_covered, one.sharpness, one.lip_ends)
             if not one.is_covered:
                 one.person.look(frame, landmarks)
 

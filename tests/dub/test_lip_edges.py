@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from sonic_core.dub.lip_edges import lip_begins, lip_ends, shadow_begins
+from sonic_core.dub.lip_edges import lip_begins, lip_ends, shadow_begins, upper_lip_ends
+from sonic_core.engines.lite.landmarks import UPPER_LIP
+from sonic_core.engines.lite.layout import MouthBasis
 
 LIP, TOOTH, INSIDE, HAIR, SKIN = (180, 90, 90), (205, 185, 165), (40, 22, 20), (60, 50, 45), (200, 160, 140)
 # From the edge upwards: 11 columns of a lip 24 px high, its inner edge at the bottom.
@@ -66,3 +68,13 @@ def test_the_shadow_under_a_lip_is_none_of_it():
     assert not shadow_begins(made, INNER, OUTER).any()
     made[:43] = HAIR
     assert shadow_begins(made, INNER, OUTER) == pytest.approx(7 / 24, abs=0.1)
+
+
+def test_a_moustache_is_found_in_a_frame_by_the_landmarks():
+    landmarks = (MouthBasis.load().rest * 60 + [150, 60, 0]).astype(np.float32)
+    lip = landmarks[UPPER_LIP, :2]
+    made = np.full((260, 300, 3), LIP, np.uint8)
+    assert not upper_lip_ends(made, landmarks).any()
+    made[: round(lip[0][:, 1].min()) - 4] = HAIR
+    assert upper_lip_ends(made, landmarks)[3:-3].min() > 0.2
+    assert not upper_lip_ends(made, landmarks + 1000).any()  # a mouth outside the picture
