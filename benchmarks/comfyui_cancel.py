@@ -52,7 +52,7 @@ WIDGETS: dict[str, dict[str, Any]] = {
     "SonicClipToImages": {"start": 0, "count": 0},
     "SonicSmooth": {"strength": 1.0},
     "SonicInterpolate": {"fps": 4.0, "method": "auto"},
-    "SonicCutOut": {"background": "white", "colour": "#ffffff"},
+    "SonicCutOut": {"background": "green", "colour": "#ffffff"},
 }
 
 

@@ -38,7 +38,7 @@ class SonicCanvas(SonicNode):
                     options=list(CANVAS_MODES),
                     default="blur",
                     tooltip="fit: the whole picture with black bars. blur: the whole picture over a blurred copy of "
-                    "itself. fill: the canvas is covered, and what stands over is cut around the face.",
+                    "itself. fill: the picture covers the canvas, cropped around the face.",
                 ),
                 side("width", 1080),
                 side("height", 1920),

@@ -28,7 +28,7 @@ class SonicCutOut(SonicNode):
             node_id="SonicCutOut",
             display_name="Sonic: Cut Out",
             description="Cuts the person out and puts nothing, a colour or a picture behind them. Connect the "
-            "sampler's latents: hair is cut finest there. Sonic: Render Video writes alpha as webm or mov.",
+            "sampler's latents for the finest edges around hair. Sonic: Render Video writes alpha as webm or mov.",
             search_aliases=["remove background", "matting", "green screen", "alpha", "rembg", "抠图", "背景"],
             inputs=[
                 clip_input("The clip to cut the person out of, or the sampler's latents."),
@@ -39,11 +39,11 @@ class SonicCutOut(SonicNode):
                     tooltip="What stands behind the person. transparent: nothing. own colour: the one below. "
                     "picture: the one that is connected.",
                 ),
-                io.String.Input("colour", default="#ffffff", tooltip="The colour with 'own colour', as #rrggbb."),
+                io.String.Input("colour", default="#ffffff", tooltip="The colour for 'own colour', as #rrggbb."),
                 io.Image.Input(
                     "picture",
                     optional=True,
-                    tooltip="The picture with 'picture'. It covers the frame; what stands over is cut.",
+                    tooltip="The picture for 'picture'. It fills the frame; what does not fit is cropped.",
                 ),
             ],
             outputs=[ClipSocket.Output("cut", display_name="clip", tooltip="The person before the new background.")],

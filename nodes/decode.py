@@ -18,7 +18,7 @@ class SonicDecode(SonicNode):
             node_id="SonicDecode",
             display_name="Sonic: Decode",
             description="No longer needed: every node that takes a clip takes the sampler's latents as well. "
-            "It is here for saved workflows.",
+            "It is kept for saved workflows.",
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model."),
                 LatentsSocket.Input("latents", tooltip="From Sonic: Sampler."),

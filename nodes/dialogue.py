@@ -40,13 +40,13 @@ class SonicDialogue(SonicNode):
             node_id="SonicDialogue",
             display_name="Sonic: Dialogue",
             description="Lets several people speak, a voice each, while the others listen. One picture with all of "
-            "them, or two photos side by side. A voice that starts later begins with silence.",
+            "them, or two photos side by side. To start a voice later, give it a delay in Sonic: Load Audio.",
             search_aliases=["two speakers", "conversation", "podcast", "multi person", "interview", "对话"],
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model."),
                 io.Image.Input("image", tooltip="A picture with everybody, or the photo that goes on the left."),
                 io.Image.Input("image_right", optional=True, tooltip="The photo that goes on the right."),
-                io.Audio.Input("audio_left", tooltip="The voice of the person furthest to the left."),
+                io.Audio.Input("audio_left", tooltip="The voice of the person on the far left."),
                 io.Audio.Input("audio_right", tooltip="The voice of the next person."),
                 *further_voices(),
                 io.Combo.Input(
@@ -64,7 +64,7 @@ class SonicDialogue(SonicNode):
                     "faces",
                     default="",
                     optional=True,
-                    tooltip="Whose voice each is, by numbers of faces counted from the largest, like 1 0. "
+                    tooltip="Which face speaks each voice, numbered from the largest face, such as 1 0. "
                     "Empty: the largest faces from left to right.",
                 ),
             ],

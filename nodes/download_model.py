@@ -33,9 +33,9 @@ class SonicDownloadModel(SonicNode):
         return schema(
             node_id="SonicDownloadModel",
             display_name="Sonic: Download Model",
-            description="Fetches what the released Sonic model lacks into models/sonic: about 8 GB. Without "
-            "accept_licences it only lists the files. A cancelled download goes on where it stopped. "
-            "lite needs nothing of this.",
+            description="Downloads the released Sonic model's missing files into models/sonic, about 8 GB in all. "
+            "Without accept_licences it only lists them. A cancelled download resumes where it stopped. "
+            "lite needs none of this.",
             search_aliases=["download models", "install model", "model files", "weights", "下载模型"],
             inputs=[
                 io.Boolean.Input(
@@ -49,7 +49,7 @@ class SonicDownloadModel(SonicNode):
                     "source",
                     options=SOURCES,
                     default=SOURCES[0],
-                    tooltip="modelscope: what it has a copy of comes from there (faster in China), "
+                    tooltip="modelscope: the files it has copies of come from there (faster in China), "
                     "the rest from Hugging Face.",
                 ),
             ],

@@ -27,8 +27,8 @@ class SonicDub(SonicNode):
         return schema(
             node_id="SonicDub",
             display_name="Sonic: Dub Video",
-            description="Gives a video another voice. Only the lower face changes; head, eyes, hands and light are the "
-            "video's. For several people connect one node behind the other, a person each. Lite model only.",
+            description="Gives a video another voice. Only the lower face changes; head, eyes, hands and light stay. For "
+            "several people chain one node per person, or set who to auto. Lite model only.",
             search_aliases=["dub", "lip sync video", "translate video", "voice over", "lipsync", "配音", "口型"],
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model, with the model lite."),
@@ -39,7 +39,7 @@ class SonicDub(SonicNode):
                     default=WHOEVER,
                     min=WHOEVER,
                     max=63,
-                    tooltip="Who speaks it, by the number that people shows. -1: whoever fills most of the video.",
+                    tooltip="Who speaks it: a number from the output people. -1: whoever fills most of the video.",
                 ),
                 io.Combo.Input(
                     "preset",
@@ -53,14 +53,14 @@ class SonicDub(SonicNode):
                     "longer",
                     options=list(LONGER),
                     default=LONGER[0],
-                    tooltip="What fills the video when the speech is longer: its last seconds back and forth, "
+                    tooltip="How the video is extended when the speech is longer: its last seconds back and forth, "
                     "all of it again, or its last frame.",
                 ),
                 io.Combo.Input(
                     "shorter",
                     options=list(SHORTER),
                     default=SHORTER[0],
-                    tooltip="What becomes of the video when the speech is shorter: it goes on with the lips shut, "
+                    tooltip="What the video does when the speech is shorter: it goes on with the lips shut, "
                     "or it is cut.",
                 ),
                 io.Float.Input(

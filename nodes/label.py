@@ -38,7 +38,7 @@ class SonicLabel(SonicNode):
                     options=[AUTO, *LABELS, OWN],
                     default=AUTO,
                     tooltip="The language of the text. auto: Chinese where ComfyUI is shown in Chinese, else English. "
-                    "own text: what stands in text.",
+                    "own text: the one in text.",
                 ),
                 io.String.Input("text", default="", tooltip="Your own text, used with the language 'own text'."),
                 io.Float.Input(
@@ -47,7 +47,7 @@ class SonicLabel(SonicNode):
                     min=0.0,
                     max=MAX_SECONDS,
                     step=0.5,
-                    tooltip=f"How long it stands from the start, {MIN_SECONDS:g} at least. 0: all the time.",
+                    tooltip=f"How long it is shown from the start, {MIN_SECONDS:g} at least. 0: all the time.",
                 ),
                 io.Float.Input(
                     "height",
@@ -58,7 +58,7 @@ class SonicLabel(SonicNode):
                     display_mode=io.NumberDisplay.slider,
                     tooltip="Height of the text as a share of the video's short side.",
                 ),
-                io.Combo.Input("corner", options=list(CORNERS), default="bottom-right", tooltip="Where it stands."),
+                io.Combo.Input("corner", options=list(CORNERS), default="bottom-right", tooltip="Where it is shown."),
             ],
             outputs=[ClipSocket.Output("labelled", display_name="clip", tooltip="The marked clip.")],
         )

@@ -24,13 +24,13 @@ class SonicLipAlign(SonicNode):
         return schema(
             node_id="SonicLipAlign",
             display_name="Sonic: Lip Align",
-            description="Measures the time between lips and sound and mends it. Where the measurement is not sure, "
-            "as in silence or music, nothing is mended.",
+            description="Measures the time between lips and sound and corrects it. Where the measurement is uncertain, "
+            "as in silence or music, nothing changes.",
             search_aliases=["lip sync", "sync audio", "audio offset", "口型"],
             inputs=[
-                clip_input("The clip to align, or the sampler's latents. Its frames are made once to be measured."),
+                clip_input("The clip to align, or the sampler's latents. Its frames are rendered once to be measured."),
                 io.Boolean.Input(
-                    "measure", default=True, tooltip="Measure and mend. Off: only the seconds given by hand."
+                    "measure", default=True, tooltip="Measure and correct. Off: apply lip_sync_offset only."
                 ),
                 setting("lip_sync_offset", "Added to what is measured"),
                 io.Combo.Input(

@@ -50,7 +50,7 @@ class SonicLoadAudio(SonicNode):
                 io.Boolean.Input(
                     "normalise",
                     default=False,
-                    tooltip=f"Bring the loudness to {TARGET_LUFS:g} LUFS, as podcasts have, without clipping.",
+                    tooltip=f"Bring the loudness to {TARGET_LUFS:g} LUFS, the level of podcasts, without clipping.",
                 ),
                 io.Float.Input(
                     "gain",
@@ -65,7 +65,7 @@ class SonicLoadAudio(SonicNode):
                     "channel",
                     options=list(CHANNELS),
                     default=CHANNELS[0],
-                    tooltip="Which channel to take: where two people speak on left and right, take the one to animate.",
+                    tooltip="Which channel to take: where two people speak on left and right, the one to animate.",
                 ),
                 io.Float.Input(
                     "delay",
@@ -74,7 +74,7 @@ class SonicLoadAudio(SonicNode):
                     max=MAX_SECONDS,
                     step=0.01,
                     optional=True,  # workflows of 0.1.0 do not have it
-                    tooltip="Seconds of silence before it, for whoever answers in a dialogue.",
+                    tooltip="Seconds of silence to put before it, for a person who answers in a dialogue.",
                 ),
             ],
             outputs=[

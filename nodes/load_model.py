@@ -38,15 +38,15 @@ class SonicLoadModel(SonicNode):
                     "model",
                     options=host.model_names(),
                     default=host.BUNDLED,
-                    tooltip="lite: bundled, runs on any computer. sonic: the released model, whose files "
-                    "lie in models/sonic; a run without them names each file, its size, licence and folder.",
+                    tooltip="lite: bundled, runs on any computer. sonic: the released model, read from "
+                    "models/sonic; if files are missing, the run names each with its size, licence and folder.",
                 ),
                 io.Combo.Input(
                     "precision",
                     options=PRECISIONS,
                     default="auto",
                     tooltip="Number format of the networks. auto: what ComfyUI uses on this device. "
-                    "fp32 is the remedy for black or flickering frames. lite always computes in fp32.",
+                    "Try fp32 if frames come out black or flicker. lite always computes in fp32.",
                 ),
                 io.Boolean.Input(
                     "compile",
@@ -66,13 +66,13 @@ class SonicLoadModel(SonicNode):
                     "vae",
                     optional=True,
                     tooltip="The VAE of Stable Video Diffusion from a core loader. "
-                    "Left open: the one in the model folder. Not used by lite.",
+                    "Not connected: the one in the model folder. Not used by lite.",
                 ),
                 io.ClipVision.Input(
                     "clip_vision",
                     optional=True,
                     tooltip="The CLIP ViT-H vision model of Stable Video Diffusion from a core loader. "
-                    "Left open: the one in the model folder. Not used by lite.",
+                    "Not connected: the one in the model folder. Not used by lite.",
                 ),
             ],
             outputs=[ModelSocket.Output("sonic_model", display_name="model", tooltip="The loaded model.")],

@@ -24,14 +24,14 @@ class SonicLoadPhotos(SonicNode):
         return schema(
             node_id="SonicLoadPhotos",
             display_name="Sonic: Load Photos",
-            description="Loads every photo of a folder in ComfyUI's input folder, by name. They keep their own sizes; "
-            "the nodes behind run once for each photo.",
+            description="Loads every photo in a folder of ComfyUI's input folder, in the order of their names. Each "
+            "keeps its own size; the nodes that follow run once per photo.",
             search_aliases=["load folder", "load images from folder", "batch", "directory"],
             inputs=[
                 io.Combo.Input(
                     "folder",
                     options=host.input_folders(),
-                    tooltip="A folder in ComfyUI's input folder. After adding one press R to see it here.",
+                    tooltip="A folder in ComfyUI's input folder. After adding one, press R to see it here.",
                 ),
                 io.Int.Input("first", default=0, min=0, max=10**6, tooltip="How many photos to skip."),
                 io.Int.Input(

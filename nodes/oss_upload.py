@@ -41,12 +41,12 @@ class SonicOSSUpload(SonicNode):
                 io.String.Input(
                     "key",
                     default="{job}/{name}",
-                    tooltip="Where it is put, below outputs/ and the user of this computer. "
+                    tooltip="Where it is stored, below outputs/ and the user of this computer. "
                     "{job} is this run, {name} the file, {date} and {time} the moment (UTC).",
                 ),
             ],
             outputs=[
-                io.String.Output("url", display_name="url", tooltip="A link to it, in the manner of the profile."),
+                io.String.Output("url", display_name="url", tooltip="A link to it, of the kind that the profile sets."),
                 io.String.Output("key_made", display_name="key", tooltip="Its key, for Sonic: Load from Storage."),
             ],
             is_output_node=True,

@@ -37,11 +37,11 @@ class SonicPreData(SonicNode):
             search_aliases=TALKING,
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model."),
-                io.Image.Input("image", tooltip="A photo with a face. Several become a clip each."),
-                io.Audio.Input("audio", tooltip="The speech, up to two hours. A list of sounds becomes a clip each."),
+                io.Image.Input("image", tooltip="A photo with a face. A batch of photos gives a clip for each."),
+                io.Audio.Input("audio", tooltip="The speech, up to two hours. A list of sounds gives a clip for each."),
                 setting(
                     "duration",
-                    "0: as long as the audio. A shorter one than the audio's is an error unless trim is on",
+                    "0: as long as the audio. Shorter than the audio is an error unless trim is on",
                     default=0.0,
                     min=0.0,
                 ),
@@ -54,12 +54,12 @@ class SonicPreData(SonicNode):
                     "face_box",
                     default="",
                     placeholder="x1 y1 x2 y2",
-                    tooltip="The face by hand, where none is found: x1 y1 x2 y2 in the photo's pixels. Empty: find it.",
+                    tooltip="The face by hand, when none is found: x1 y1 x2 y2 in the photo's pixels. Empty: find it.",
                 ),
                 io.Mask.Input(
                     "face_mask",
                     optional=True,
-                    tooltip="The face by hand, painted: its bounding box is taken. An empty mask is ignored.",
+                    tooltip="The face, painted by hand: its bounding box is used. An empty mask is ignored.",
                 ),
                 # Optional, since the workflows of 0.1.0 lack them.
                 setting("lip_sync_offset", optional=True),

@@ -22,7 +22,7 @@ class SonicSampler(SonicNode):
         return schema(
             node_id="SonicSampler",
             display_name="Sonic: Sampler",
-            description="Makes the motion from the speech. Looks whether the memory suffices before it starts.",
+            description="Makes the motion from the speech. Checks that there is enough memory before it starts.",
             search_aliases=[*TALKING, "motion"],
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model."),

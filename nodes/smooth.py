@@ -18,7 +18,7 @@ class SonicSmooth(SonicNode):
         return schema(
             node_id="SonicSmooth",
             display_name="Sonic: Smooth",
-            description="Takes jitter of the head, flicker of the brightness and noise out of the clip. "
+            description="Removes head jitter, brightness flicker and noise from the clip. "
             "Lips and eyes keep their motion.",
             search_aliases=["deflicker", "stabilize", "stabilise", "denoise video"],
             inputs=[
@@ -30,7 +30,7 @@ class SonicSmooth(SonicNode):
                     max=1.0,
                     step=0.05,
                     display_mode=io.NumberDisplay.slider,
-                    tooltip="0: the clip as it is. 1: all of it.",
+                    tooltip="0: no change. 1: full smoothing.",
                 ),
             ],
             outputs=[ClipSocket.Output("smoothed", display_name="clip", tooltip="The smoothed clip.")],

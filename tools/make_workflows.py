@@ -21,6 +21,7 @@ from workflow_plans import Node, Workflow, photo_workflows
 from workflow_videos import video_workflows
 
 ROOT = stand_in.ROOT
+GROWING = "COMFY_AUTOGROW_V3"
 
 
 def api_format(workflow: Workflow) -> dict[str, Any]:
@@ -79,6 +80,8 @@ def canvas_node(node_id: int, node: Node) -> dict[str, Any]:
     info = info_of(node.kind)
     entries = []
     for name, (kind, _) in inputs_of(node.kind).items():
+        if kind == GROWING:  # the front end makes its sockets, and would show it as one of its own
+            continue
         entry: dict[str, Any] = {"name": name, "type": kind, "link": None}
         if is_widget(kind):
             entry["widget"] = {"name": name}

@@ -58,7 +58,7 @@ class Chromium:
         number = next(self._ids)
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
-            answer = json.loads(self._socket.recv(timeout=60))
+            answer = json.loads(self._socket.recv(timeout=120))
             if "method" in answer:
                 self._events.append(answer)
             if answer.get("id") == number:
