@@ -27,6 +27,7 @@ from chromium import Chromium
 
 IMAGES = ROOT / "docs" / "images"
 WINDOW, SHOWN = (1680, 1000), (1400, 833)
+SETTLE = 20  # seconds
 PATIENCE = 600  # seconds for a page or a run on a busy machine
 READY = "window.app && app.graph && app.canvas && app.extensionManager?.command && document.querySelector('canvas')"
 LOAD = """(async () => {{
@@ -97,10 +98,9 @@ class Canvas:
             queue = httpx.get(f"{self.url}/queue", timeout=60).json()
             if not queue["queue_running"] and not queue["queue_pending"]:
                 break
-        time.sleep(6)  # until the videos are there
 
     def save(self, name: str, size: tuple[int, int] = SHOWN, box: tuple[int, int, int, int] | None = None) -> None:
-        time.sleep(4)  # what moves in comes to rest
+        time.sleep(SETTLE)  # what fades or moves in comes to rest
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "canvas.png"
             self.tab.screenshot(path)
