@@ -27,8 +27,8 @@ class SonicDub(SonicNode):
         return schema(
             node_id="SonicDub",
             display_name="Sonic: Dub Video",
-            description="Gives a video another voice. Only the lower face changes; head, eyes, hands and light stay. For "
-            "several people chain one node per person, or set who to auto. Lite model only.",
+            description="Gives a video another voice. Only the lower face changes; head, eyes, hands and light stay. "
+            "For several people chain one node per person, or set who to auto. Lite model only.",
             search_aliases=["dub", "lip sync video", "translate video", "voice over", "lipsync", "配音", "口型"],
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model, with the model lite."),
