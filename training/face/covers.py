@@ -1,6 +1,6 @@
 """Teach the net of `sonic_core/face/covers.py` whether a mouth is hidden, and whether dark glasses are worn.
 
-    python -m training.face.covers --data ../shared/data [--out sonic_core/face/weights] [--steps 800]
+    python -m training.face.covers --data ../shared/data [--out sonic_core/face/weights] [--steps 400]
 
 Masks, hands, cups, microphones and dark glasses are drawn onto faces that show everything. Other things are drawn where
 they hide nothing, and clear glasses, so that the net attends to what is hidden. One tenth of the people is held out,
@@ -126,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=400)
     args = parser.parse_args()
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
