@@ -56,7 +56,7 @@ def evaluate(net: MotionNet, seconds: float = 60.0) -> str:
 
     def lived(seed: int) -> np.ndarray:
         stream = MotionStream(model, Settings(inference_steps=25, seed=seed), AUDIO_GUIDANCE, KNOWN)
-        return torch.cat(list(whole(Listener(model, silence, frames), stream))).numpy()
+        return torch.cat(list(whole(Listener(model, silence, frames).heard, frames, stream))).numpy()
 
     a, b = lived(0), lived(1)
     alike = float(np.corrcoef(a[:, 12], b[:, 12])[0, 1])
