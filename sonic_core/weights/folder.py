@@ -40,9 +40,9 @@ class FoundFiles:
         """`path`, or a ModelError that names the missing file and where it belongs."""
         if path is None:
             part = next((part for mark in UNFINISHED if (part := self.folder / (what + mark)).is_file()), None)
-            lack = f"{what} is missing" if part is None else f"of {what} only an unfinished {part.name} is there"
+            hint = f" ({part.name} is an unfinished download)" if part is not None else ""
             raise ModelError(
-                f"{lack}; put it into {place}, or run: python -m sonic_core models download --folder {self.folder}"
+                f"{what} is missing{hint}; put it into {place}, or run: python -m sonic_core models download --folder {self.folder}"
             )
         return path
 

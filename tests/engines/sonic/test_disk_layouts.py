@@ -244,7 +244,7 @@ DAMAGED = {
     "an empty file": (written(UNET, b""), r"unet\.pth is empty"),
     "room that was only reserved": (written(UNET, bytes(10_000)), "begins with zeros"),
     "an archive": (written(UNET, b"Rar!\x1a\x07"), "RAR archive; unpack it"),
-    "half a download": (half_a_download, r"of unet\.pth only an unfinished unet\.pth\.crdownload"),
+    "half a download": (half_a_download, r"missing \(unet\.pth\.crdownload is an unfinished"),
     "a link to nothing": (dangling, r"unet\.pth is missing"),
     "an index with a missing shard": (lacking_shard, r"lacks x-00001-of-00002\.safetensors of 2"),
     "safetensors without tensors": (
