@@ -42,7 +42,8 @@ class FoundFiles:
             part = next((part for mark in UNFINISHED if (part := self.folder / (what + mark)).is_file()), None)
             hint = f" ({part.name} is an unfinished download)" if part is not None else ""
             raise ModelError(
-                f"{what} is missing{hint}; put it into {place}, or run: python -m sonic_core models download --folder {self.folder}"
+                f"{what} is missing{hint}; put it into {place}, or run: "
+                + f"python -m sonic_core models download --folder {self.folder}"
             )
         return path
 
