@@ -198,7 +198,7 @@ def _look_through(
     metadata = {str(key): str(value) for key, value in container.metadata.items()}
     heard = _sound_info(container, sound, found, file) if sound is not None else None
     shown = _picture_info(container, pictures, found, heard, file, name) if pictures is not None else None
-    form = _format(container)
+    form = _format(container, file)
     if shown is not None:
         seconds, (width, height) = shown.clock.frame_count / float(shown.clock.fps), shown.view.size
         return MediaInfo(file, "video", form, size, width, height, seconds, None, shown, heard, metadata, shifts)
@@ -218,10 +218,10 @@ def _main_streams(container: Any, file: Path, name: str, wanted: Kind | None) ->
     pictures = _main_pictures(streams)
     sound = streams.best("audio") if streams.audio else None
     if pictures is None and sound is None:
-        raise InputError(f"{name} holds neither pictures nor sound ({_format(container)}); {WANTED[wanted]}")
+        raise InputError(f"{name} holds neither pictures nor sound ({_format(container, file)}); {WANTED[wanted]}")
     if is_protected(file):
         raise InputError(
-            f"{name} is protected against copying ({_format(container)}), so only its own player can read it; "
+            f"{name} is protected against copying ({_format(container, file)}), so only its own player can read it; "
             f"{WANTED[wanted]}"
         )
     return pictures, sound
@@ -294,9 +294,10 @@ def _main_pictures(streams: Any) -> Any:
     return next((stream for stream in shown if stream.index == best.index), shown[0])
 
 
-def _format(container: Any) -> str:
+def _format(container: Any, file: Path) -> str:
     """A container's name as people say it."""
     name = container.format.name.split(",")[0]
-    if name == "matroska" and container.metadata.get("DOCTYPE", "") == "webm":
-        return "WebM"
+    if name == "matroska":
+        with open(file, "rb") as opened:
+            return "WebM" if b"webm" in opened.read(64) else NAMES[name]  # its document type
     return NAMES.get(name, name.upper())

@@ -12,7 +12,7 @@ from PIL import Image
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import InputError
 from sonic_core.media.flac import save_flac
-from sonic_core.media.probe import kind_of
+from sonic_core.media.probe import kind_of, probe
 from sonic_core.media.video import save_video
 
 SOUND = Audio(np.zeros((1, 8000), np.float32), 16000)
@@ -32,6 +32,19 @@ def test_a_sound(tmp_path: Path) -> None:
 def test_a_video(tmp_path: Path) -> None:
     clip = Clip.of_frames(np.zeros((3, 32, 32, 3), np.float32), Fraction(25), SOUND)
     assert kind_of(save_video(clip, tmp_path / "a.mp4")) == "video"
+
+
+@pytest.mark.parametrize(("name", "codec", "words"), [("a.webm", "libvpx", "WebM"), ("b.mkv", "libx264", "Matroska")])
+def test_webm_is_told_from_matroska(tmp_path: Path, name: str, codec: str, words: str) -> None:
+    """FFmpeg reads both with one demuxer."""
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
+    assert probe(tmp_path / name).format == words
 
 
 def test_a_song_with_a_cover_is_a_sound(tmp_path: Path) -> None:
