@@ -103,7 +103,7 @@ def main() -> None:
     held_features, held_tones, _ = mouths(held)
     mean, deviation = features.mean(0), features.std(0) + 1e-3
     x, y = torch.from_numpy(features).float(), torch.from_numpy(np.ascontiguousarray(tones)).float()
-    held_x = ((torch.from_numpy(held_features) - mean) / deviation).clamp(-3, 3).float()
+    held_x = torch.from_numpy(((held_features - mean) / deviation).clip(-3, 3)).float()
     held_y = torch.from_numpy(held_tones)
     scale = torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
     levels = torch.tensor(mouth_tone.LEVELS)[:, None]
