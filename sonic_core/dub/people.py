@@ -13,7 +13,6 @@ from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from sonic_core.clip import Clip
@@ -86,13 +85,13 @@ class Person:
         self._file.write(np.ascontiguousarray(landmarks, np.float32).tobytes())
 
     def look(self, frame: np.ndarray, landmarks: np.ndarray) -> None:
-        """Keep the head of this frame, float32 (h, w, 3), if it shows the person better than the one kept so far."""
+        """Keep the head of this frame, uint8 (h, w, 3), if it shows the person better than the one kept so far."""
         if self.view is not None and _worth(landmarks) < BETTER * _worth(self.view.landmarks):
             return
         size = face_height(landmarks)
         low = np.maximum(np.floor(landmarks[:, :2].min(0) - size), 0).astype(int)
         high = np.ceil(landmarks[:, :2].max(0) + size).astype(int)
-        picture = cv2.convertScaleAbs(frame[low[1] : high[1], low[0] : high[0]], alpha=255)
+        picture = frame[low[1] : high[1], low[0] : high[0]].copy()
         moved = landmarks.copy()
         moved[:, :2] -= low
         self.view = HeadView(picture, moved)
@@ -200,7 +199,7 @@ def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: On
     folder = tempfile.TemporaryDirectory(prefix="sonic-dub-")
     watcher, cuts = _Watcher(Path(folder.name), detector, encoder), CutDetector()
     shots: list[int] = []
-    for index, frame in enumerate(clip.frames()):
+    for index, frame in enumerate(clip.pictures()):
         picture, scale = shrunk(frame)
         if cuts(picture):
             shots.append(index)

@@ -71,12 +71,12 @@ def socket(url: str, begun: httpx.Response):
     return connect(url.replace("http", "ws") + begun.json()["socket"], max_size=None)
 
 
-def messages(talk, until, seconds: float = 15.0) -> tuple[list[dict], bytes]:
+def messages(talk, until, seconds: float = 60.0) -> tuple[list[dict], bytes]:
     """Texts and joined bytes until a text or the bytes so far satisfy `until(text, data)`."""
     texts, data, end = [], b"", time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            message = talk.recv(timeout=5)
+            message = talk.recv(timeout=30)
         except ConnectionClosed:
             return texts, data
         if isinstance(message, bytes):
