@@ -69,7 +69,15 @@ def speakers(turns: Sequence[Turn]) -> list[str]:
 
 
 def by_turns(audio: Audio, turns: Sequence[Turn]) -> dict[str, Audio]:
-    """One sound for each speaker, as long as the whole and silent while the others talk."""
+    """One sound for each speaker, as long as the whole and silent while the others talk.
+
+    Raises InputError for turns that all begin after the end of the sound.
+    """
+    first = min(turn.start for turn in turns)
+    if first >= audio.seconds:
+        raise InputError(
+            f"the turns begin at {first:.2f} s but the sound ends at {audio.seconds:.2f} s; give those of this sound"
+        )
     return {
         speaker: gated(audio, [(turn.start, turn.start + turn.seconds) for turn in turns if turn.speaker == speaker])
         for speaker in speakers(turns)

@@ -55,6 +55,11 @@ def test_everybody_is_silent_while_others_talk():
     )
 
 
+def test_turns_of_another_sound_are_refused():
+    with pytest.raises(InputError, match=r"begin at 100.00 s but the sound ends at 2.00 s"):
+        by_turns(Audio(np.ones((1, 2000), np.float32), 1000), [Turn("ann", 100, 1)])
+
+
 def test_a_mix_is_as_long_as_the_longest_and_never_clips():
     loud, late = Audio(np.full((2, 100), 0.9, np.float32), 1000), Audio(np.full((1, 300), 0.9, np.float32), 1000)
     total = mixed([loud, late])
