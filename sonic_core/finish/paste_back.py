@@ -20,8 +20,8 @@ from sonic_core.clip import Clip
 from sonic_core.errors import InputError
 from sonic_core.face.crop import HAIR_ABOVE, HEAD_ASIDE, Box
 from sonic_core.face.points import CHIN, FACE_OVAL, FOREHEAD
-from sonic_core.media.picture import over_white
 from sonic_core.video.interpolate import visibility
+from sonic_core.video.layers import laid_over
 from sonic_core.video.optical_flow import FlowEstimator, grey, pixel_grid, sampled, spread, warp
 from sonic_core.video.windows import mapped
 
@@ -62,7 +62,7 @@ def paste_back(
     the photo.
     """
     if photo.shape[2] > clip.channels:
-        photo = over_white(photo)
+        photo = laid_over(photo, np.full((*photo.shape[:2], 3), 255, np.uint8))  # white
     seat = make_seat(photo, crop, (clip.width, clip.height), portrait, face, others)
     estimator = FlowEstimator(clip.height, clip.width, exact=False)
     still = estimator.shrink(seat.portrait)
