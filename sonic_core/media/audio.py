@@ -21,7 +21,7 @@ from sonic_core.media.channels import downmixed
 from sonic_core.media.container import open_media
 from sonic_core.media.level import pick_channel
 from sonic_core.media.probe import MAX_SOUND_SECONDS, MIN_SECONDS, WANTED, MediaInfo, probe
-from sonic_core.media.sound import MAX_RATE, decode_sound
+from sonic_core.media.sound import MAX_RATE, check_peak, decode_sound
 from sonic_core.media.stored_sound import Speech, StoredSpeech, mixed_down, resampled, stored
 from sonic_core.media.timeline import TooLongError
 from sonic_core.settings import Settings
@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 MAX_SECONDS = MAX_SOUND_SECONDS
 SPARE = 1.0  # seconds read past the part of a sound that is wanted, so that its end is whole
 OVERSHOOT = 1.3  # peak that sound mastered to full scale can reach after a lossy codec
-HIGHEST = 2.0**31  # the highest peak: of 32-bit integers stored as floats
 DURATION_TOLERANCE = 0.1  # seconds by which `duration` may differ from the sound without trimming
 
 
@@ -174,10 +173,7 @@ def _checked(audio: Audio, name: str) -> Audio:
 def _within_full_scale(audio: Audio, name: str) -> Audio:
     """The sound, attenuated if its floats exceed full scale by so much that clipping would turn them to noise."""
     peak = max((float(np.abs(block).max()) for block in audio.blocks()), default=0.0)
-    if not np.isfinite(peak):
-        raise InputError(f"{name} has samples that are not finite (NaN or infinity); export it again")
-    if peak > HIGHEST:
-        raise InputError(f"{name} has samples of {peak:.3g}, where full scale is 1; export it again")
+    check_peak(peak, name)
     if peak <= OVERSHOOT:
         return audio
     logger.warning("%s: its samples reach %.4g, where full scale is 1; it is made that much quieter", name, peak)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import av
+import numpy as np
 from av.stream import Disposition
 
 from sonic_core.errors import InputError
@@ -22,6 +23,7 @@ from sonic_core.media.file_type import describe_content
 from sonic_core.media.files import existing_file
 from sonic_core.media.mp4 import is_protected
 from sonic_core.media.picture import View, colour_name, view_of
+from sonic_core.media.sound import check_peak
 from sonic_core.media.still import Still, open_still
 from sonic_core.media.timeline import Clock, Span, TooLongError, constant_rate, make_clock, spans
 from sonic_core.settings import MAX_SECONDS
@@ -140,6 +142,8 @@ def probe(
     info = _recording(file, name, file.stat().st_size, wanted, until)
     if wanted == "audio" and info.sound is None:
         raise InputError(f"{name} holds no sound: it is {info.words}; {WANTED['audio']}")
+    if wanted == "audio" and info.sound is not None and info.sound.codec.startswith("pcm_f"):
+        check_peak(_peak(file, info.sound.index, until), name)
     if wanted == "video" and info.picture is None:
         raise InputError(f"{name} holds no video: it is {info.words}; {WANTED['video']}")
     return info
@@ -279,6 +283,17 @@ def _first_frame(file: Path, index: int) -> Any:
             if number > FIRST_PACKETS:
                 return None
     return None
+
+
+def _peak(file: Path, index: int, until: float | None) -> float:
+    """The highest absolute sample of a sound of floats, which can be any number; NaN if one is."""
+    peak = 0.0
+    with open_media(file) as container:
+        for frame in container.decode(container.streams[index]):
+            peak = float(np.maximum(peak, np.abs(frame.to_ndarray()).max()))
+            if until is not None and (frame.time or 0.0) > until:
+                break
+    return peak
 
 
 def _main_pictures(streams: Any) -> Any:

@@ -16,14 +16,24 @@ import av
 import numpy as np
 
 from sonic_core.clip import Audio
+from sonic_core.errors import InputError
 from sonic_core.media.channels import downmixed
 from sonic_core.media.stored_sound import SampleStore, resampled
 from sonic_core.media.timeline import TooLongError, joined
 
 MAX_RATE = 48_000
+HIGHEST = 2.0**31  # the highest peak: of 32-bit integers stored as floats
 LOOKAHEAD = 12  # blocks whose time stamps are considered before one is moved
 OFF = 0.002  # seconds by which sound may be off its time stamps
 STRETCHED = 0.006  # seconds of drift that stretching a block makes up for; silence makes up for more
+
+
+def check_peak(peak: float, name: str) -> None:
+    """Raise InputError for the peak of samples that are no sound, as floats may be."""
+    if not np.isfinite(peak):
+        raise InputError(f"{name} has samples that are not finite (NaN or infinity); export it again")
+    if peak > HIGHEST:
+        raise InputError(f"{name} has samples of {peak:.3g}, where full scale is 1; export it again")
 
 
 def decode_sound(

@@ -119,11 +119,11 @@ def png_with(kind: bytes, data: bytes) -> Maker:
     return make
 
 
-def floats(path: Path) -> None:
-    """A WAV of floats that are 16-bit integers in truth."""
+def floats(path: Path, factor: float = 32_767.0) -> None:
+    """A WAV of floats that are 16-bit integers in truth, or times another factor."""
     with av.open(str(path), "w", format="wav") as container:
         stream = container.add_stream("pcm_f32le", rate=16_000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(32_767 * TONE, format="flt", layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.float32(factor) * TONE, format="flt", layout="mono")
         frame.rate, frame.pts = 16_000, 0
         container.mux(stream.encode(frame))
 
@@ -199,6 +199,8 @@ SOUNDS: dict[str, tuple[Maker, str | None]] = {
     "film.ts": (video("libx264", "mpegts"), None),
     "film.webm": (video("libvpx", "webm", "libopus"), None),
     "silent.mp4": (video("libx264", "mp4", None), "holds no sound: it is a video (MP4, 128 x 96, 1.00 s)"),
+    "failed.wav": (lambda path: floats(path, np.nan), "has samples that are not finite"),
+    "endless.wav": (lambda path: floats(path, 1e30), "where full scale is 1; export it again"),
     "shop.m4a": (protected(sound("aac", "mp4")), "is protected against copying (MP4)"),
     "raw.mp4": (content(b"\0\0\0\1\x67" + bytes(500)), "it is a raw H.264 stream"),
     "part.m4s": (content(b"\0\0\0\x18stypmsdh" + bytes(500)), "it is a part of a streamed MP4"),
