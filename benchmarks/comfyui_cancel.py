@@ -175,6 +175,9 @@ def measure(server: Server, kinds: list[str], files: dict[str, str]) -> None:
             if took == LATER:
                 break
             found.append(took)
+        if not found:
+            print(f"{kind}: ended before it could be cancelled", flush=True)
+            continue
         heard, after = (", ".join(f"{value:.2f}" for value in column) for column in zip(*found, strict=True))
         print(f"{kind}: heard after {heard} s; next ended after {after} s; load {os.getloadavg()[0]:.0f}", flush=True)
 
