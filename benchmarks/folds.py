@@ -4,7 +4,7 @@
 
 Portraits of the training data are cropped at random, from tightly across the face to far around it, and moved by strong
 random motion. A fold is a place where the map from the frame to the photo is not one-to-one, so that its Jacobian is
-not positive. Only the line between the lips may tear; it is left out.
+not positive. Only the line between the lips may tear; it is left out, as far as the mouth is drawn pixel by pixel.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def least_area(renderer: Renderer, row: np.ndarray) -> float:
     lips, step = moved.mouth.lips, renderer.grid.step
     around = lips.distances(pixels)
     middle = (around.is_above > 0.001) & (around.is_above < 0.999)
-    between = (around.across > 0) & (around.across < 1)
+    beyond = 1.5 * step / max(lips.right - lips.left, 1.0)
+    between = (around.across > -beyond) & (around.across < 1 + beyond)
     tear = between & (around.above > -1.5 * step) & (around.below > -1.5 * step) | (middle & between)
     return float(area[~tear[:-1, :-1]].min())
 

@@ -158,7 +158,7 @@ class RegionNet(nn.Module):
 
 
 class CoverNet(nn.Module):
-    """Logits that a mouth is hidden and that eyes are behind dark glasses, from an upright crop of the face."""
+    """Logits that a mouth is hidden, that glasses are dark, and that glasses are worn, from an upright crop."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,8 +168,8 @@ class CoverNet(nn.Module):
             ConvNorm(24, 48, stride=2),  # 8
             ConvNorm(48, 64, stride=2),  # 4
         )
-        self.answer = nn.Linear(64 * 16, 2)
+        self.answer = nn.Linear(64 * 16, 3)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """(n, 3, 64, 64) in [0, 1] -> (n, 2)."""
+        """(n, 3, 64, 64) in [0, 1] -> (n, 3)."""
         return self.answer(self.trunk(pixels * 4 - 2).flatten(1))

@@ -19,8 +19,8 @@ TOLERANCE, ITERATIONS = 1e-4, 400
 def solve_alpha(image: np.ndarray, alpha: np.ndarray, unknown: np.ndarray, trust: np.ndarray) -> np.ndarray:
     """Alpha (h, w) float32: as given where known, solved where `unknown`.
 
-    `image`: float32 (h, w, 3) in [0, 1]; `alpha`: float32 (h, w), in the unknown part a guess, which counts `trust`
-    (h, w) against the colours.
+    `image`: float32 (h, w, 3) in [0, 1]; `alpha`: float32 (h, w), in the unknown part a guess, whose weight against the
+    colours is `trust` (h, w).
     """
     if not unknown.any():
         return alpha

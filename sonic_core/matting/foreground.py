@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 
 REACHES = (0.25, 0.08, 0.02)  # of the passes, as a share of the short side
-SURELY = 8  # the power of alpha that a colour's weight is
+SURELY = 8  # a colour's weight is this power of alpha
 TINY = 1e-7
 
 
 def foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The person's colours, uint8 (h, w, 3), of a uint8 picture and its alpha (h, w) float32.
 
-    Where there is nothing of the person, the colours of the nearest parts of it go on.
+    Where nothing of the person shows, the colours of the nearest parts are continued.
     """
     unit = image.astype(np.float32) / 255
     share = alpha[..., None]

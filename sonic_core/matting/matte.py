@@ -19,10 +19,10 @@ from sonic_core.matting.net import INPUT, SelfieNet
 from sonic_core.threads import one_thread
 
 WEIGHTS = Path(__file__).parent / "weights"
-SURE = 0.95  # the network is believed beyond this, on either side
+SURE = 0.95  # the network is believed above this, and below one minus this
 RIM = 0.012  # width of the rim that is worked out on either side of what it is sure of, as a share of the short side
 SOLVED_SIDE = 768  # short side at which alpha is worked out; larger photos get it enlarged along their own edges
-TRUST = 0.03  # what the network's opinion counts against the colours
+TRUST = 0.03  # weight of the network's opinion against the colours
 GUIDE, EPSILON = 5, 1e-4  # window in which alpha is a linear function of colour, and the noise it may have
 NOTHING, ALL = 0.06, 0.94  # alpha beyond these is rounded: a veil too thin to be hair, and its counterpart
 

@@ -28,7 +28,7 @@ def cut_frames(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def steadied(answer: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-    """The network's answer averaged with that for the frame before, the less the more they differ."""
+    """The network's answer averaged with that for the frame before, which counts less the more they differ."""
     if before is None:
         return answer
     share = CARRIED * (1 - np.abs(answer - before) / MOVED).clip(0, 1)

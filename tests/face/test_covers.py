@@ -43,3 +43,24 @@ def test_dark_lenses_hide_the_eyes(photo: np.ndarray, landmarks: np.ndarray):
         cv2.ellipse(shaded, (int(x), int(y)), (int(0.28 * width), int(0.24 * width)), 0, 0, 360, (18, 18, 22), -1)
     covers = find_covers(shaded, landmarks)
     assert covers.eyes and not covers.mouth
+
+
+def test_a_cup_that_leaves_the_corners_of_the_mouth_hides_it(photo: np.ndarray, landmarks: np.ndarray):
+    left, right, top, bottom = landmarks[[61, 291, 0, 17], :2]
+    width = np.linalg.norm(right - left)
+    x1, x2 = (left[0] + right[0]) / 2 - 0.4 * width, (left[0] + right[0]) / 2 + 0.4 * width
+    held = photo.copy()
+    cv2.rectangle(held, (int(x1), int(top[1] - 0.1 * width)), (int(x2), int(bottom[1] + width)), (190, 60, 40), -1)
+    assert find_covers(held, landmarks).mouth
+
+
+def test_clear_glasses_are_seen_and_hide_nothing(photo: np.ndarray, landmarks: np.ndarray):
+    worn = photo.copy()
+    width = np.linalg.norm(landmarks[33, :2] - landmarks[263, :2])
+    for eye in ((33, 133), (362, 263)):
+        x, y = landmarks[list(eye), :2].mean(0).astype(int)
+        cv2.ellipse(worn, (int(x), int(y)), (int(0.29 * width), int(0.25 * width)), 0, 0, 360, (30, 25, 20), 3)
+    cv2.line(worn, *(tuple(int(v) for v in landmarks[i, :2]) for i in (193, 417)), (30, 25, 20), 3)
+    covers = find_covers(worn, landmarks)
+    assert covers.glasses and not covers.mouth and not covers.eyes
+    assert not find_covers(photo, landmarks).glasses

@@ -36,10 +36,10 @@ SMOOTHING = 2e-4  # of the surfaces through the landmarks' movements
 # FREE of their movement or ROUNDS are over. A shut mouth that kept less would not be shut.
 FREE, ROUNDS, SOFTEN = (0.8, 0.97), 10, 2.0
 JOINED = 0.1  # of the mouth's width from a corner over which blurred fields come to agree
-LEAST_EFFECT = 0.005  # of the strongest combination of pairs, that one must have to be used
-# The ellipsoid that says which way a landmark looks, and how far away from the viewer one may look and still count.
+LEAST_EFFECT = 0.005  # of the strongest combination of pairs: weaker ones are not used
+# An ellipsoid whose surface gives the direction that a landmark faces; those that face further away are left out.
 SKULL, SKULL_RADII, SEEN_UNTIL = np.array([0, 0.8, 0.9], np.float32), np.array([1.2, 3.0, 1.5], np.float32), 0.3
-# Where the movement has died out: canonical points round the lower face and the brow.
+# The canonical box round the lower face and the brow beyond which nothing moves.
 STILL_BOX = (-1.75, -1.5, 1.75, 3.35)
 
 
@@ -65,7 +65,7 @@ class Expression:
     def weights(self, row: np.ndarray, rolled: float = 1.0) -> np.ndarray:
         """(27,) motion -> (modes,) weights: 1 for closing, mouth, brows, pressed lips, a lip at the teeth, pairs.
 
-        `rolled`: how much of the rolling in of lips is wanted.
+        `rolled`: the share of the lips' rolling in that is applied.
         """
         mouth, press, teeth = np.clip(row[MOUTH], -8, 8), np.clip(row[PRESS], 0, 1), np.clip(row[TEETH], 0, 1)
         rolls = [rolled * press, rolled * teeth]
@@ -80,7 +80,7 @@ class Expression:
         return np.concatenate([plain, missing @ self.solve]).astype(np.float32)
 
     def fields(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What a row of motion moves, no further than folds nothing.
+        """The fields of a row of motion, made smaller where they would fold the picture.
 
         (rows, columns, 2) px of the upper and of the lower face, (2,) px of the chin. Thin lips are rolled in less
         before anything else is held back, as that would part lips that should meet.
@@ -102,7 +102,7 @@ class Expression:
         return [self._plain_fields(self.weights(row)) for row in (wide, np.zeros(CHANNELS, np.float32))]
 
     def limit(self, upper: np.ndarray, lower: np.ndarray) -> float:
-        """The share of two fields that folds nothing."""
+        """The largest share, 1 at most, of both fields with which nothing folds."""
         return min(self.grid.fold_limit(upper, self.used_upper), self.grid.fold_limit(lower, self.used_lower))
 
     def _plain_fields(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,9 +111,11 @@ class Expression:
         return upper, lower
 
 
-def make_expression(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> Expression:
-    """The fields of a portrait with (478, 2) landmarks in px."""
-    modes = make_modes(fit, basis, points, face_height)
+def make_expression(
+    fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float, glasses: bool = False
+) -> Expression:
+    """The fields of a portrait with (478, 2) landmarks in px, who may wear glasses."""
+    modes = make_modes(fit, basis, points, face_height, glasses)
     corners = np.array([[STILL_BOX[i], STILL_BOX[j], 0.6] for i in (0, 2) for j in (1, 3)], np.float32)
     box = fit.to_pixels(corners)[:, :2]
     grid = Grid.over((*box.min(0), *box.max(0)), max(2, round(face_height / DETAIL)))
@@ -224,7 +226,7 @@ def _lips_and_skin_between(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_seen(fit: FaceFit, rest: np.ndarray) -> np.ndarray:
-    """(478,) bool: which landmarks look at the viewer. On the far side of a turned face they lie on one another."""
+    """(478,) bool: which landmarks face the viewer; on a turned face's far side they lie on one another."""
     outwards = (rest - SKULL) / SKULL_RADII
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
     seen = (outwards @ fit.axes)[:, 2] < SEEN_UNTIL * fit.scale

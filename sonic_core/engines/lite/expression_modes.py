@@ -21,17 +21,24 @@ RING_SHARE = np.array([0.55, 0.7, 0.85, 1.0], np.float32)
 CLOSING_SHARE = np.array([0.82, 0.88, 0.94, 1.0], np.float32)
 UPPER_SHARE = 0.45  # of closing an open mouth is done by the upper lip
 SMILE = 0.06  # opening (share of face height) that a smile makes without lowering the jaw
-# A smile that shows teeth is relaxed by this share of what it is wider, and its corners higher, than at rest.
+# The share of a toothy smile's extra width, and of the lift of its corners, that speech relaxes.
 RELAXED = 0.45
-CORNER_RISE, CORNER_OUT = 0.13, 0.6  # canonical units that a full smile lifts a corner, and of that outwards
+CORNER_RISE, CORNER_OUT = 0.13, 0.6  # canonical units that a full smile lifts a corner, and the share of it outwards
 CORNER_REACH = 0.33  # canonical units: how far round a corner the cheek follows it
 ROLLED = 0.3  # share of a lip's thickness that rolls in when it is pressed
-CHIN_SHARE = 0.5  # of a further opening, the chin's part
+CHIN_SHARE = 0.5  # of any further opening, which the chin does
+# Canonical heights over which movement fades out above and below glasses; between them nothing moves.
+GLASSES_ABOVE, GLASSES_BELOW = (-0.4, -0.18), (1.0, 0.78)
 BROW_RAISE, BROW_LOWER = 0.10, 0.05  # canonical units at strength one
 
 
-def make_modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float) -> np.ndarray:
-    """(modes, 478, 2) px: closing the photo's mouth, mouth basis, brows, corners, rolled lips, pairs of lip points."""
+def make_modes(
+    fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height: float, glasses: bool = False
+) -> np.ndarray:
+    """(modes, 478, 2) px: closing the photo's mouth, mouth basis, brows, corners, rolled lips, pairs of lip points.
+
+    What lies behind `glasses` stays still, as they would bend with it.
+    """
     down = fit.down
     modes = np.zeros((1 + MOUTH_CHANNELS + 2 + 1 + 2 + PAIRS, 478, 2), np.float32)
     gap = np.maximum((points[LOWER_INNER] - points[UPPER_INNER]) @ down, 0)
@@ -40,7 +47,7 @@ def make_modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height:
     for share, ring in zip(CLOSING_SHARE, LOWER_LIP, strict=True):
         modes[0, ring] = -((1 - UPPER_SHARE) * share * gap)[:, None] * down
     lowered = max(gap.max() - SMILE * face_height, 0) * CHIN_SHARE
-    # The jaw's share of a point is what the first, mouth-opening component moves it compared to the chin.
+    # A point follows the jaw as far as the first component, which opens the mouth, moves it compared with the chin.
     opening = basis.components[0, :, 1] / basis.components[0, CHIN, 1]
     jaw = np.clip(opening, 0, 1) * smoothstep(basis.rest[:, 1], 1.75, 2.0)
     modes[0] -= (lowered * jaw)[:, None] * down
@@ -71,6 +78,10 @@ def make_modes(fit: FaceFit, basis: MouthBasis, points: np.ndarray, face_height:
         for share, upper, lower in zip(RING_SHARE, UPPER_LIP, LOWER_LIP, strict=True):
             modes[-PAIRS + pair, upper[pair + 1]] = -share / 2 * down
             modes[-PAIRS + pair, lower[pair + 1]] = share / 2 * down
+    if glasses:
+        height = basis.rest[:, 1]
+        behind = smoothstep(height, *GLASSES_ABOVE) * smoothstep(height, *GLASSES_BELOW)
+        modes *= (1 - behind).astype(np.float32)[:, None]
     return modes
 
 

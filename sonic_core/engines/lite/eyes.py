@@ -25,7 +25,7 @@ MEETING = 0.18  # of the opening, from the lower lid: where the lids meet
 BAG = 0.30  # how far below the eye the lower lid's movement reaches
 RIM = 0.11  # the strip above the edge of the upper lid, with its lashes, that travels with it
 LASH = 0.015  # and the lashes' dark line below the edge
-EDGE = 0.012  # how far above its found edge the upper lid is surely lid
+EDGE = 0.012  # how far above its detected edge the upper lid is certainly skin
 FILL_ABOVE, FILL_BELOW = 0.22, 0.10  # lashes and shadow round the opening, from which no skin can be filled in
 # The fold over a shut lid: how dark it is, and how high and wide in widths of the eye.
 CREASE, CREASE_ABOVE, CREASE_WIDTH = 0.07, 0.02, 0.035
@@ -179,7 +179,7 @@ class Eye:
         return self.levels[level]
 
     def _with_lids(self, upper_now: np.ndarray, lower_now: np.ndarray, shut: float) -> np.ndarray:
-        """(h, w, 3) skin drawn over the closing eye; what is still open is to be drawn over it."""
+        """(h, w, 3) the skin with both lids drawn; the open part of the eye is drawn over it later."""
         width, v, inside, upper, lower = self.shape.width, self.v, self.inside, self.upper, self.lower
         closed = np.asarray(shut)
         drop = upper_now - upper
@@ -246,7 +246,7 @@ def _lid(part: np.ndarray, mask: np.ndarray, width: float) -> np.ndarray:
 
 
 def _glint(part: np.ndarray, iris: np.ndarray, radius: float) -> np.ndarray:
-    """(h, w, 3) uint8 what small bright spots in the iris are brighter than the iris round them."""
+    """(h, w, 3) uint8: by how much small bright spots in the iris exceed the iris round them."""
     size = 2 * max(1, round(0.45 * radius)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     spots = part - cv2.min(part, cv2.morphologyEx(part, cv2.MORPH_OPEN, kernel))

@@ -16,14 +16,14 @@ from sonic_core.engines.lite.warp import Grid, ThinPlate, smoothstep
 
 PIVOT = np.array([0.0, 1.5, 1.1], np.float32)  # canonical: the top of the neck, below and behind the mouth
 EAR_DEPTH = 1.1
-CAMERA_DISTANCE = 5.0  # face heights; what a step towards the viewer magnifies
+CAMERA_DISTANCE = 5.0  # face heights; it decides how much a step towards the viewer magnifies
 # The head with its hair, as a canonical ellipse, and how far out (in its radii) it moves fully and not at all.
 CENTRE, RADII = np.array([0.0, 0.55], np.float32), np.array([1.75, 2.15], np.float32)
 FULL, STILL = 0.8, 1.75
-# An edge of the picture cuts the head up to the first of these radii, and shows background from the second on.
+# An edge of the picture nearer than the first radius cuts through the head; beyond the second it shows background.
 CUT, BACKGROUND = 0.9, 1.25
 HOLD = 0.2  # face heights from an edge over which the background comes to rest
-CUT_SHARE = 0.5  # of its movement a head loses when all of its outline lies beyond the edges
+CUT_SHARE = 0.5  # of its movement, which a head loses when its whole outline lies beyond the edges
 MAX_DEGREES, MAX_SHIFT = 14.0, 0.12
 
 

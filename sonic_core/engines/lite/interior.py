@@ -16,9 +16,9 @@ import numpy as np
 
 from sonic_core.engines.lite import mouth_tone
 from sonic_core.engines.lite.expression import dense_contour
-from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
+from sonic_core.engines.lite.landmarks import LOWER_INNER, UPPER_INNER
 from sonic_core.engines.lite.lips import LipDistances, Lips
-from sonic_core.engines.lite.mouth_tone import LUMINANCE, MouthTone, brightest, luminance, pixels_within
+from sonic_core.engines.lite.mouth_tone import LUMINANCE, MouthTone, brightest, luminance
 from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.sharpness import eye_sharpness, matching_blur
 from sonic_core.engines.lite.teeth import ARCH_WIDTH, BEHIND_LIPS, UPPER_EDGE, on_arch, row_of_teeth
@@ -28,10 +28,10 @@ DENSITY = 2  # texture pixels in a photo pixel
 BOX = (0.75, 1.15, 2.35)  # canonical: half the width, the top and the bottom of the layers
 SLIT = 0.14  # canonical units: an opening that is lit to its full depth
 OWN_TEETH_FROM = 0.02  # opening of the photo's mouth, in face heights, from which its inside is worth keeping
-GAIN = (0.7, 1.35)  # the least and the most that a photo's own mouth corrects the net
-STEADY = 0.65  # of what the net makes teeth brighter or darker from mouth to mouth is left out: they would flicker
-RELIT = (0.3, 1.1)  # the least and the most light that the photo's own teeth are seen in
-SHADE_HUE = np.array([0.8, 1.08, 1.2], np.float32)  # powers of the light: shade between lips is warmer than light
+GAIN = (0.7, 1.35)  # limits of the correction that the photo's own mouth makes to the net
+STEADY = 0.65  # share of the net's changes in the teeth's brightness that is left out, as teeth would flicker
+RELIT = (0.3, 1.1)  # limits of the light on the photo's own teeth
+SHADE_HUE = np.array([0.8, 1.08, 1.2], np.float32)  # powers of the light: shade between lips is warm
 PINK = np.array([1.45, 0.82, 0.84], np.float32)  # tongues and gums have a colour between the lips' and this one
 REST_LIGHT, TONGUE_LIGHT = 0.5, 0.66  # how bright a tongue at rest is, at most, compared to teeth, and a raised one
 LOWER_LIGHT, GUM_LIGHT = 0.86, 0.62  # how bright lower teeth and gums are compared to upper teeth
@@ -56,7 +56,7 @@ class Interior:
     unit: float  # px in a canonical unit
     tone: MouthTone
     light: np.ndarray  # the photo's features for `tone`
-    gain: float  # what the photo's own mouth is brighter than its tone, 1 when it is closed
+    gain: float  # how much brighter the photo's own mouth is than the net says, 1 when it is closed
 
     def draw(
         self,
@@ -100,8 +100,8 @@ class Interior:
         seen = seen * (1 - upper[..., 1:2]) + bright * upper[..., :1]
         if self.own is not None:
             own = self._layer(self.own, upper_at)
-            light = np.float32(np.clip(steadied * net_light / self.own_light, *RELIT))
-            seen = seen * (1 - own[..., 3:]) + _shaded(own[..., :3], light)
+            relit = np.float32(np.clip(steadied * net_light / self.own_light, *RELIT))
+            seen = seen * (1 - own[..., 3:]) + _shaded(own[..., :3], relit)
         if tongue > 0.6:  # the tip comes before the edge of the upper teeth
             seen += (flesh - seen * bed[..., 1:]) * np.float32((tongue - 0.6) / 0.4)
         shade = smoothstep(around.gap * np.float32(scale / self.unit), 0.0, SLIT)[..., None]
@@ -112,9 +112,9 @@ class Interior:
         return look_up(layer, (source - corner) * DENSITY + np.float32((DENSITY - 1) / 2), zero_outside=True)
 
 
-def _shaded(colour: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """Colours (..., 3) in a light (...) of 1 or less: red flesh throws its own colour into the shade of a mouth."""
-    return colour * np.power(light[..., None], SHADE_HUE)
+def _shaded(colour: np.ndarray, light: np.ndarray | np.floating) -> np.ndarray:
+    """Colours (..., 3) in a light (...), which is 1 outside the mouth: flesh tints the shade between the lips red."""
+    return colour * np.power(np.asarray(light)[..., None], SHADE_HUE)
 
 
 def _in_rectangle(around: LipDistances) -> np.ndarray:
@@ -166,7 +166,7 @@ def make_interior(fit: FaceFit, rest: np.ndarray, photo: np.ndarray, points: np.
         own=own,
         own_light=own_light,
         tooth=tooth,
-        red=_red(photo, points),
+        red=_red(outlook[1:4]),
         down=fit.down,
         unit=fit.scale,
         tone=net,
@@ -184,11 +184,9 @@ def _tongue(angle: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.clip((1.2 - bed) / 0.35, 0, 1), np.clip(1.12 - 0.42 * bed**2, 0.45, 1) - furrow + gloss
 
 
-def _red(photo: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(3,) the colour of tongue and gums at luminance 1: the lips', and the pink of flesh under lips that are brown."""
-    lips = pixels_within(photo, [np.concatenate([points[ring[0]], points[ring[3]][::-1]])
-                                 for ring in (UPPER_LIP, LOWER_LIP)])  # fmt: skip
-    lip = np.median(lips, 0) + 1
+def _red(lips: np.ndarray) -> np.ndarray:
+    """(3,) the colour of tongue and gums at luminance 1, from that of the lips (3,), halfway to the pink of flesh."""
+    lip = lips + 1 / 255
     colour = (lip / (lip @ LUMINANCE) + PINK / (PINK @ LUMINANCE)) / 2
     return (colour / (colour @ LUMINANCE)).astype(np.float32)
 

@@ -40,10 +40,12 @@ class MouthGeometry:
 class Mouth:
     """Everything about a portrait's mouth that does not depend on the motion."""
 
-    def __init__(self, photo: np.ndarray, points: np.ndarray, fit: FaceFit, basis: MouthBasis, face_height: float):
+    def __init__(
+        self, photo: np.ndarray, points: np.ndarray, fit: FaceFit, basis: MouthBasis, face_height: float, glasses: bool
+    ):
         """From the photo, uint8 RGB, and its (478, 2) landmarks in px."""
         self.fit, self.face_height = fit, face_height
-        self.expression = make_expression(fit, basis, points, face_height)
+        self.expression = make_expression(fit, basis, points, face_height, glasses)
         self.interior = make_interior(fit, basis.rest, photo, points, face_height)
         gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down
         # Lips that are apart in the photo have no line between them to show when they meet.

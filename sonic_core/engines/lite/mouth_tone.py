@@ -110,8 +110,11 @@ def places(lips: Lips) -> np.ndarray:
 
 def pixels_within(photo: np.ndarray, outlines: list[np.ndarray]) -> np.ndarray:
     """(n, 3) float32 pixels inside outlines (m, 2); one grey pixel when there are none."""
-    mask = np.zeros(photo.shape[:2], np.uint8)
-    for outline in outlines:
-        cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 1)
-    found = photo[mask > 0].astype(np.float32)
+    low = np.maximum(np.floor(np.concatenate(outlines).min(0)), 0).astype(int)
+    high = np.maximum(np.ceil(np.concatenate(outlines).max(0)) + 1, low + 1).astype(int)
+    part = photo[low[1] : high[1], low[0] : high[0]]
+    mask = np.zeros(part.shape[:2], np.uint8)
+    for outline in outlines if mask.size else ():
+        cv2.fillPoly(mask, [np.round(outline - low).astype(np.int32)], 1)
+    found = part[mask > 0].astype(np.float32)
     return found if len(found) else np.full((1, 3), 120, np.float32)

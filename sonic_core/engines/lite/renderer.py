@@ -34,7 +34,7 @@ from sonic_core.engines.lite.mouth import Mouth, MouthGeometry, without_mouth
 from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.texture import Texture
 from sonic_core.engines.lite.warp import Grid, box_of, look_up
-from sonic_core.face.covers import find_covers
+from sonic_core.face.covers import SMALLEST, Covers, find_covers
 from sonic_core.face.points import CHIN, FOREHEAD
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Renderer:
         cutout = portrait.cutout
         self.photo = np.ascontiguousarray(portrait.image if cutout is None else cutout.colours)
         landmarks = np.asarray(portrait.face.landmarks, np.float32)
-        self.covers = find_covers(self.photo, landmarks)
+        self.covers = _covers(portrait, landmarks)
         points = LipEdges.load().refine(self.photo, landmarks[:, :2])
         height, width = self.photo.shape[:2]
         basis = MouthBasis.load()
@@ -77,7 +77,9 @@ class Renderer:
         self.head = HeadField(self.fit, basis.rest, head_grid, width, height, self.face_height)
         self.points = self.grid.points()
         self.on_head = self.head.grid.place_of(self.points)
-        self.mouth = None if self.covers.mouth else Mouth(self.photo, points, self.fit, basis, self.face_height)
+        self.mouth = None
+        if not self.covers.mouth:
+            self.mouth = Mouth(self.photo, points, self.fit, basis, self.face_height, self.covers.glasses)
         self.face_part = self._part_of_grid()
 
         # The part of the photo that can move, without its mouth.
@@ -198,3 +200,10 @@ class Renderer:
         pixels = np.stack(np.meshgrid(x + self.grid.x, y + self.grid.y), -1)
         upright = pixels + self.grid.to_pixels_within(back, x1, y1, x2, y2)
         mouth.draw(view[y1:y2, x1:x2], moved, self.skin, pixels, upright, row)
+
+
+def _covers(portrait: Portrait, landmarks: np.ndarray) -> Covers:
+    """What hides the face with (478, 3) landmarks; nothing where the photo is too small to tell."""
+    height, shown = portrait.image.shape[0], portrait.view.size[1] if portrait.view else portrait.image.shape[0]
+    face = np.linalg.norm(landmarks[FOREHEAD, :2] - landmarks[CHIN, :2]) * shown / height
+    return find_covers(portrait.image, landmarks) if face >= SMALLEST else Covers(mouth=False, eyes=False)

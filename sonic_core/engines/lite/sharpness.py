@@ -7,7 +7,7 @@ import numpy as np
 
 from sonic_core.engines.lite.landmarks import LEFT_LOWER_LID, LEFT_UPPER_LID, RIGHT_LOWER_LID, RIGHT_UPPER_LID
 
-BLURS = (0.0, 0.5, 0.8, 1.2, 1.7, 2.4, 3.4, 4.8)  # px of the photo that are tried
+BLURS = (0.0, 0.5, 0.8, 1.2, 1.7, 2.4, 3.4, 4.8)  # standard deviations that are tried, px of the photo
 
 
 def sharpness(grey: np.ndarray) -> float:

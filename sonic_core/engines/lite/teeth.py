@@ -41,7 +41,7 @@ def on_arch(places: np.ndarray, fit: FaceFit, level: float, front: float) -> tup
 def row_of_teeth(angle: np.ndarray, depth: np.ndarray, upper: bool, sharp: float) -> tuple[np.ndarray, np.ndarray]:
     """Coverage and brightness, each (h, w) float32 in [0, 1], of a row of teeth at (h, w) places on the arch.
 
-    `sharp` is how many times a canonical unit an edge is thinner.
+    An edge is 1 / `sharp` canonical units wide.
     """
     teeth, edge, up = (UPPER_TEETH, UPPER_EDGE, -1) if upper else (LOWER_TEETH, LOWER_EDGE, 1)
     radius = np.hypot(ARCH_WIDTH * np.cos(angle), ARCH_DEPTH * np.sin(angle))

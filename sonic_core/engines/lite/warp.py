@@ -63,11 +63,11 @@ class Grid:
         return np.stack(np.meshgrid(x, y), -1)
 
     def sample(self, field: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Bilinear values of a (rows, columns, c) field at (h, w, 2) pixel coordinates; outside its rim goes on."""
+        """Bilinear values of a (rows, columns, c) field at (h, w, 2) pixel coordinates; its rim is repeated outside."""
         return look_up(field, self.place_of(points))
 
     def invert(self, field: np.ndarray, iterations: int = 5) -> np.ndarray:
-        """The way back of `x -> x + field(x)`: (rows, columns, 2) px to add to each sample to find where it came from.
+        """The inverse of `x -> x + field(x)`: (rows, columns, 2) px to add to each sample to find where it comes from.
 
         By fixed-point iteration, which settles where `field` neither folds nor stretches much. Five rounds differ from
         many by 69 dB in a frame with a wide open mouth.
@@ -84,7 +84,7 @@ class Grid:
         return np.stack(np.meshgrid(np.arange(self.columns), np.arange(self.rows)), -1).astype(np.float32)
 
     def fold_limit(self, field: np.ndarray, used: np.ndarray | None = None) -> float:
-        """The largest share, 1 at most, of a (rows, columns, 2) px field that surely folds nowhere.
+        """The largest share, 1 at most, of a (rows, columns, 2) px field that certainly folds nowhere.
 
         A map whose strain (the symmetric part of the displacement's derivative) stays below one everywhere moves no
         two places past each other, so it is one to one; shearing and turning do not count. The share leaves a strain
@@ -143,7 +143,7 @@ def _steepest(values: np.ndarray) -> tuple[float, float]:
 def look_up(image: np.ndarray, at: np.ndarray, cubic: bool = False, zero_outside: bool = False) -> np.ndarray:
     """Values of an image (H, W, c) at (h, w, 2) pixel coordinates: (h, w, c) of the image's type.
 
-    Outside the image its border goes on, or zero begins.
+    Outside the image its border is repeated, or everything is zero.
     """
     border = cv2.BORDER_CONSTANT if zero_outside else cv2.BORDER_REPLICATE
     interpolation = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR

@@ -16,6 +16,7 @@ from sonic_core.engines.lite.articulation import Articulation
 from sonic_core.engines.lite.interior import Interior
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import (
+    BROWS,
     CHANNELS,
     GAZE,
     HEAD_ROTATION,
@@ -29,6 +30,7 @@ from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.renderer import Renderer
 from sonic_core.engines.lite.texture import extended
 from sonic_core.face.covers import Covers
+from sonic_core.face.framing import View
 from sonic_core.matting.cutout import Cutout
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -45,6 +47,7 @@ class Face:
 class Portrait:
     image: np.ndarray
     face: Face
+    view: View | None = None
     cutout: Cutout | None = None
 
 
@@ -446,3 +449,25 @@ def test_a_face_that_fills_the_picture():
 def test_extreme_motion_stays_finite(renderer: Renderer):
     for value in (-50.0, 50.0):
         assert renderer.frame(np.full(CHANNELS, value, np.float32)).dtype == np.uint8
+
+
+def test_glasses_do_not_bend_with_the_face_behind_them(portrait: Portrait, monkeypatch: pytest.MonkeyPatch):
+    """Raised brows and a wide mouth move what lies under the brows and on the cheeks, but not behind glasses."""
+    row = with_(m0=4)
+    row[BROWS.start] = 1
+    moved = []
+    for glasses in (False, True):
+        covers = Covers(False, False, glasses)
+        monkeypatch.setattr("sonic_core.engines.lite.renderer.find_covers", lambda *_, covers=covers: covers)
+        expression = Renderer(portrait).mouth.expression
+        rims = portrait.face.landmarks[[52, 65, 282, 295, 118, 347], :2]  # over and under the eyes
+        moved.append(np.abs(expression.grid.sample(expression.fields(row)[0], rims[None])).max())
+    assert moved[0] > 0.5
+    assert moved[1] < 0.15 * moved[0]
+
+
+def test_a_small_photo_is_not_said_to_hide_its_mouth(portrait: Portrait):
+    """Enlarged from a face of 20 px, any mouth looks covered."""
+    small = cv2.resize(cv2.resize(portrait.image, (48, 48), interpolation=cv2.INTER_AREA), portrait.image.shape[1::-1])
+    renderer = Renderer(Portrait(small, portrait.face, View((48, 48), (10, 10, 38, 38))))
+    assert renderer.mouth is not None
