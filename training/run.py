@@ -49,7 +49,7 @@ def steps(data: Path, work: Path, share: float = 1.0) -> list[Step]:
         ("basis", "mouth_basis", ["--data", data, "--out", lite]),
         *((f"face.{net}", "face.train", ["--data", data, "--out", work / "face", "--net", net,
                                          "--steps", part(amount), "--export", face]) for net, amount in nets.items()),
-        ("covers", "face.covers", ["--data", data, "--out", face, "--steps", part(400)]),
+        ("covers", "face.covers", ["--data", data, "--out", face, "--steps", part(850)]),
         ("matting", "matting.selfie", ["--work", work, "--out", work / "weights" / "matting"]),
         ("ears.corpus", "ears.corpus", ["--data", data, "--work", work, "--clips", part(929)]),
         ("ears.espeak", "ears.espeak", ["--work", work, "--minutes", part(40)]),
