@@ -26,7 +26,7 @@ from sonic_core.engines.lite.warp import filled_polygon, look_up, smoothstep
 
 DENSITY = 2  # texture pixels in a photo pixel
 BOX = (0.75, 1.15, 2.35)  # canonical: half the width, the top and the bottom of the layers
-SLIT = 0.14  # canonical units: an opening that is lit to its full depth
+SLIT = 0.115  # canonical units: an opening that is lit to its full depth
 OWN_TEETH_FROM = 0.02  # opening of the photo's mouth, in face heights, from which its inside is worth keeping
 GAIN = (0.7, 1.35)  # limits of the correction that the photo's own mouth makes to the net
 STEADY = 0.65  # share of the net's changes in the teeth's brightness that is left out, as teeth would flicker
