@@ -176,7 +176,7 @@ def test_keys(template, key):
 
 @pytest.mark.parametrize(
     ("template", "said"),
-    [("{user}/x", r"'{user}'; only {name}, {job}, {date}, {time}"), ("../bob/x", "no path"), (" ", "no path")],
+    [("{user}/x", r"'{user}'; only {name}, {job}, {date}, {time}"), ("../bob/x", "not a path"), (" ", "not a path")],
 )
 def test_keys_that_are_refused(template, said):
     with pytest.raises(SettingsError, match=re.escape(said)):
