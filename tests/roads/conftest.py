@@ -12,6 +12,7 @@ pytest.importorskip("fastapi")
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_TESTS / "roads"), str(_TESTS / "fleet"), str(_TESTS / "storage"), str(_TESTS.parent / "tools")]
 
+from fingerprints import picture_of  # noqa: E402
 from fleet_fixtures import *  # noqa: E402, F403
 
 from sonic_core.pipeline import SonicPipeline  # noqa: E402
@@ -25,6 +26,20 @@ def pipe():
 @pytest.fixture(autouse=True)
 def loaded_once(pipe, monkeypatch):
     monkeypatch.setattr(SonicPipeline, "from_pretrained", lambda *args, **options: pipe)
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """Hashes of the frames of every video that a worker writes: in segments, which are encoded otherwise than files."""
+    seen = []
+
+    def save_stream(self, clip, *args, **options):
+        seen.append(picture_of(clip))
+        return written(self, clip, *args, **options)
+
+    written = SonicPipeline.save_stream
+    monkeypatch.setattr(SonicPipeline, "save_stream", save_stream)
+    return seen
 
 
 @pytest.fixture(scope="session")

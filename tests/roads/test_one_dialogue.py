@@ -15,7 +15,6 @@ from sonic_core.fleet.backends import core_engine
 from sonic_core.fleet.batch import Batch
 from sonic_core.fleet.worker import Worker
 from sonic_core.media.audio import load_audio
-from sonic_core.pipeline import SonicPipeline
 from sonic_core.service import api_keys
 from sonic_core.service.app import Service, make_app
 
@@ -53,20 +52,6 @@ def inputs(tmp_path_factory, portrait_path, speech_path):
     samples[: len(first), 0] = samples[len(first) :, 1] = first
     soundfile.write(folder / "both.wav", samples, speech.rate, subtype="PCM_16")
     return folder
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Hashes of the frames of every video that a worker writes: in segments, which are encoded otherwise than files."""
-    seen = []
-
-    def save_stream(self, clip, *args, **options):
-        seen.append(picture_of(clip))
-        return written(self, clip, *args, **options)
-
-    written = SonicPipeline.save_stream
-    monkeypatch.setattr(SonicPipeline, "save_stream", save_stream)
-    return seen
 
 
 @pytest.fixture(scope="module")
@@ -115,18 +100,18 @@ def test_command_line(inputs, expected, tmp_path, road):
     assert fingerprint(path) == expected
 
 
-def test_batch(inputs, made, expected, drawn, ledger, stores, tmp_path):
+def test_batch(inputs, made, expected, streamed, ledger, stores, tmp_path):
     settings = {**ODD, "faces": "1 0"}
     rows = [",".join(["image", "audio", "output", *settings])]
     rows.append(",".join(["couple.png", "her.wav | him.wav", "both.mp4", *map(str, settings.values())]))
     (inputs / "rows.csv").write_text("\n".join(rows))
     batch = Batch(ledger, stores, inputs / "rows.csv", tmp_path, "u", "a test")
     assert batch.run_here(core_engine()) == 0
-    assert drawn == [picture_of(made)]
+    assert streamed == [picture_of(made)]
     assert {**fingerprint(tmp_path / "both.mp4"), "picture": expected["picture"]} == expected
 
 
-def test_service_and_worker(inputs, made, expected, drawn, ledger, stores):
+def test_service_and_worker(inputs, made, expected, streamed, ledger, stores):
     with TestClient(make_app(Service(ledger, stores))) as client:
         client.headers["Authorization"] = f"Bearer {api_keys.create_key(ledger, 'u')}"
         files = {"image": ("a.png", (inputs / "couple.png").read_bytes())}
@@ -136,7 +121,7 @@ def test_service_and_worker(inputs, made, expected, drawn, ledger, stores):
         answer = client.post("/jobs", files=files, data=data)
     assert answer.status_code == 202, answer.text
     job = Worker(ledger, stores, core_engine()).run_one(answer.json()["id"])
-    assert job.error is None and job.settings["faces"] == list(FACES) and drawn == [picture_of(made)]
+    assert job.error is None and job.settings["faces"] == list(FACES) and streamed == [picture_of(made)]
     found = fingerprint(stores.outputs.path_of(job.output["key"]))
     assert {**found, "picture": expected["picture"]} == expected
 

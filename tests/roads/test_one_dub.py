@@ -18,7 +18,6 @@ from sonic_core.fleet.batch import Batch
 from sonic_core.fleet.worker import Worker
 from sonic_core.media.audio import load_audio
 from sonic_core.media.video import save_video
-from sonic_core.pipeline import SonicPipeline
 from sonic_core.service import api_keys
 from sonic_core.service.app import Service, make_app
 
@@ -47,20 +46,6 @@ def inputs(tmp_path_factory, portrait_path, speech_path):
     for name, channel in (("her.wav", 0), ("him.wav", 1)):
         soundfile.write(folder / name, samples[:, channel], speech.rate, subtype="PCM_16")
     return folder
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Hashes of the frames of every video that a worker writes: in segments, which are encoded otherwise than files."""
-    seen = []
-
-    def save_stream(self, clip, *args, **options):
-        seen.append(picture_of(clip))
-        return written(self, clip, *args, **options)
-
-    written = SonicPipeline.save_stream
-    monkeypatch.setattr(SonicPipeline, "save_stream", save_stream)
-    return seen
 
 
 @pytest.fixture(scope="module")
@@ -96,18 +81,18 @@ def test_command_line(inputs, expected, tmp_path):
     assert fingerprint(path) == expected
 
 
-def test_batch(inputs, made, expected, drawn, ledger, stores, tmp_path):
+def test_batch(inputs, made, expected, streamed, ledger, stores, tmp_path):
     settings = {**ODD, **DUB, "faces": "1 0"}
     rows = [",".join(["video", "audio", "output", *settings])]
     rows.append(",".join(["couple.mp4", "her.wav | him.wav", "both.mp4", *map(str, settings.values())]))
     (inputs / "rows.csv").write_text("\n".join(rows))
     batch = Batch(ledger, stores, inputs / "rows.csv", tmp_path, "u", "a test")
     assert batch.run_here(core_engine()) == 0
-    assert drawn == [picture_of(made)]
+    assert streamed == [picture_of(made)]
     assert {**fingerprint(tmp_path / "both.mp4"), "picture": expected["picture"]} == expected
 
 
-def test_service_and_worker(inputs, made, expected, drawn, ledger, stores):
+def test_service_and_worker(inputs, made, expected, streamed, ledger, stores):
     with TestClient(make_app(Service(ledger, stores))) as client:
         client.headers["Authorization"] = f"Bearer {api_keys.create_key(ledger, 'u')}"
         files = {
@@ -131,7 +116,7 @@ def test_service_and_worker(inputs, made, expected, drawn, ledger, stores):
             assert again.status_code == 400 and sentence in again.text, again.text
     assert shown["dubs"] and shown["photo"] == [384, made.height]
     job = Worker(ledger, stores, core_engine()).run_one(answer.json()["id"])
-    assert job.error is None and drawn == [picture_of(made)]
+    assert job.error is None and streamed == [picture_of(made)]
     found = fingerprint(stores.outputs.path_of(job.output["key"]))
     assert {**found, "picture": expected["picture"]} == expected
 
