@@ -1,5 +1,7 @@
 """The command line's promises for bad input: exit code 2, one sentence, no file. None of these loads a model."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -72,3 +74,12 @@ def test_files_that_cannot_be_used(good, tmp_path, capsys, name, value, says):
 def test_doctor_says_what_is_there(capsys):
     main(["doctor", "--json"])
     assert '"what": "torch", "ok": true' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("3", "3")])
+def test_small_matrices_get_one_thread_unless_the_user_wants_more(capsys, monkeypatch, given, threads):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
+    assert main(["doctor"]) == 0
+    assert os.environ["OPENBLAS_NUM_THREADS"] == threads
