@@ -9,12 +9,17 @@ from pathlib import Path
 # waiting threads of one would take the cores from the others.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import hypothesis
 import numpy as np
 import pytest
 
 from sonic_core.clip import Audio
 
 ROOT = Path(__file__).parent.parent
+
+# The same examples in every run.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,8 @@ def middles(count: int, fps: float) -> np.ndarray:
 @settings(max_examples=20, deadline=None)
 @given(st.floats(-0.3, 0.3), st.sampled_from([24.0, 25.0, 29.97, 50.0]), st.integers(0, 1000))
 def test_finds_known_offsets_between_frames(offset: float, fps: float, seed: int) -> None:
-    seen = lips(middles(round(4 * fps), fps) - offset, seed)
-    found = match(seen, fps, talking(middles(100, 25), seed))
+    seen = lips(middles(round(8 * fps), fps) - offset, seed)
+    found = match(seen, fps, talking(middles(200, 25), seed))
     assert abs(found.offset - offset) < 0.01
     assert found.trusted and found.correlation > 0.9
 
