@@ -35,12 +35,19 @@ def test_a_mask_hides_the_mouth(photo: np.ndarray, landmarks: np.ndarray, colour
     assert find_covers(masked, landmarks).mouth
 
 
-def test_dark_lenses_hide_the_eyes(photo: np.ndarray, landmarks: np.ndarray):
-    shaded = photo.copy()
+def draw_lenses(
+    photo: np.ndarray, landmarks: np.ndarray, size: tuple[float, float], colour: tuple[int, int, int], thickness: int
+) -> None:
+    """Draw an ellipse round each eye, half axes as shares of the distance between the outer corners; -1 fills it."""
     width = np.linalg.norm(landmarks[33, :2] - landmarks[263, :2])
     for eye in ((33, 133), (362, 263)):
         x, y = landmarks[list(eye), :2].mean(0).astype(int)
-        cv2.ellipse(shaded, (int(x), int(y)), (int(0.28 * width), int(0.24 * width)), 0, 0, 360, (18, 18, 22), -1)
+        cv2.ellipse(photo, (int(x), int(y)), tuple(int(axis * width) for axis in size), 0, 0, 360, colour, thickness)
+
+
+def test_dark_lenses_hide_the_eyes(photo: np.ndarray, landmarks: np.ndarray):
+    shaded = photo.copy()
+    draw_lenses(shaded, landmarks, (0.28, 0.24), (18, 18, 22), -1)
     covers = find_covers(shaded, landmarks)
     assert covers.eyes and not covers.mouth
 
@@ -56,10 +63,7 @@ def test_a_cup_that_leaves_the_corners_of_the_mouth_hides_it(photo: np.ndarray, 
 
 def test_clear_glasses_are_seen_and_hide_nothing(photo: np.ndarray, landmarks: np.ndarray):
     worn = photo.copy()
-    width = np.linalg.norm(landmarks[33, :2] - landmarks[263, :2])
-    for eye in ((33, 133), (362, 263)):
-        x, y = landmarks[list(eye), :2].mean(0).astype(int)
-        cv2.ellipse(worn, (int(x), int(y)), (int(0.29 * width), int(0.25 * width)), 0, 0, 360, (30, 25, 20), 3)
+    draw_lenses(worn, landmarks, (0.29, 0.25), (30, 25, 20), 3)
     cv2.line(worn, *(tuple(int(v) for v in landmarks[i, :2]) for i in (193, 417)), (30, 25, 20), 3)
     covers = find_covers(worn, landmarks)
     assert covers.glasses and not covers.mouth and not covers.eyes

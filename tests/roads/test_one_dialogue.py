@@ -7,12 +7,12 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 from fingerprints import fingerprint, picture_of
+from forms import command_words, run_batch
 from PIL import Image
 
 from sonic_core.cli.main import main
 from sonic_core.clip import Audio
 from sonic_core.fleet.backends import core_engine
-from sonic_core.fleet.batch import Batch
 from sonic_core.fleet.worker import Worker
 from sonic_core.media.audio import load_audio
 from sonic_core.service import api_keys
@@ -91,22 +91,15 @@ def test_command_line(inputs, expected, tmp_path, road):
         "generate": ("generate", ["--audio", "both.wav", "--voices", "channels"]),
     }[road]
     sounds = [str(inputs / word) if word.endswith(".wav") else word for word in sounds]
-    options = {"steps" if name == "inference_steps" else name: value for name, value in ODD.items()}
-    options["label"] = options.pop("label_text")
-    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     path = tmp_path / "video.mp4"
     places = ["--image", str(inputs / "couple.png"), *sounds, "--output", str(path)]
-    assert main([command, *places, *words, "--faces", *map(str, FACES)]) == 0
+    assert main([command, *places, *command_words(ODD), "--faces", *map(str, FACES)]) == 0
     assert fingerprint(path) == expected
 
 
 def test_batch(inputs, made, expected, streamed, ledger, stores, tmp_path):
-    settings = {**ODD, "faces": "1 0"}
-    rows = [",".join(["image", "audio", "output", *settings])]
-    rows.append(",".join(["couple.png", "her.wav | him.wav", "both.mp4", *map(str, settings.values())]))
-    (inputs / "rows.csv").write_text("\n".join(rows))
-    batch = Batch(ledger, stores, inputs / "rows.csv", tmp_path, "u", "a test")
-    assert batch.run_here(core_engine()) == 0
+    files = {"image": "couple.png", "audio": "her.wav | him.wav", "output": "both.mp4"}
+    assert run_batch({**files, **ODD, "faces": "1 0"}, inputs, tmp_path, ledger, stores) == 0
     assert streamed == [picture_of(made)]
     assert {**fingerprint(tmp_path / "both.mp4"), "picture": expected["picture"]} == expected
 

@@ -8,13 +8,13 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 from fingerprints import fingerprint, picture_of
+from forms import command_words, run_batch
 from PIL import Image
 
 from sonic_core.cli.main import main
 from sonic_core.clip import Audio, Clip
 from sonic_core.errors import SettingsError
 from sonic_core.fleet.backends import core_engine
-from sonic_core.fleet.batch import Batch
 from sonic_core.fleet.worker import Worker
 from sonic_core.media.audio import load_audio
 from sonic_core.media.video import save_video
@@ -72,9 +72,7 @@ def test_the_library_with_a_channel_each(pipe, inputs, made):
 
 
 def test_command_line(inputs, expected, tmp_path):
-    options = ODD | {"longer": "loop", "shorter": "cut", "keep_audio": "-20dB"}
-    options["label"] = options.pop("label_text")
-    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = command_words(ODD | {"longer": "loop", "shorter": "cut", "keep_audio": "-20dB"})
     voices = ["--voice", f"1={inputs / 'her.wav'}", "--voice", f"0={inputs / 'him.wav'}"]
     path = tmp_path / "video.mp4"
     assert main(["dub", "--video", str(inputs / "couple.mp4"), *voices, "--output", str(path), *words]) == 0
@@ -82,12 +80,8 @@ def test_command_line(inputs, expected, tmp_path):
 
 
 def test_batch(inputs, made, expected, streamed, ledger, stores, tmp_path):
-    settings = {**ODD, **DUB, "faces": "1 0"}
-    rows = [",".join(["video", "audio", "output", *settings])]
-    rows.append(",".join(["couple.mp4", "her.wav | him.wav", "both.mp4", *map(str, settings.values())]))
-    (inputs / "rows.csv").write_text("\n".join(rows))
-    batch = Batch(ledger, stores, inputs / "rows.csv", tmp_path, "u", "a test")
-    assert batch.run_here(core_engine()) == 0
+    files = {"video": "couple.mp4", "audio": "her.wav | him.wav", "output": "both.mp4"}
+    assert run_batch({**files, **ODD, **DUB, "faces": "1 0"}, inputs, tmp_path, ledger, stores) == 0
     assert streamed == [picture_of(made)]
     assert {**fingerprint(tmp_path / "both.mp4"), "picture": expected["picture"]} == expected
 

@@ -11,6 +11,7 @@ import soundfile
 from fake_comfyui import FakeComfyUI
 from fastapi.testclient import TestClient
 from fingerprints import fingerprint, picture_of
+from forms import command_words
 from PIL import Image
 
 from sonic_core.cli.main import main
@@ -97,9 +98,7 @@ def test_every_setting_matters(pipe, inputs, expected, tmp_path):
 
 
 def test_command_line(inputs, expected, tmp_path):
-    options = {"steps" if name == "inference_steps" else name: value for name, value in ODD.items() if name != "trim"}
-    options["label"] = options.pop("label_text")
-    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = command_words({name: value for name, value in ODD.items() if name != "trim"})
     path = tmp_path / "video.mp4"
     places = ["--image", str(inputs[0]), "--audio", str(inputs[1]), "--output", str(path)]
     assert main(["generate", *places, "--trim", *words]) == 0
