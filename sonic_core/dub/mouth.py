@@ -95,8 +95,7 @@ class MouthPainter:
         above = around.is_above[..., None]
         # Colours are mixed, not places: halfway between the places of parted lips lies the dark of the mouth.
         skin = look_up(part, from_upper, cubic=True) * above + look_up(part, from_lower, cubic=True) * (1 - above)
-        across_line = (around.above - around.below) / (0.012 * face_height)
-        line = np.exp(-(across_line**2)) * around.between * self._crease(fit, points)
+        line = around.line(face_height) * self._crease(fit, points)
         skin *= (1 - line)[..., None].astype(np.float32)
         opening = around.opening()[..., None]
         if opening.any():

@@ -10,6 +10,7 @@ import numpy as np
 from sonic_core.engines.lite.warp import across, along, smoothstep
 
 PLACES = 64  # along the mouth at which the edges' heights are known
+CREASE_WIDTH = 0.012  # face heights: the line between closed lips
 ROUNDED = 0.25  # of the mouth's width over which edges that end apart are brought together
 
 
@@ -27,6 +28,10 @@ class LipDistances:
     def opening(self) -> np.ndarray:
         """(h, w) from 0 to 1: how much of each pixel lies between the lips."""
         return np.clip(self.above + 0.5, 0, 1) * np.clip(self.below + 0.5, 0, 1) * np.clip(self.gap, 0, 1)
+
+    def line(self, face_height: float) -> np.ndarray:
+        """(h, w) from 0 to 1: how dark the line between closed lips is on a face of this height in px."""
+        return np.exp(-(((self.above - self.below) / (CREASE_WIDTH * face_height)) ** 2)) * self.between
 
     def within(self, box: tuple[slice, slice]) -> LipDistances:
         """The same for the rows and columns of a box."""

@@ -22,7 +22,6 @@ from sonic_core.engines.lite.texture import Texture
 from sonic_core.engines.lite.warp import Grid, box_of, filled_polygon, look_up, smoothstep
 
 CREASE = 0.5  # how dark the line is between closed lips that were apart in the photo
-CREASE_WIDTH = 0.012  # face heights
 TOUCH = 0.002  # face heights: lips nearer than this touch
 OPEN = 0.012  # face heights: a mouth this far open in the photo shows its inside
 
@@ -90,7 +89,7 @@ class Mouth:
         above, below = (skin.look_up(upright + look_up(field, on_face)) for field in (moved.upper, moved.lower))
         seen = cv2.blendLinear(above, below, around.is_above, 1 - around.is_above)
         if self.crease > 0:
-            line = np.exp(-(((around.above - around.below) / (CREASE_WIDTH * self.face_height)) ** 2)) * around.between
+            line = around.line(self.face_height)
             seen = cv2.multiply(seen, cv2.merge([1 - self.crease * line] * 3), dtype=cv2.CV_8U)
         part[:] = seen
         opening = around.opening()
