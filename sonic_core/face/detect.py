@@ -94,7 +94,7 @@ class FaceDetector:
         return self._search(image, CERTAIN)
 
     def _search(self, image: np.ndarray, certain: float) -> list[Face]:
-        """Faces whose landmark presence reaches `presence`.
+        """Faces whose landmark presence reaches `certain`.
 
         The detector sees the picture turned each way: a face that lies on its side or stands on its head looks most
         like one when it is upright, while the landmark net would see a face in it either way.

@@ -32,10 +32,8 @@ logger = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16000
 SIGMA_MIN, SIGMA_MAX = 0.03, 30.0
-GUIDED = (
-    0.3,
-    10.0,
-)  # noise levels at which guidance is worth its cost; elsewhere the branch that hears nothing is skipped
+# Noise levels at which guidance is worth its cost; elsewhere the branch that hears nothing is skipped.
+GUIDED = (0.3, 10.0)
 MEASURED = 60 * layout.FPS  # frames whose loudness is measured at a time
 QUIET_NATS = 5.0  # a frame this far below the loud parts is silent
 QUIETEST_SPEECH = -6.0  # log RMS; a clip whose loud parts are below is a silent clip

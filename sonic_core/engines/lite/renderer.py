@@ -52,8 +52,7 @@ BAND = 16  # rows of the fine grid that are drawn together: what they need fits 
 class FrameGeometry:
     """Where things are in one frame."""
 
-    turn: np.ndarray  # head displacement on the head's grid, forwards
-    back: np.ndarray  # the same, from the frame to the upright face, on the fine grid
+    back: np.ndarray  # from the frame to the upright face, on the fine grid
     source: np.ndarray  # from the frame to the photo, on the fine grid
     mouth: MouthGeometry | None  # None where it is hidden
 
@@ -104,9 +103,7 @@ class Renderer:
 
     def frame(self, motion: np.ndarray) -> np.ndarray:
         """(27 or 28,) motion, see layout.py -> uint8 (height, width, 3), or (height, width, 4) of a person cut out."""
-        frame = np.empty((*self.photo.shape[:2], 3 if self.alpha is None else 4), np.uint8)
-        self._draw(motion, frame)
-        return frame
+        return next(self.chunks(motion[None]))[0]
 
     def chunks(self, motion: np.ndarray, size: int = CHUNK) -> Iterator[np.ndarray]:
         """(n, 27) motion -> uint8 (up to `size`, height, width, 3 or 4), see `frame`."""
@@ -122,11 +119,11 @@ class Renderer:
         turn = self.head.displacement(row[HEAD_ROTATION], row[HEAD_TRANSLATION])
         back = look_up(self.head.grid.invert(turn), self.on_head)
         if self.mouth is None:  # what hides the mouth goes with the head
-            return FrameGeometry(turn, back, back, None)
+            return FrameGeometry(back, back, None)
         moved = self.mouth.moved(row, turn, self.head.grid)
         source, part = back.copy(), self.face_part
         source[part] += self.mouth.back(moved, self.points[part], self.points[part] + back[part])
-        return FrameGeometry(turn, back, source, moved)
+        return FrameGeometry(back, source, moved)
 
     def _draw(self, motion: np.ndarray, frame: np.ndarray) -> None:
         """Draw a row of motion into a frame, uint8 (height, width, 3 or 4)."""

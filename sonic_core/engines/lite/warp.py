@@ -134,10 +134,9 @@ class Grid:
 
 def _steepest(values: np.ndarray) -> tuple[float, float]:
     """The largest difference between neighbours of (rows, columns) float32 values, across and down."""
-    return tuple(
-        cv2.norm(first, second, cv2.NORM_INF) if first.size else 0.0
-        for first, second in ((values[:, 1:], values[:, :-1]), (values[1:], values[:-1]))
-    )  # type: ignore[return-value]
+    pairs = (values[:, 1:], values[:, :-1]), (values[1:], values[:-1])
+    across, down = (cv2.norm(first, second, cv2.NORM_INF) if first.size else 0.0 for first, second in pairs)
+    return across, down
 
 
 def look_up(image: np.ndarray, at: np.ndarray, cubic: bool = False, zero_outside: bool = False) -> np.ndarray:
