@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-import av
 from av.filter import Graph
+
+from sonic_core.media.filters import pulled, source_of
 
 
 def paletted(pictures: Iterator[Any], fps: Fraction) -> Iterator[Any]:
@@ -17,20 +18,15 @@ def paletted(pictures: Iterator[Any], fps: Fraction) -> Iterator[Any]:
         picture.pts, picture.time_base = index, 1 / Fraction(fps)
         graph = graph or _graph(picture)
         graph.push(picture)
-        yield from _pulled(graph)
+        yield from pulled(graph)
     if graph is not None:
         graph.push(None)
-        yield from _pulled(graph)
+        yield from pulled(graph)
 
 
 def _graph(picture: Any) -> Graph:
     graph = Graph()
-    base = picture.time_base
-    source = graph.add(
-        "buffer",
-        f"video_size={picture.width}x{picture.height}:pix_fmt=rgb24:time_base={base.numerator}/{base.denominator}"
-        ":pixel_aspect=1/1",
-    )
+    source = graph.add(*source_of(picture))
     split, sink = graph.add("split"), graph.add("buffersink")
     chosen = graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
     used = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=4")
@@ -41,11 +37,3 @@ def _graph(picture: Any) -> Graph:
     used.link_to(sink)
     graph.configure()
     return graph
-
-
-def _pulled(graph: Graph) -> Iterator[Any]:
-    while True:
-        try:
-            yield graph.pull()
-        except (av.BlockingIOError, av.EOFError):
-            return

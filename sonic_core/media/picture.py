@@ -15,14 +15,13 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 from av.filter import Graph
 
 from sonic_core.media.cropping import Cropping
-from sonic_core.media.filters import escaped, linked
-from sonic_core.media.tone_map import HLG, PQ, cube_file, needs_mapping
+from sonic_core.media.filters import linked, pulled
+from sonic_core.media.tone_map import HLG, PQ, lookup, needs_mapping
 from sonic_core.media.yuv import CHROMA_SIZES, rgb_of
 
 logger = logging.getLogger(__name__)
@@ -171,7 +170,6 @@ def is_full_range(frame: Any) -> bool:
 
 def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
     """The filters for frames like this one."""
-    base = frame.time_base or Fraction(1, 90_000)
     transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
     mapped = needs_mapping(transfer, primaries)
     chain = []
@@ -191,15 +189,13 @@ def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
         ("format", f"pix_fmts={kind}"),
     ]
     if mapped:
-        cube = escaped(str(cube_file(transfer, primaries)))
-        chain += [("lut3d", f"file={cube}:interp=tetrahedral"), ("scale", f"flags=bilinear+{ACCURATE}"),
-                  ("format", "pix_fmts=rgb24")]  # fmt: skip
+        chain += [
+            lookup(transfer, primaries),
+            ("scale", f"flags=bilinear+{ACCURATE}"),
+            ("format", "pix_fmts=rgb24"),
+        ]
     chain += view.orientation.filters
-    source = (
-        f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
-        f":time_base={base.numerator}/{base.denominator}:pixel_aspect=1/1"
-    )
-    return linked(("buffer", source), *chain, ("buffersink", ""))
+    return linked(frame, *chain)
 
 
 def has_alpha(frame: Any) -> bool:
@@ -226,11 +222,7 @@ def colour_name(frame: Any) -> str:
 
 
 def _pulled(graph: Graph) -> Iterator[tuple[float | None, Conversion]]:
-    while True:
-        try:
-            frame = graph.pull()
-        except (av.BlockingIOError, av.EOFError):
-            return
+    for frame in pulled(graph):
         yield frame.time, partial(over_white, frame)
 
 

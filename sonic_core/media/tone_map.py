@@ -51,18 +51,16 @@ def cube_file(transfer: int, primaries: int) -> Path:
     return path
 
 
+def lookup(transfer: int, primaries: int) -> tuple[str, str]:
+    """The filter that maps such pictures to SDR, and its arguments."""
+    return "lut3d", f"file={escaped(str(cube_file(transfer, primaries)))}:interp=tetrahedral"
+
+
 def tone_mapped(picture: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
     """The picture, uint8 RGB (h, w, 3), mapped to SDR."""
-    height, width = picture.shape[:2]
-    graph = linked(
-        ("buffer", f"video_size={width}x{height}:pix_fmt=rgb24:time_base=1/25:pixel_aspect=1/1"),
-        ("format", "pix_fmts=gbrp16le"),
-        ("lut3d", f"file={escaped(str(cube_file(transfer, primaries)))}:interp=tetrahedral"),
-        ("format", "pix_fmts=rgb24"),
-        ("buffersink", ""),
-    )
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     frame.pts = 0
+    graph = linked(frame, ("format", "pix_fmts=gbrp16le"), lookup(transfer, primaries), ("format", "pix_fmts=rgb24"))
     graph.push(frame)
     return graph.pull().to_ndarray()  # type: ignore[no-any-return, union-attr]
 
