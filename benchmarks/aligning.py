@@ -62,7 +62,7 @@ def write(path: Path, clip: Clip, audio: Audio, late: float, kind: Kind) -> None
         sound = container.add_stream(kind.sound, rate=48_000, layout=layout)
         sound.codec_context.open()
         packets = []
-        for index, pixels in enumerate(frame for chunk in clip.pixels() for frame in chunk):
+        for index, pixels in enumerate(clip.pictures()):
             if index and rng.random() < kind.dropped:
                 continue
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")

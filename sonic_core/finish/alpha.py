@@ -45,7 +45,6 @@ def cut_out_video(clip: Clip) -> Clip:
         return clip
 
     def make() -> Iterator[np.ndarray]:
-        frames = (frame for chunk in clip.pixels() for frame in chunk)
-        return (frame[None] for frame in cut_frames(frames))
+        return (frame[None] for frame in cut_frames(clip.pictures()))
 
     return clip.replaced(make=make, channels=4)

@@ -17,10 +17,8 @@ from sonic_core.errors import InputError
 from sonic_core.media.stored_sound import mixed_down, resampled
 
 FADE = 0.03  # seconds at both ends of a turn
-QUIET, LOUD_SHARE = (
-    10 ** (-50 / 20),
-    0.08,
-)  # RMS of silence; share of the loud parts' RMS from which on somebody speaks
+QUIET = 10 ** (-50 / 20)  # RMS of silence
+LOUD_SHARE = 0.08  # share of the loud parts' RMS from which on somebody speaks
 PAUSE = 0.4  # seconds of silence within a turn
 MOST_BYTES = 4 << 20  # of an RTTM file
 
