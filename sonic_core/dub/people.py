@@ -22,7 +22,6 @@ from sonic_core.dub.texture import sharpness
 from sonic_core.face.covers import SMALLEST, covers_of, upright_crop
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
-from sonic_core.face.points import CHIN, FOREHEAD
 from sonic_core.face.tracker import face_height, follow, lip_gap, rescaled, shrunk
 from sonic_core.progress import OnStep
 
@@ -158,8 +157,7 @@ class _Watcher:
             landmarks = rescaled(one.face.landmarks, 1 / scale)
             if since_cut % LOOK_EVERY == 0 or not one.sharpness:
                 crop = upright_crop(picture, one.face.landmarks)
-                height = np.linalg.norm(one.face.landmarks[FOREHEAD, :2] - one.face.landmarks[CHIN, :2])
-                one.is_covered = bool(height >= SMALLEST) and covers_of(crop).mouth
+                one.is_covered = face_height(one.face.landmarks) >= SMALLEST and covers_of(crop).mouth
                 one.sharpness = sharpness(crop)
                 one.lip_ends = upper_lip_ends(picture, one.face.landmarks)
             one.person.add(index, landmarks, one.is_covered, one.sharpness, one.lip_ends)
