@@ -6,7 +6,7 @@ mapping form is what the ledger keeps and what a client sends: one flat object o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from sonic_core.finishing import Finishing
 from sonic_core.settings import DEFAULT_PRESET, Settings, preset
 
 NO_LABEL = "none"
-_FINISHING, _DUB = ({setting.name for setting in fields(part)} for part in (Finishing, DubOptions))
+FINISHING_NAMES, DUB_NAMES = ({setting.name for setting in fields(part)} for part in (Finishing, DubOptions))
 # All names of the mapping form.
 FIELDS = {setting.name: setting for setting in (*fields(Settings), *fields(Finishing), *fields(DubOptions))}
 
@@ -50,8 +50,8 @@ class Request:
         if changes.get("label") == NO_LABEL:
             changes["label"] = None
         named = frozenset(name for name, value in changes.items() if value is not None)
-        finishing = Finishing(**{name: changes.pop(name) for name in list(changes) if name in _FINISHING})
-        dub = DubOptions(**{name: changes.pop(name) for name in list(changes) if name in _DUB})
+        finishing = Finishing(**_taken(changes, FINISHING_NAMES))
+        dub = DubOptions(**_taken(changes, DUB_NAMES))
         unknown = next((name for name in changes if name not in FIELDS), None)
         if unknown is not None:
             known = sorted([*FIELDS, "preset"])
@@ -65,9 +65,7 @@ class Request:
             asked = cls(preset(asked), preset=asked)
         elif isinstance(asked, Settings):
             asked = cls(asked)
-        finishing, dub = (
-            {name: changes.pop(name) for name in list(changes) if name in part} for part in (_FINISHING, _DUB)
-        )
+        finishing, dub = _taken(changes, FINISHING_NAMES), _taken(changes, DUB_NAMES)
         made = asked or cls()
         return replace(
             made,
@@ -87,3 +85,8 @@ class Request:
                 if said and setting.name != "label" and value is not None:
                     kept[setting.name] = list(value) if isinstance(value, tuple) else value
         return kept
+
+
+def _taken(changes: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Those of `changes` that have one of the names; they are taken out of it."""
+    return {name: changes.pop(name) for name in list(changes) if name in names}

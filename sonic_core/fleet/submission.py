@@ -7,14 +7,13 @@ type, a bomb or three hours of audio are refused before a worker sees them. Know
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from sonic_core.disclosure.label import VisibleLabel, check_glyphs
-from sonic_core.dubbing import DubOptions
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.finishing import check_no_path, is_transparent
 from sonic_core.fleet import tracing
@@ -23,7 +22,7 @@ from sonic_core.ledger.consents import Consent
 from sonic_core.ledger.jobs import Job, NewJob
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.media.probe import Kind, probe
-from sonic_core.request import Request
+from sonic_core.request import DUB_NAMES, Request
 from sonic_core.storage.keys import check_key, input_key
 from sonic_core.storage.scratch import scratch_folder
 from sonic_core.storage.store import ObjectInfo
@@ -39,7 +38,6 @@ MAX_BYTES = {
     "background": MAX_IMAGE_BYTES,
 }
 WORDS = {"image": "photo", "video": "video", "audio": "sound", "background": "background"}
-DUB_NAMES = {option.name for option in fields(DubOptions)}
 PROBED_AS: dict[str, Kind] = {"image": "image", "video": "video", "audio": "audio", "background": "image"}
 
 

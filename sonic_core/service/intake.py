@@ -25,6 +25,7 @@ from sonic_core.errors import InputError
 from sonic_core.fleet.forget import discard_upload
 from sonic_core.fleet.submission import (
     MAX_BYTES,
+    PROBED_AS,
     Materials,
     check_kind,
     cost_of,
@@ -179,7 +180,7 @@ class Intake:
     def _asset(self, user: str, kind: str, asset_id: str) -> dict[str, Any]:
         with autocommit(self.service.ledger.engine) as connection:
             asset = find_asset(connection, asset_id, user)
-        if asset is None or asset.kind != ("image" if kind == "background" else kind):
+        if asset is None or asset.kind != PROBED_AS[kind]:
             raise InputError(f"You have no {kind} {asset_id[:100]!r}; upload it to /assets first.")
         return asset.facts
 
