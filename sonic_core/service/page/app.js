@@ -33,26 +33,25 @@ form.background.addEventListener("change", () => {
 });
 form.label.addEventListener("change", () => (labelChosen = true));
 
-// What a dub asks for; the rest of the settings is a photo's.
 function dubSettings() {
-  const chosen = { preset: form.preset.value, label: form.label.value, channel: form.channel.value };
-  Object.assign(chosen, { longer: form.longer.value, shorter: form.shorter.value });
+  const chosen = { longer: form.longer.value, shorter: form.shorter.value };
   for (const name of ["dynamic_scale", "seed", "own_sound"]) chosen[name] = Number(form[name].value);
-  if (form.second.files.length) return { ...chosen, voices: "channels", channel: "as it is" };
-  return { ...chosen, who: form.who.value };
+  if (!form.second.files.length) chosen.who = form.who.value;
+  return chosen;
 }
 
 function photoSettings() {
-  const chosen = { preset: form.preset.value, framing: form.framing.value, label: form.label.value, channel: form.channel.value };
+  const chosen = { framing: form.framing.value };
   for (const name of NUMBERS) chosen[name] = Number(form[name].value);
   if (form.mood.value !== "neutral") chosen.mood = form.mood.value;
-  if (form.second.files.length)
-    Object.assign(chosen, { voices: "channels", framing: "whole", channel: "as it is", faces: chosenFaces() });
+  if (form.second.files.length) Object.assign(chosen, { framing: "whole", faces: chosenFaces() });
   return chosen;
 }
 
 function settings() {
   const chosen = isDub() ? dubSettings() : photoSettings();
+  for (const name of ["preset", "label", "channel"]) chosen[name] = form[name].value;
+  if (form.second.files.length) Object.assign(chosen, { voices: "channels", channel: "as it is" });
   const behind = form.background.value;
   if (behind && behind !== "picture") chosen.background = behind;
   return chosen;
