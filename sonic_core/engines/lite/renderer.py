@@ -35,7 +35,7 @@ from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.texture import Texture
 from sonic_core.engines.lite.warp import Grid, box_of, look_up
 from sonic_core.face.covers import SMALLEST, Covers, find_covers
-from sonic_core.face.points import CHIN, FOREHEAD
+from sonic_core.face.tracker import face_height
 
 if TYPE_CHECKING:
     from sonic_core.face.framing import Portrait
@@ -69,7 +69,7 @@ class Renderer:
         height, width = self.photo.shape[:2]
         basis = MouthBasis.load()
         self.fit = fit_face(landmarks, basis)
-        self.face_height = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
+        self.face_height = face_height(points)
         box = moving_box(self.fit, width, height)
         self.grid = Grid.over(box, max(2, round(self.face_height / FINE)))
         head_grid = Grid.over(box, max(4, round(self.face_height / COARSE)))
@@ -202,5 +202,5 @@ class Renderer:
 def _covers(portrait: Portrait, landmarks: np.ndarray) -> Covers:
     """What hides the face with (478, 3) landmarks; nothing where the photo is too small to tell."""
     height, shown = portrait.image.shape[0], portrait.view.size[1] if portrait.view else portrait.image.shape[0]
-    face = np.linalg.norm(landmarks[FOREHEAD, :2] - landmarks[CHIN, :2]) * shown / height
+    face = face_height(landmarks) * shown / height
     return find_covers(portrait.image, landmarks) if face >= SMALLEST else Covers(mouth=False, eyes=False)
