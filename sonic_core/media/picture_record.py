@@ -23,8 +23,13 @@ def write_metadata(path: Path, muxer: str, metadata: Mapping[str, str]) -> None:
 
 def with_text(data: bytes, metadata: Mapping[str, str]) -> bytes:
     """The PNG with an iTXt chunk for each value after its header."""
-    chunks = b"".join(png_chunk(b"iTXt", f"{key}\0\0\0\0\0{value}".encode()) for key, value in metadata.items())
-    return data[:HEADER_END] + chunks + data[HEADER_END:]
+    chunks = (png_chunk(b"iTXt", f"{key}\0\0\0\0\0{value}".encode()) for key, value in metadata.items())
+    return with_chunks(data, *chunks)
+
+
+def with_chunks(data: bytes, *chunks: bytes) -> bytes:
+    """The PNG with chunks, as `png_chunk` makes them, after its header."""
+    return data[:HEADER_END] + b"".join(chunks) + data[HEADER_END:]
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:

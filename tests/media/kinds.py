@@ -13,7 +13,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from sonic_core.media.picture_record import png_chunk
+from sonic_core.media.picture_record import png_chunk, with_chunks
 
 RNG = np.random.default_rng(0)
 PHOTO = np.kron(RNG.integers(60, 200, (6, 8, 3)), np.ones((16, 16, 1))).astype(np.uint8)  # 128 x 96
@@ -114,7 +114,7 @@ def png_with(kind: bytes, data: bytes) -> Maker:
     def make(path: Path) -> None:
         plain = io.BytesIO()
         Image.fromarray(PHOTO).save(plain, "PNG")
-        path.write_bytes(plain.getvalue()[:33] + png_chunk(kind, data) + plain.getvalue()[33:])
+        path.write_bytes(with_chunks(plain.getvalue(), png_chunk(kind, data)))
 
     return make
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, features
 from sonic_core.errors import InputError
 from sonic_core.media.file_type import describe_content
 from sonic_core.media.image import load_image
-from sonic_core.media.picture_record import png_chunk
+from sonic_core.media.picture_record import png_chunk, with_chunks
 
 SKIN = (224, 172, 140)
 
@@ -218,8 +218,8 @@ def png_with(*chunks: tuple[bytes, bytes], broken: bool = False) -> bytes:
     """CHECKERS as PNG with chunks behind its header, their checksums wrong if `broken`."""
     plain = io.BytesIO()
     Image.fromarray(CHECKERS).save(plain, "PNG")
-    made = b"".join(png_chunk(*chunk)[:-1] + b"\0" if broken else png_chunk(*chunk) for chunk in chunks)
-    return plain.getvalue()[:33] + made + plain.getvalue()[33:]
+    made = (png_chunk(*chunk)[:-1] + b"\0" if broken else png_chunk(*chunk) for chunk in chunks)
+    return with_chunks(plain.getvalue(), *made)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def hdr_photo(path, transfer, primaries):
     field.save(data, {".png": "PNG", ".avif": "AVIF", ".heic": "HEIF"}[path.suffix])
     data = data.getvalue()
     if path.suffix == ".png":
-        data = data[:33] + png_chunk(b"cICP", bytes([primaries, transfer, 0, 1])) + data[33:]
+        data = with_chunks(data, png_chunk(b"cICP", bytes([primaries, transfer, 0, 1])))
     else:
         at = data.index(b"colrnclx") + 8
         data = data[:at] + struct.pack(">HH", primaries, transfer) + data[at + 4 :]
