@@ -42,7 +42,7 @@ def random_portrait(images: list[Path], landmarks: np.ndarray, rng: np.random.Ge
 
 
 def random_motion(rng: np.random.Generator) -> np.ndarray:
-    """(24,) motion stronger than speech: twice the spread of the mouth, the head anywhere within its limits."""
+    """(27,) motion stronger than speech: twice the spread of the mouth, the head anywhere within its limits."""
     row = np.zeros(CHANNELS, np.float32)
     row[MOUTH] = rng.normal(0, 1, 12) * [1.4, 1.2, 1, 1, 0.8, 0.8, 0.8, 0.6, 0.6, 0.6, 0.6, 0.6]
     row[0] = abs(row[0]) * 2

@@ -24,14 +24,9 @@ from sonic_core.engines.lite.layout import GAZE, HEAD_ROTATION, LIDS, MOUTH
 from sonic_core.face.crop import head_box
 from sonic_core.media.audio import load_audio
 from sonic_core.settings import Settings
+from training.motion.life import blinks_a_minute
 
 EXAMPLES = Path(__file__).parent.parent / "web" / "samples"
-
-
-def blinks_per_minute(lids: np.ndarray, seconds: float) -> float:
-    """Blinks in `lids` (n,), 0 open to 1 shut: a blink begins where they pass one half."""
-    shut = lids > 0.5
-    return float((shut[1:] & ~shut[:-1]).sum() / seconds * 60)
 
 
 def rest(pipe: SonicPipeline, portrait: Path, tracker: str | None, shared: Path | None) -> dict[str, float]:
@@ -45,7 +40,7 @@ def rest(pipe: SonicPipeline, portrait: Path, tracker: str | None, shared: Path 
             output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             found["opening_95"] = json.loads(output.strip().splitlines()[-1])["opening"][2]
     latents = sampled(pipe, portrait, Audio(np.zeros((1, 60 * 16000), np.float32), 16000), 0)
-    found["blinks_per_minute"] = blinks_per_minute(latents[:, LIDS].mean(1), 60)
+    found["blinks_per_minute"] = blinks_a_minute(latents[:, LIDS].mean(1))
     return found
 
 

@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -66,13 +65,12 @@ def main() -> None:
     pipe = SonicPipeline.from_pretrained("lite")
     rows, waiting = [], []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(args.workers) as pool:
-        for number, (portrait, (sound, like)) in enumerate(product(portraits, clips)):
-            if args.in_turn and number // len(clips) != number % len(clips) % len(portraits):
-                continue
-            video = Path(folder) / f"{portrait.stem}_{sound.stem}.mp4"
-            pipe.save_video(pipe(portrait, sound, min_resolution=args.min_resolution), video)
-            job = pool.submit(measure, video, like, args.shared, args.tracker)
-            waiting.append((portrait.stem, sound.stem, job))
+        for turn, portrait in enumerate(portraits):
+            for sound, like in clips[turn :: len(portraits)] if args.in_turn else clips:
+                video = Path(folder) / f"{portrait.stem}_{sound.stem}.mp4"
+                pipe.save_video(pipe(portrait, sound, min_resolution=args.min_resolution), video)
+                job = pool.submit(measure, video, like, args.shared, args.tracker)
+                waiting.append((portrait.stem, sound.stem, job))
         for portrait_name, clip, future in waiting:
             row = future.result()
             rows.append(row)

@@ -24,7 +24,7 @@ from sonic_core.face.framing import Portrait
 
 
 def busy_motion(frames: int) -> np.ndarray:
-    """(frames, 24) motion in which everything moves all the time."""
+    """(frames, 27) motion in which everything moves all the time."""
     phase = np.arange(frames) / 25 * 2 * np.pi
     motion = np.zeros((frames, CHANNELS), np.float32)
     motion[:, 0] = 2 - 2 * np.cos(3 * phase)
