@@ -32,7 +32,6 @@ from sonic_core.media.stored_sound import stored
 SAMPLES = Path(__file__).parents[1] / "web" / "samples"
 SIZE, FPS = 128, 2.0  # small and few pictures, so that a long sound is what takes the time
 MOMENTS = (0.3, 1.5, 4.0)  # seconds after the node began; skipped where it has ended by then
-LATER = "was not at work any more"
 STAGES = ("SonicSmooth", "SonicInterpolate", "SonicCutOut")
 NODES = (
     "SonicLoadAudio",
@@ -77,8 +76,13 @@ class Server:
             if data.get("prompt_id") == prompt_id and said["type"] in ("execution_error", "execution_success"):
                 return False
 
-    def cancelled_at(self, graph: dict[str, Any], node: str, moment: float, probe: dict[str, Any]) -> tuple | str:
-        """(heard, next) in seconds of a prompt that is cancelled `moment` seconds after `node` began."""
+    def cancelled_at(
+        self, graph: dict[str, Any], node: str, moment: float, probe: dict[str, Any]
+    ) -> tuple[float, float] | None:
+        """(heard, next) in seconds of a prompt that is cancelled `moment` seconds after `node` began.
+
+        None if the node was not at work any more.
+        """
         prompt_id = self.client.queue(graph)
         if not self.began(prompt_id, node):
             raise SystemExit(f"{graph[node]['class_type']} never began: {self.client.history(prompt_id)}")
@@ -90,7 +94,7 @@ class Server:
         ended = self.client.history(prompt_id) or {"status": {"messages": []}}
         stopped = dict(ended["status"]["messages"]).get("execution_interrupted")
         if stopped is None or stopped["node_id"] != node:
-            return LATER
+            return None
         following = self.client.queue(probe)
         while self.client.history(following) is None:
             time.sleep(0.01)
@@ -157,7 +161,7 @@ def main() -> None:
             files[name] = client.upload(path)
         for name in ("sonic_portrait.jpg", "sonic_video.mp4"):
             client.upload(SAMPLES / name)
-        version = httpx.get(f"{args.server}/system_stats").json()["system"]["comfyui_version"]
+        version = client.system()["system"]["comfyui_version"]
         print(f"ComfyUI {version}, {args.seconds:g} s of sound, {os.cpu_count()} cores")
         address = "ws" + args.server.removeprefix("http") + f"/ws?clientId={client.client_id}"
         with connect(address, max_size=2**26) as socket:
@@ -172,7 +176,7 @@ def measure(server: Server, kinds: list[str], files: dict[str, str]) -> None:
             graph, node = graph_of(kind, files["cancel_long"])
             tries += 1
             took = server.cancelled_at(graph, node, moment, probe_of(files["cancel_short"], tries / 10))
-            if took == LATER:
+            if took is None:
                 break
             found.append(took)
         if not found:

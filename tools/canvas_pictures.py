@@ -10,7 +10,6 @@ server's settings of language and renderer are changed.
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 import tempfile
 import time
@@ -104,7 +103,7 @@ class Canvas:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "canvas.png"
             self.tab.screenshot(path)
-            picture = Image.open(io.BytesIO(path.read_bytes())).convert("RGB").crop(box or (0, 0, *WINDOW))
+            picture = Image.open(path).convert("RGB").crop(box or (0, 0, *WINDOW))
         picture.resize(size, Image.Resampling.LANCZOS).save(IMAGES / f"canvas_{name}.jpg", quality=85)
         print(f"canvas_{name}.jpg", flush=True)
 
