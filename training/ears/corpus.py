@@ -18,7 +18,6 @@ import numpy as np
 from training.ears.grid import more_speakers, speaker_one
 from training.ears.store import Utterance, load, save
 
-RATE = 16000
 # Which share of the windows each kind gets. Where a kind is missing, the others share its part.
 SHARES = {"s1": 0.40, "more": 0.17, "espeak": 0.13, "piper": 0.12, "kokoro": 0.18}
 

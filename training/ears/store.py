@@ -20,7 +20,7 @@ class Utterance:
     words: str = ""
 
 
-def save(utterances: list[Utterance], path: Path, **extra: np.ndarray) -> None:
+def save(utterances: list[Utterance], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     empty = np.zeros((0, 12), np.float32)
     mouths = [empty if u.mouth is None else u.mouth for u in utterances]
@@ -34,7 +34,6 @@ def save(utterances: list[Utterance], path: Path, **extra: np.ndarray) -> None:
         names=np.array([u.name for u in utterances]),
         voices=np.array([u.voice for u in utterances]),
         words=np.array([u.words for u in utterances]),
-        **extra,
     )
     os.replace(part, path)
 

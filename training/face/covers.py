@@ -11,6 +11,7 @@ that ship, which had 400 steps and 450 more in two such runs.
 from __future__ import annotations
 
 import argparse
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -86,6 +87,7 @@ def cup(size: int, marks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.fillPoly(np.zeros((size, size), np.uint8), [np.array(corners).astype(np.int32)], 1)
 
 
+@lru_cache
 def wearers() -> tuple[set[str], set[str]]:
     """The identities of those who surely wear glasses, and of those who perhaps do."""
     lines = (Path(__file__).parent / "glasses.txt").read_text().splitlines()[1:]
