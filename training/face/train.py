@@ -51,8 +51,12 @@ def run(
     step_loss: Callable[[nn.Module], Tensor],
     figures: Callable[[nn.Module], dict],
     args: argparse.Namespace,
-) -> nn.Module:
-    """Train `net`; returns its running average, which is what is measured and exported."""
+    standard: np.ndarray | None = None,
+) -> None:
+    """Train `net`; its running average is what is measured and, if asked for, exported.
+
+    `standard` (478, 3), the standard face, is written beside those weights with which the package needs it.
+    """
     rate = RECIPES[name][1]
     learner = Learner(net, [{"params": net.parameters(), "lr": rate, "weight_decay": 0.01}], horizon=300)
     learner.resume(args.out / f"{name}.pt")
@@ -69,13 +73,9 @@ def run(
             with (args.out / f"{name}.log").open("a") as log:
                 log.write(json.dumps(line | figures(learner.average)) + "\n")
             total = 0.0
-    return learner.average
-
-
-def export(net: nn.Module, path: Path, standard: np.ndarray | None = None) -> None:
-    """Write the net in half precision, with the standard face (478, 3) where the package needs it."""
-    face = {} if standard is None else {"standard": torch.from_numpy(standard).float()}
-    save_weights(halved(net.state_dict()) | face, path)
+    if args.export:
+        face = {} if standard is None else {"standard": torch.from_numpy(standard).float()}
+        save_weights(halved(learner.average.state_dict()) | face, args.export / f"{name}.safetensors")
 
 
 def train_landmarks(args: argparse.Namespace, batch: int) -> None:
@@ -83,15 +83,14 @@ def train_landmarks(args: argparse.Namespace, batch: int) -> None:
     make, weights = landmarks.Batches(train, mean, seed=int(time.time())), landmarks.point_weights()
     batches = prefetched(lambda: make(batch))
     net = landmarks.start(mean, train).to(memory_format=torch.channels_last)
-    net = run(
+    run(
         "landmarks",
         net,
         lambda net: landmarks.loss(net, weights, *batches()),
         lambda net: landmarks.figures(net, held, warped, mean),
         args,
+        mean,
     )
-    if args.export:
-        export(net, args.export / "landmarks.safetensors", mean)
 
 
 def train_detector(args: argparse.Namespace, batch: int) -> None:
@@ -99,9 +98,7 @@ def train_detector(args: argparse.Namespace, batch: int) -> None:
     make = detector.Scenes(train, seed=int(time.time()))
     scenes = prefetched(lambda: make(batch))
     net = DetectorNet().to(memory_format=torch.channels_last)
-    net = run("detector", net, lambda net: detector.loss(net, *scenes()), lambda net: detector.figures(net, held), args)
-    if args.export:
-        export(net, args.export / "detector.safetensors")
+    run("detector", net, lambda net: detector.loss(net, *scenes()), lambda net: detector.figures(net, held), args)
 
 
 def train_identity(args: argparse.Namespace, batch: int) -> None:
@@ -109,15 +106,14 @@ def train_identity(args: argparse.Namespace, batch: int) -> None:
     make = identity.Views(train, mean, seed=int(time.time()))
     views = prefetched(lambda: make(batch))
     net = IdentityNet().to(memory_format=torch.channels_last)
-    net = run(
+    run(
         "identity",
         net,
         lambda net: identity.loss(net, *views()),
         lambda net: identity.figures(net, data.joined(held, warped), mean),
         args,
+        mean,
     )
-    if args.export:
-        export(net, args.export / "identity.safetensors", mean)
 
 
 def train_region(args: argparse.Namespace, batch: int, kind: str) -> None:
@@ -125,15 +121,13 @@ def train_region(args: argparse.Namespace, batch: int, kind: str) -> None:
     make, meet = regions.Crops(train, kind, seed=int(time.time())), regions.pairs(kind)
     crops = prefetched(lambda: make(batch))
     net = regions.start(kind, train).to(memory_format=torch.channels_last)
-    net = run(
+    run(
         kind,
         net,
         lambda net: regions.loss(net, meet, *crops()),
         lambda net: regions.figures(net, kind, held, warped),
         args,
     )
-    if args.export:
-        export(net, args.export / f"{kind}.safetensors")
 
 
 TRAINERS = {
