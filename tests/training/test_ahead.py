@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from training.ahead import made_ahead
 
@@ -35,6 +36,13 @@ def test_several_workers_make_every_batch_once():
     for worker in range(3):  # which may be faster than the others
         own = [number for number in made if (number - 5) % 3 == worker]
         assert own == list(range(5 + worker, 5 + worker + 3 * len(own), 3))
+
+
+def test_what_a_worker_raises_is_raised_here_and_nobody_waits_for_it():
+    batches = made_ahead(lambda number: 1 // (2 - number))
+    assert [batches(), batches()] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        batches()
 
 
 def test_the_processes_end_with_a_killed_trainer():
