@@ -51,16 +51,38 @@ def slow_engine(task):
     return {}
 
 
-def test_it_plays_at_once_shows_how_far_it_is_made_and_plays_again(ledger, stores, portrait, tmp_path):
-    pictures, stop = Path(os.environ.get("SONIC_TEST_PICTURES") or tmp_path), threading.Event()
+SLOW_SESSION = """
+const plain = window.fetch;
+window.fetch = async (path, ...rest) => {
+  if (path === "/session") await new Promise((resolve) => setTimeout(resolve, 1000));
+  return plain(path, ...rest);
+};
+"""
+
+
+@pytest.fixture
+def url(ledger, stores):
+    """The service, with a worker that serves its jobs."""
+    stop = threading.Event()
     worker = threading.Thread(target=Worker(ledger, stores, slow_engine).run, args=(stop, 0.1))
-    flags = ("--autoplay-policy=no-user-gesture-required",)
-    with serving(Service(ledger, stores)) as url, Chromium(*flags) as tab:
-        stores.outputs.base_url = url
+    with serving(Service(ledger, stores)) as address:
+        stores.outputs.base_url = address
         worker.start()
+        yield address
+        stop.set()
+        worker.join(20)
+
+
+def test_it_plays_at_once_shows_how_far_it_is_made_and_plays_again(ledger, url, portrait, tmp_path):
+    pictures, key = Path(os.environ.get("SONIC_TEST_PICTURES") or tmp_path), create_key(ledger, "u")
+    with Chromium("--autoplay-policy=no-user-gesture-required") as tab:
+        tab.call("Page.enable")
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source=SLOW_SESSION)
         tab.open(url)
         tab.run("window.form = document.getElementById('form')")
-        tab.run(f"document.getElementById('key').value = '{create_key(ledger, 'u')}'")
+        tab.run(f"document.getElementById('key').value = '{key}'")
+        tab.wait("!document.getElementById('key-field').hidden")
+        assert tab.run("document.getElementById('key').value") == key, "what was typed early is not wiped"
         tab.choose_file("[name=image]", portrait)
         soundfile.write(tmp_path / "speech.wav", np.zeros(FRAMES * 640), 16000)
         tab.choose_file("[name=audio]", tmp_path / "speech.wav")
@@ -82,5 +104,3 @@ def test_it_plays_at_once_shows_how_far_it_is_made_and_plays_again(ledger, store
         tab.run(f"{VIDEO}.play()")
         tab.wait(f"!{VIDEO}.ended && {VIDEO}.currentTime > 0.5 && {VIDEO}.currentTime < 3")
         assert not tab.errors()
-        stop.set()
-        worker.join(20)

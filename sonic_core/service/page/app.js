@@ -119,16 +119,16 @@ function showSent(share) {
 }
 
 onJobs(() => listJobs());
+find("key").addEventListener("change", () => {
+  sessionStorage.setItem("key", find("key").value);
+  listJobs();
+});
+find("key").value ||= sessionStorage.getItem("key") || ""; // what is typed while the page still loads stays
 
 const { key_needed: keyNeeded, local, live } = await (await fetch("/session")).json();
 if (live) offerTalks(settings);
 find("key-field").hidden = !keyNeeded;
 find("door").hidden = !(keyNeeded && local);
 find("key").required = keyNeeded;
-find("key").value = sessionStorage.getItem("key") || "";
-find("key").addEventListener("change", () => {
-  sessionStorage.setItem("key", find("key").value);
-  listJobs();
-});
 translate();
 listJobs();
