@@ -86,7 +86,7 @@ def test_addresses_that_nothing_can_be_sent_to_are_refused(url):
 
 def test_one_bad_address_or_receiver_stops_nobody_else(ledger, add_job, receiver, monkeypatch):
     """0.1.0's thread died of the first address; a receiver that dripped bytes held up everybody for over a minute."""
-    monkeypatch.setattr(webhooks, "DELIVERY_SECONDS", 1.0)
+    monkeypatch.setattr(webhooks, "DELIVERY_SECONDS", 3.0)
     with receiving() as slow:
         slow.hang = 30
         bad = end_job(ledger, add_job, "https://8.8.8.8/\x01")
@@ -98,14 +98,14 @@ def test_one_bad_address_or_receiver_stops_nobody_else(ledger, add_job, receiver
         start = time.monotonic()
         while not receiver.got:
             sender.round()
-            assert time.monotonic() - start < 5
+            assert time.monotonic() - start < 20
             time.sleep(0.02)
-        assert time.monotonic() - start < 0.9, "it waited for the slow ones"
+        assert all(outcome(ledger, job_id).error is None for job_id in jobs_of(ledger, slow.url)), "it waited for them"
         assert len(slow.got) <= 4, "few of one user's at a time"
         wait_for(lambda: outcome(ledger, bad).error == "InputError")
         while any(outcome(ledger, job_id).error is None for job_id in jobs_of(ledger, slow.url)):
             sender.round()
-            assert time.monotonic() - start < 8, "each has its own deadline"
+            assert time.monotonic() - start < 25, "each has its own deadline"
             time.sleep(0.05)
         assert {outcome(ledger, job_id).error for job_id in jobs_of(ledger, slow.url)} == {"TimeoutError"}
         sender.close()
@@ -149,7 +149,7 @@ def give_to_another_user(ledger, job_id):
 
 
 def wait_for(condition):
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)

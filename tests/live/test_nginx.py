@@ -44,6 +44,11 @@ print(begins["video"] - begins["audio"], counts["video"], counts["audio"])
 """
 
 
+def connects(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def address(tmp_path):
     with socket.socket() as free:
@@ -51,7 +56,9 @@ def address(tmp_path):
         port = free.getsockname()[1]
     (tmp_path / "nginx.conf").write_text(CONFIG.format(module=MODULE, folder=tmp_path, port=port))
     server = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")])
-    time.sleep(1)
+    while not connects(port):
+        assert server.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.1)
     yield f"rtmp://127.0.0.1:{port}/live/key"
     server.terminate()
     server.wait(10)

@@ -78,7 +78,7 @@ class FakeEngine:
 
     def wait(self) -> None:
         if self.hang is not None:
-            self.hang.wait(10)
+            self.hang.wait(60)
 
     def networks(self, stage: Stage) -> list[torch.nn.Module]:
         return [self.network]

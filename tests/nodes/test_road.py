@@ -139,7 +139,7 @@ def test_cancelling_leaves_the_node_at_once(
     began = time.monotonic()
     with pytest.raises(model_management.InterruptProcessingException):
         long_nodes[node]()
-    assert time.monotonic() - began < 5, "the work itself hangs for ten seconds"
+    assert time.monotonic() - began < 20, "the work itself hangs for a minute"
     engine.hang.set()
 
 
@@ -161,7 +161,7 @@ def test_a_cancelled_network_stops_at_its_next_layer(nodes: dict[str, Any], mode
     threading.Timer(0.2, model_management.interrupt_current_processing, [True]).start()
     with pytest.raises(model_management.InterruptProcessingException):
         work.cancellable(endless)
-    assert stopped.wait(1)
+    assert stopped.wait(30)
     assert work.cancellable(lambda on_step: 3) == 3, "the next one gets its turn"
 
 

@@ -166,7 +166,7 @@ class SlowStore:
         self.inner, self.go, self.ended = inner, threading.Event(), threading.Event()
 
     def put(self, key: str, source: Any, **options: Any) -> Any:
-        self.go.wait(20)
+        self.go.wait(60)
         try:
             return self.inner.put(key, source, **options)
         finally:
@@ -195,9 +195,9 @@ def test_a_cancel_is_heard_while_the_network_hangs(
     began = time.monotonic()
     with pytest.raises(model_management.InterruptProcessingException):
         upload(nodes, image)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 20, "the network itself hangs for a minute"
     slow.go.set()
-    assert slow.ended.wait(10)
+    assert slow.ended.wait(60)
     assert list(store.list("")) == [], "what arrives after the cancel is taken back"
 
 

@@ -122,7 +122,7 @@ def test_an_interrupt_is_answered_and_the_queue_is_gone(url, begin):
         began = time.monotonic()
         talk.send(json.dumps({"type": "interrupt"}))
         messages(talk, lambda text, data: text.get("type") == "interrupted")
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 4, "five seconds of speech were waiting"
         talk.send(tone(0.5).tobytes())
         messages(talk, lambda text, data: text.get("type") == "speaking")
 

