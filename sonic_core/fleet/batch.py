@@ -86,22 +86,28 @@ def _csv_rows(source: Path) -> Iterator[Row]:
         for number, line in enumerate(reader, 2):
             if number > _MAX_ROWS:
                 raise InputError(f"{str(source)!r} has more than {_MAX_ROWS} rows.")
-            if None in line:
-                raise InputError(f"Line {number} of {str(source)!r} has more fields than the header.")
-            image, video = line.pop("image", None), line.pop("video", None)
-            if image and video:
-                raise InputError(f"Line {number} of {str(source)!r} has an image and a video; give one of them.")
-            sounds = tuple(source.parent / name.strip() for name in (line.pop("audio") or "").split(BETWEEN_SOUNDS))
-            if len(sounds) > 1:
-                line["voices"] = "channels"
             try:
-                background = picture_named(line, source.parent)
-                output = line.pop("output", None)
-                settings = parse_settings({name: typed(name, text) for name, text in line.items() if text})
-                name = output_name(output, f"{sounds[0].stem}-{number - 1}", settings)
+                row = _csv_row(line, source.parent, number - 1)
             except SonicError as error:
                 raise type(error)(f"Line {number} of {str(source)!r}: {error}") from None
-            yield Row(source.parent / (video or image or ""), sounds, name, settings, background, bool(video))
+            yield row
+
+
+def _csv_row(line: dict[str, str], folder: Path, number: int) -> Row:
+    """The row of a line by its columns; names are relative to `folder`, and `number` names a nameless output."""
+    if None in line:  # where csv puts what has no column
+        raise InputError("it has more fields than the header")
+    image, video = line.pop("image", None), line.pop("video", None)
+    if image and video:
+        raise InputError("it has an image and a video; give one of them")
+    sounds = tuple(folder / name.strip() for name in (line.pop("audio") or "").split(BETWEEN_SOUNDS))
+    if len(sounds) > 1:
+        line["voices"] = "channels"
+    background = picture_named(line, folder)
+    output = line.pop("output", None)
+    settings = parse_settings({name: typed(name, text) for name, text in line.items() if text})
+    name = output_name(output, f"{sounds[0].stem}-{number}", settings)
+    return Row(folder / (video or image or ""), sounds, name, settings, background, bool(video))
 
 
 def picture_named(line: dict[str, str], folder: Path) -> Path | None:

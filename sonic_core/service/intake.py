@@ -105,7 +105,7 @@ class Intake:
         return job
 
     async def _held(self, reservation: Reservation, received: RequestContents) -> tuple[Job, bool]:
-        """The result of `work`; the place is renewed meanwhile."""
+        """Make the job; its place is renewed meanwhile."""
 
         async def keep() -> None:
             await anyio.sleep(_RENEW_SECONDS)
@@ -123,15 +123,7 @@ class Intake:
         consent = consent_of(given.consent, user, service.ledger.clock()) if given.consent is not None else None
         if given.webhook is not None:
             await _look_up(given.webhook)
-        sent = {kind for kind in FORM.files if getattr(given, kind) is not None or kind in received.files}
-        needed = {"audio", *(() if "video" in sent else ("image",))}
-        kinds = [kind for kind in FORM.files if kind in sent | needed]
-        asked = [getattr(given, kind) for kind in kinds]
-        by_url = any(source is not None and source.url is not None for source in asked)
-        with service.fetches.take(user) if by_url else nullcontext():
-            for kind in kinds:
-                await self._fetch(kind, getattr(given, kind), received)
-        found = {kind: await self._material(reservation, kind, given, received) for kind in kinds}
+        found = await self._gather(reservation, given, received)
         materials = Materials(**found)
         if consent is not None:
             sources = [facts["sha256"] for facts in found.values() if "sha256" in facts]
@@ -154,6 +146,19 @@ class Intake:
 
         return await in_thread(make)
 
+    async def _gather(
+        self, reservation: Reservation, given: JobBody, received: RequestContents
+    ) -> dict[str, dict[str, Any]]:
+        """Fetch and store what the job is made of; returns what the ledger keeps, by the names of Materials."""
+        sent = {kind for kind in FORM.files if getattr(given, kind) is not None or kind in received.files}
+        needed = {"audio", *(() if "video" in sent else ("image",))}
+        sources = {kind: getattr(given, kind) for kind in FORM.files if kind in sent | needed}
+        by_url = any(source is not None and source.url is not None for source in sources.values())
+        with self.service.fetches.take(reservation.user) if by_url else nullcontext():
+            for kind, source in sources.items():
+                await self._fetch(kind, source, received)
+        return {kind: await self._material(reservation, kind, source, received) for kind, source in sources.items()}
+
     async def _fetch(self, kind: str, source: Source | None, received: RequestContents) -> None:
         if kind in received.files:
             if source is not None:
@@ -166,13 +171,14 @@ class Intake:
             received.files[kind] = path
 
     async def _material(
-        self, reservation: Reservation, kind: str, given: JobBody, received: RequestContents
+        self, reservation: Reservation, kind: str, source: Source | None, received: RequestContents
     ) -> dict[str, Any]:
         """Stores a photo or a sound; returns what the ledger keeps of it."""
-        service, user, source = self.service, reservation.user, getattr(given, kind)
+        service, user = self.service, reservation.user
         if kind in received.files:
             path = received.files[kind]
             return await storing_thread(store_upload, service.stores, user, reservation.job_id, kind, path)
+        assert source is not None, "_fetch refuses what is not given"
         if source.asset is not None:
             return await in_thread(self._asset, user, kind, source.asset)
         return await storing_thread(find_object, service.stores, user, kind, source.key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -145,16 +145,18 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
     raise ModelError(f"{folder} holds neither model.safetensors nor pytorch_model.bin: put HuBERT's weights there")
 
 
+def _own_name(key: str, expected: Collection[str]) -> str:
+    """The model's name of a tensor: a file may have either of the two names of weight norm."""
+    for old, new in WEIGHT_NORM_NAMES.items():
+        for theirs, ours in ((old, new), (new, old)):
+            if key not in expected and key.endswith("." + theirs):
+                key = key.removesuffix(theirs) + ours
+    return key
+
+
 def _load_weights(model: HubertModel, weights: dict[str, Tensor], folder: Path) -> None:
     expected = model.state_dict()
-    named: dict[str, Tensor] = {}
-    for key, value in weights.items():
-        key = key.removeprefix("hubert.")
-        for old, new in WEIGHT_NORM_NAMES.items():
-            for ours, theirs in ((old, new), (new, old)):
-                if key not in expected and key.endswith("." + ours):
-                    key = key.removesuffix(ours) + theirs
-        named[key] = value
+    named = {_own_name(key.removeprefix("hubert."), expected): value for key, value in weights.items()}
     # The mask embedding serves pre-training only; a fine-tuned file also brings heads that HubertModel lacks.
     missing = [key for key in expected if key not in named and key != "masked_spec_embed"]
     if missing:

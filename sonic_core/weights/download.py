@@ -57,6 +57,22 @@ def download(file: ModelFile, folder: Path, source: Source = "huggingface", on_b
 
 def _from_hub(file: ModelFile, folder: Path, target: Path, on_bytes: OnStep | None) -> str | None:
     """Fetch through `huggingface_hub`; returns the sha256 that was checked, if the server stated one."""
+    staging = folder / STAGING / file.path.replace("/", "--")
+    came, etag = _staged(file, staging, target, on_bytes)
+    stated = file.sha256 or (etag if etag and re.fullmatch(r"[0-9a-f]{64}", etag) else None)
+    if stated is not None and (actual := file_sha256(came)) != stated:
+        shutil.rmtree(staging)
+        raise ModelError(f"{target.name} came with sha256 {actual} instead of {stated}; run the same command again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(came, target)
+    shutil.rmtree(staging)
+    if not any((folder / STAGING).iterdir()):
+        (folder / STAGING).rmdir()
+    return stated
+
+
+def _staged(file: ModelFile, staging: Path, target: Path, on_bytes: OnStep | None) -> tuple[Path, str | None]:
+    """The file as it came into `staging`, and its entity tag. Raises ModelError that says what to do."""
     from huggingface_hub import errors as hub
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
@@ -66,13 +82,12 @@ def _from_hub(file: ModelFile, folder: Path, target: Path, on_bytes: OnStep | No
     connection_errors: tuple[type[Exception], ...] = (hub.HfHubHTTPError, ConnectionError, TimeoutError)
     if hasattr(hub, "HTTPError"):  # of the HTTP library, since huggingface_hub 1
         connection_errors += (hub.HTTPError,)
-    staging = folder / STAGING / file.path.replace("/", "--")
     try:
         etag = get_hf_file_metadata(hf_hub_url(file.repository, file.name, endpoint=endpoint), token=token).etag
         options: dict[str, Any] = {"local_dir": staging, "endpoint": endpoint, "token": token}
         if on_bytes is not None and "tqdm_class" in inspect.signature(hf_hub_download).parameters:  # new in 1.0
             options["tqdm_class"] = _bar(on_bytes, file.size)
-        came = Path(hf_hub_download(file.repository, file.name, **options))
+        return Path(hf_hub_download(file.repository, file.name, **options)), etag
     except (hub.GatedRepoError, hub.RepositoryNotFoundError) as error:
         raise ModelError(
             f"{file.repository} is not open to everybody: accept its licence at https://huggingface.co/"
@@ -90,16 +105,6 @@ def _from_hub(file: ModelFile, folder: Path, target: Path, on_bytes: OnStep | No
         raise ModelError(
             f"{target} cannot be written ({error.strerror or error}); free space or choose another folder"
         ) from error
-    stated = file.sha256 or (etag if etag and re.fullmatch(r"[0-9a-f]{64}", etag) else None)
-    if stated is not None and (actual := file_sha256(came)) != stated:
-        shutil.rmtree(staging)
-        raise ModelError(f"{target.name} came with sha256 {actual} instead of {stated}; run the same command again")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(came, target)
-    shutil.rmtree(staging)
-    if not any((folder / STAGING).iterdir()):
-        (folder / STAGING).rmdir()
-    return stated
 
 
 def _bar(on_bytes: OnStep, size: int) -> type[tqdm]:

@@ -6,7 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from email.message import Message
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -86,19 +86,21 @@ def _fetch(url: str, part: Path, on_bytes: OnStep | None) -> str | None:
             return _fetch(url, part, on_bytes)
         raise
     with response:
-        resumed = response.status == 206
-        if not resumed:
-            have = 0
-        total = _total(response.headers) or have + int(response.headers.get("Content-Length") or 0)
-        with part.open("ab" if resumed else "wb") as file:
-            while block := response.read(BLOCK):
-                file.write(block)
-                have += len(block)
-                if on_bytes is not None:
-                    on_bytes(have, total)
-        if total and have != total:
-            raise HTTPException(f"{have} of {total} bytes came")
+        _receive(response, part, have if response.status == 206 else 0, on_bytes)
         return redirects.sha256 or _stated_sha256(response.headers)
+
+
+def _receive(response: HTTPResponse, part: Path, have: int, on_bytes: OnStep | None) -> None:
+    """Write what comes after the `have` bytes of `part` that stay."""
+    total = _total(response.headers) or have + int(response.headers.get("Content-Length") or 0)
+    with part.open("ab" if have else "wb") as file:
+        while block := response.read(BLOCK):
+            file.write(block)
+            have += len(block)
+            if on_bytes is not None:
+                on_bytes(have, total)
+    if total and have != total:
+        raise HTTPException(f"{have} of {total} bytes came")
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
