@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from sonic_core.clip import Audio, Clip
+from sonic_core.device import device_of
 from sonic_core.engines import load_engine
 from sonic_core.engines.base import (
     SPEECH_RATE,
@@ -105,11 +106,11 @@ class SonicPipeline:
     ) -> SonicPipeline:
         """Load an engine: "lite", or a folder of the released Sonic files (see `engines.load_engine`).
 
-        `device` defaults to the GPU when there is one, `dtype` to what suits it. Raises ModelError for missing files.
+        `device` defaults to the GPU when there is one, `dtype` to what suits it. Raises ModelError for missing files
+        and SettingsError for a device that is not there.
         """
         start = time.perf_counter()
-        place = torch.device(device) if device is not None else best_device()
-        pipe = cls(load_engine(model, place, dtype, **options), FaceDetector())
+        pipe = cls(load_engine(model, device_of(device), dtype, **options), FaceDetector())
         pipe.seconds["load"] = time.perf_counter() - start
         return pipe
 
@@ -318,12 +319,3 @@ class SonicPipeline:
         start = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - start
-
-
-def best_device() -> torch.device:
-    """The GPU when torch sees one, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")

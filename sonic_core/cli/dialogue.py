@@ -65,12 +65,11 @@ def run(args: argparse.Namespace) -> int:
 
 def check_what_to_do(args: argparse.Namespace) -> None:
     """Refuse options that contradict one another. Raises SettingsError."""
-    photos = {"one": 1, "side": 2}[args.layout]
-    if len(args.image) != photos:
-        raise SettingsError(
-            f"--layout {args.layout} takes {photos} --image and {len(args.image)} were given; "
-            "use --layout side for two photos"
-        )
+    given = len(args.image)
+    if args.layout == "side" and given != 2:
+        raise SettingsError(f"--layout side puts two photos side by side but {given} --image was given; give two")
+    if args.layout == "one" and given != 1:
+        raise SettingsError(f"{given} --image were given; give one that shows everybody, or two with --layout side")
     if bool(args.voice) == (args.audio is not None):
         raise SettingsError("give either a --voice for each person, or one --audio with --turns or --channels")
     if args.audio is not None and (args.turns is not None) == args.channels:

@@ -69,10 +69,13 @@ def run(args: argparse.Namespace) -> int:
     from sonic_core.dub.dub import dub, look_at
     from sonic_core.dub.preview import numbered
     from sonic_core.finish.chain import finished
+    from sonic_core.media.image import check_picture
     from sonic_core.media.video import open_video, save_video
     from sonic_core.media.voices import read_turns
     from sonic_core.pipeline import SonicPipeline
 
+    if args.preview is not None:
+        check_picture(args.preview)
     clip = open_video(args.video, with_audio=options.needs_own_sound)
     turns = read_turns(args.turns) if args.turns is not None else []
     sounds = read_voices(args, settings.channel, turns) if output is not None else None
@@ -84,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     if args.who == "auto" and isinstance(sounds, dict):
         sounds = matched(turns, sounds, clip, cast, pipe.engine)
     if sounds is None or output is None:
-        sys.stdout.write(f"{args.preview}: {len(cast.people)} people\n")
+        count = len(cast.people)
+        sys.stdout.write(f"{args.preview}: {count} {'person' if count == 1 else 'people'}\n")
         return 0
     with Bar("listening") as bar:
         made = dub(clip, sounds, pipe.engine, cast, settings, options, bar.update)

@@ -35,9 +35,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run_exam(args: argparse.Namespace) -> int:
     from sonic_core.media.audio import load_audio
+    from sonic_core.media.image import check_picture
     from sonic_core.media.video import open_video
     from sonic_core.quality.exam import examine
 
+    if args.plot:
+        check_picture(args.plot)
     audio = load_audio(args.audio) if args.audio else None
     found, track, phones = examine(open_video(args.video), args.text, audio)
     if args.plot:

@@ -115,14 +115,13 @@ def run_inspect(args: argparse.Namespace) -> int:
 def run_evaluate(args: argparse.Namespace) -> int:
     import numpy as np
 
-    from sonic_core.media import files
-    from sonic_core.media.image import load_image
+    from sonic_core.media.image import check_picture, load_image
     from sonic_core.media.video import open_video
     from sonic_core.quality.lip_sync import speech_opening
     from sonic_core.quality.report import evaluate
 
     if args.plot:
-        files.check_output(args.plot)
+        check_picture(args.plot)
     heard: list[np.ndarray] = []
 
     def listener(speech: np.ndarray, frames: int) -> np.ndarray:

@@ -171,7 +171,7 @@ def _container(path: Path, encoding: Encoding) -> Container:
     if encoding.format is None:
         if named is None:
             known = ", ".join(suffix for known in CONTAINERS.values() for suffix in known.suffixes)
-            raise OutputError(f"output {str(path)!r} must end in .mp4 (or {known})")
+            raise OutputError(f"output {str(path)!r} must end in one of {known}")
         return named
     chosen = CONTAINERS[encoding.format]
     if named is not None and named is not chosen:

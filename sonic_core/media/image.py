@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from sonic_core.errors import InputError
-from sonic_core.media.files import written_whole
+from sonic_core.errors import InputError, OutputError
+from sonic_core.media.files import check_output, written_whole
 from sonic_core.media.probe import still_of
 from sonic_core.media.still import check_size, rgb_of
 
@@ -36,9 +37,22 @@ def load_image(source: Any) -> np.ndarray:
 
 
 def save_image(image: np.ndarray, path: str | os.PathLike[str]) -> None:
-    """Write uint8 RGB (height, width, 3); the suffix decides the format."""
+    """Write uint8 RGB (height, width, 3); the suffix decides the format. Raises OutputError."""
+    _check_suffix(path)
     with written_whole(path) as temporary:
         Image.fromarray(image).save(temporary)
+
+
+def check_picture(path: str | os.PathLike[str]) -> None:
+    """Raise OutputError, before the work, for a picture that cannot be written there."""
+    _check_suffix(path)
+    check_output(path)
+
+
+def _check_suffix(path: str | os.PathLike[str]) -> None:
+    kind = Image.registered_extensions().get(Path(path).suffix.lower())
+    if kind not in Image.SAVE:
+        raise OutputError(f"output {str(path)!r} does not end as a picture does; name it .png or .jpg")
 
 
 def _from_array(array: np.ndarray, name: str = "image") -> np.ndarray:

@@ -72,8 +72,8 @@ def test_voices_by_number():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--image", "p.png", "--image", "p.png", "--voice", "a.wav"], "use --layout side"),
-        (["--image", "p.png", "--layout", "side", "--voice", "a.wav"], "takes 2 --image"),
+        (["--image", "p.png", "--image", "p.png", "--voice", "a.wav"], "or two with --layout side"),
+        (["--image", "p.png", "--layout", "side", "--voice", "a.wav"], "but 1 --image was given; give two"),
         (["--image", "p.png"], "give either a --voice"),
         (["--image", "p.png", "--audio", "a.wav"], "say who speaks when"),
         (["--image", "p.png", "--audio", "a.wav", "--channels"], "one channel"),

@@ -74,7 +74,7 @@ def test_hevc_carries_the_tag_that_apple_players_ask_for(clip, tmp_path):
 
 def test_choices_that_cannot_be_followed_are_refused_before_the_work(clip, tmp_path):
     for name, encoding, kind, says in (
-        ("a.avi", Encoding(), OutputError, r"must end in \.mp4"),
+        ("a.avi", Encoding(), OutputError, r"must end in one of \.mp4"),
         ("a.mp4", Encoding(format="webm"), OutputError, r"\.webm"),
         ("a.mp4", Encoding(codec="vp9"), SettingsError, "h264 or hevc or av1"),
         ("a.gif", Encoding(codec="h264"), SettingsError, "leave codec out"),

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sonic_core.errors import InputError
-from sonic_core.media.image import load_image, save_image
+from sonic_core.errors import InputError, OutputError
+from sonic_core.media.image import check_picture, load_image, save_image
 
 RNG = np.random.default_rng(0)
 
@@ -112,3 +112,11 @@ def test_bad_files_get_one_sentence(tmp_path, content, says):
 def test_bad_arrays_get_one_sentence(array):
     with pytest.raises(InputError):
         load_image(array)
+
+
+@pytest.mark.parametrize("name", ["p.xyz", "p", "p.mp4", ".png"])
+def test_a_name_that_is_no_picture_s_is_refused_before_the_work_and_after(tmp_path, name):
+    for write in (check_picture, lambda path: save_image(picture(), path)):
+        with pytest.raises(OutputError, match=r"name it \.png or \.jpg"):
+            write(tmp_path / name)
+    assert not list(tmp_path.iterdir())
