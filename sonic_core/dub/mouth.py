@@ -31,7 +31,7 @@ MOUTH_LEVEL = -0.1  # canonical depth at which the inside of the mouth is carrie
 DETAIL = 48  # samples of the fields in a face's height
 SMOOTHING = 3e-4  # of the fields, so that a noisy landmark makes no dent
 STAYS, MOVES = 0.006, 0.02  # movement of a landmark in speech (canonical) from which it is moved little, and fully
-CREASE = 0.3  # how dark the line is between closed lips that are apart in the frame
+CREASE = 0.6  # how dark the line is between closed lips that are apart in the frame, 1 as in photos
 BETWEEN = np.array([1.0, 0.67, 0.33])  # how far the first three rings of a lip follow its outer edge
 HALFWAY = 0.5  # how far the landmarks between upper lip and nose follow a corrected outer edge of the lip
 TEETH_MARGIN = 0.018  # face heights: along an open mouth, so much of a lip's edge may show teeth
@@ -95,9 +95,8 @@ class MouthPainter:
         above = around.is_above[..., None]
         # Colours are mixed, not places: halfway between the places of parted lips lies the dark of the mouth.
         skin = look_up(part, from_upper, cubic=True) * above + look_up(part, from_lower, cubic=True) * (1 - above)
-        line = around.line(face_height) * self._crease(fit, points)
-        skin *= (1 - line)[..., None].astype(np.float32)
-        opening = around.opening()[..., None]
+        skin *= around.line(face_height, self._crease(fit, points))
+        opening = around.opening(face_height)[..., None]
         if opening.any():
             inside = self._inside(pixels, fit, moved, lips, around, row)
             inside = inside * (_skin(part, points) / self.view_skin)

@@ -36,6 +36,7 @@ PINK = np.array([1.45, 0.82, 0.84], np.float32)  # tongues and gums have a colou
 REST_LIGHT, TONGUE_LIGHT = 0.5, 0.66  # how bright a tongue at rest is, at most, compared to teeth, and a raised one
 LOWER_LIGHT, GUM_LIGHT = 0.86, 0.62  # how bright lower teeth and gums are compared to upper teeth
 TONGUE_RISE, TONGUE_OUT = 0.16, 0.10  # canonical units that a raised tongue moves up, and more between the teeth
+TIP_OVER, TIP_WIDTH = 0.035, 0.55  # canonical: how far its tip comes over the upper teeth, and up to which angle
 TEETH_DOWN = 0.06  # canonical units that the upper teeth reach lower for f and v, to touch the lower lip
 
 
@@ -45,7 +46,9 @@ class Interior:
 
     x: float  # px of the layers' corner in the photo
     y: float
-    upper: np.ndarray  # (h, w, 3) float32: upper teeth, then the coverage of the gum
+    upper: (
+        np.ndarray
+    )  # (h, w, 4) float32: upper teeth, the coverage of the gum, where the tongue's tip comes before them
     lower: np.ndarray  # (h, w, 2) lower teeth
     tongue: np.ndarray  # (h, w, 2)
     own: np.ndarray | None  # (h, w, 4) the photo's own open mouth, RGBA premultiplied
@@ -96,14 +99,14 @@ class Interior:
         seen = dark * (1 - bed[..., 1:]) + flesh
         seen = seen * (1 - lower[..., 1:]) + _shaded(bright, np.float32(LOWER_LIGHT)) * lower[..., :1]
         gum = (GUM_LIGHT * tooth_light)[..., None] * self.red
-        seen += (gum - seen) * upper[..., 2:]
+        seen += (gum - seen) * upper[..., 2:3]
         seen = seen * (1 - upper[..., 1:2]) + bright * upper[..., :1]
         if self.own is not None:
             own = self._layer(self.own, upper_at)
             relit = np.float32(np.clip(steadied * net_light / self.own_light, *RELIT))
             seen = seen * (1 - own[..., 3:]) + _shaded(own[..., :3], relit)
         if tongue > 0.6:  # the tip comes before the edge of the upper teeth
-            seen += (flesh - seen * bed[..., 1:]) * np.float32((tongue - 0.6) / 0.4)
+            seen += (flesh - seen * bed[..., 1:]) * (upper[..., 3:] * np.float32((tongue - 0.6) / 0.4))
         shade = smoothstep(around.gap * np.float32(scale / self.unit), 0.0, SLIT)[..., None]
         return dark + (seen - dark) * shade
 
@@ -144,7 +147,9 @@ def make_interior(fit: FaceFit, rest: np.ndarray, photo: np.ndarray, points: np.
     sharp = fit.scale * DENSITY / 1.6
     upper, lower = (_layer(*row_of_teeth(angle, depth, which, sharp)) for which in (True, False))
     gum = np.clip((UPPER_EDGE - 0.13 - depth) * sharp / 4, 0, 1) * (np.abs(angle) < 1.3)
-    layers = [np.concatenate([upper, gum[..., None].astype(np.float32)], -1), lower, _layer(*_tongue(angle, depth))]
+    tip = depth - UPPER_EDGE + TIP_OVER * smoothstep(np.abs(angle), TIP_WIDTH, 0.0)
+    beside = np.stack([gum, np.clip(tip * sharp / 2, 0, 1)], -1).astype(np.float32)
+    layers = [np.concatenate([upper, beside], -1), lower, _layer(*_tongue(angle, depth))]
     blur = matching_blur(upper, eye_sharpness(photo, points), DENSITY)
     upper, lower, tongue = (cv2.GaussianBlur(layer, (0, 0), blur) if blur > 0 else layer for layer in layers)
 

@@ -21,7 +21,6 @@ from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.texture import Texture
 from sonic_core.engines.lite.warp import Grid, box_of, filled_polygon, look_up, smoothstep
 
-CREASE = 0.5  # how dark the line is between closed lips that were apart in the photo
 TOUCH = 0.002  # face heights: lips nearer than this touch
 OPEN = 0.012  # face heights: a mouth this far open in the photo shows its inside
 
@@ -48,7 +47,7 @@ class Mouth:
         self.interior = make_interior(fit, basis.rest, photo, points, face_height)
         gap = (points[LOWER_INNER] - points[UPPER_INNER]) @ fit.down
         # Lips that are apart in the photo have no line between them to show when they meet.
-        self.crease = CREASE * float(smoothstep(gap.max() / face_height, 0.008, 0.03))
+        self.crease = float(smoothstep(gap.max() / face_height, 0.008, 0.03))
 
     def moved(self, row: np.ndarray, turn: np.ndarray, turned: Grid) -> MouthGeometry:
         """Where a row of motion moves things; `turn` is the head's displacement on the grid `turned`."""
@@ -89,10 +88,9 @@ class Mouth:
         above, below = (skin.look_up(upright + look_up(field, on_face)) for field in (moved.upper, moved.lower))
         seen = cv2.blendLinear(above, below, around.is_above, 1 - around.is_above)
         if self.crease > 0:
-            line = around.line(self.face_height)
-            seen = cv2.multiply(seen, cv2.merge([1 - self.crease * line] * 3), dtype=cv2.CV_8U)
+            seen = cv2.multiply(seen, around.line(self.face_height, self.crease), dtype=cv2.CV_8U)
         part[:] = seen
-        opening = around.opening()
+        opening = around.opening(self.face_height)
         box = box_of(opening > 0)
         if box is not None:
             inside = self.interior.draw(

@@ -56,9 +56,10 @@ def row_of_teeth(angle: np.ndarray, depth: np.ndarray, upper: bool, sharp: float
     coverage = np.clip(beyond * sharp + 0.5, 0, 1) * (arc < borders[-1])
     coverage = coverage * np.clip((height - beyond) * sharp / 3, 0, 1)
     from_side = (1 - np.abs(within)) * width / 2 * ARCH_WIDTH / np.maximum(radius, 0.2)
-    between = (GROOVE + EMBRASURE * np.exp(-beyond / 0.035)) * np.exp(-((from_side / GROOVE_WIDTH) ** 2))
+    inwards = np.maximum(beyond, 0)  # nothing is covered on the other side of the edge
+    between = (GROOVE + EMBRASURE * np.exp(-inwards / 0.035)) * np.exp(-((from_side / GROOVE_WIDTH) ** 2))
     rounded = 1 - 0.10 * within**2
-    tip = 1 - 0.10 * np.exp(-beyond / 0.03)
+    tip = 1 - 0.10 * np.exp(-inwards / 0.03)
     light = 0.6 + 0.4 * np.cos(np.clip(angle, -1.5, 1.5))
     brightness = (1 - between) * rounded * tip * light * SHADE[which]
     return coverage.astype(np.float32), brightness.astype(np.float32)

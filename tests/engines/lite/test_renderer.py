@@ -369,6 +369,19 @@ def test_the_tongue_rises_for_its_sounds(renderer: Renderer):
     assert redder.max() > 10
 
 
+def test_the_tip_of_the_tongue_lets_the_upper_teeth_be_seen(renderer: Renderer):
+    """For th it comes over their edge, not up to the upper lip."""
+    inside, places = renderer.mouth.interior, inside_places(renderer.mouth.interior)
+    lips = opened(0.5 * inside.unit, inside, places)
+    around = lips.distances(places)
+    plain, tip = (inside.draw(places, 0 * inside.down, lips, around, tongue=tongue) for tongue in (0.6, 1.0))
+    column = places.shape[1] // 2
+    change = np.abs(tip - plain)[:, column].max(-1)
+    teeth = np.flatnonzero(inside.upper[: 2 * len(change) : 2, 2 * column, 1] > 0.99)
+    assert change[teeth[0]] < 1
+    assert change[teeth[-1] + 1] > 10
+
+
 def test_pressed_lips_are_thinner_and_shut(renderer: Renderer, portrait: Portrait):
     face = renderer.mouth.expression
     row = with_(m0=1.5)
