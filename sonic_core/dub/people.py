@@ -22,7 +22,7 @@ from sonic_core.dub.texture import sharpness
 from sonic_core.face.covers import SMALLEST, covers_of, upright_crop
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
-from sonic_core.face.tracker import face_height, follow, lip_gap, rescaled, shrunk
+from sonic_core.face.tracker import face_height, follow, lip_gap, rescaled, tracked_size
 from sonic_core.progress import OnStep
 
 SEARCH_EVERY = 25  # frames between searches for people who came in
@@ -201,7 +201,7 @@ def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: On
     watcher, cuts = _Watcher(Path(folder.name), detector, encoder), CutDetector()
     shots: list[int] = []
     for index, frame in enumerate(clip.pictures()):
-        picture, scale = shrunk(frame)
+        picture, scale = tracked_size(frame)
         if cuts(picture):
             shots.append(index)
         watcher.see(index, index - shots[-1], frame, picture, scale)
