@@ -106,7 +106,7 @@ class SonicDub(SonicNode):
         who: str = WHO[0],
         **widgets: Any,
     ) -> io.NodeOutput:
-        from sonic_core.dub.dub import dub, look_at  # they need SciPy's signal package, which loads slowly
+        from sonic_core.dub.dub import dub, look_at  # they need SciPy, which loads slowly
         from sonic_core.dub.preview import numbered
 
         clip: Clip = video.clip if isinstance(video, SonicClip) else clip_of_video(video)
