@@ -149,7 +149,7 @@ def talking(
         **(keep or saved("sonic")),
     }
     groups = [
-        ("1  Model, photo, voice", COLOURS["input"], ["model", "photo", "sound", *(more or {})]),
+        ("1  Inputs", COLOURS["input"], ["model", "photo", "sound", *(more or {})]),
         ("2  Face", COLOURS["model"], ["prepare", "seen"]),
         ("3  Motion", COLOURS["make"], ["sample"]),
         ("4  Finish", COLOURS["finish"], [name for name, _, _ in stages]),
