@@ -10,7 +10,7 @@ from sonic_core.clip import Clip
 from sonic_core.dubbing import DubOptions
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
-from sonic_core.settings import PRESETS
+from sonic_core.settings import DEFAULT_PRESET, PRESETS
 from sonic_core.settings import preset as settings_of_preset
 
 from . import host
@@ -41,7 +41,7 @@ class SonicDub(SonicNode):
                 io.Combo.Input(
                     "preset",
                     options=list(PRESETS),
-                    default="high_quality",
+                    default=DEFAULT_PRESET,
                     tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
                 ),
                 setting("dynamic_scale", slider=True),
