@@ -105,15 +105,9 @@ def store_file(stores: Stores, key: str, path: Path, facts: dict[str, Any]) -> d
     return {**record(info, sha256_of(path)), **facts}
 
 
-def find_objects(
-    stores: Stores, user: str, image_key: str, audio_key: str, background_key: str | None = None
-) -> Materials:
-    """Materials that lie in the store already. Only keys of the same user are accepted."""
-    return Materials(
-        find_object(stores, user, "audio", audio_key),
-        find_object(stores, user, "image", image_key),
-        background=find_object(stores, user, "background", background_key) if background_key is not None else None,
-    )
+def find_objects(stores: Stores, user: str, keys: Mapping[str, str | None]) -> Materials:
+    """Materials that lie in the store already, by the names of Materials. Only keys of the same user are accepted."""
+    return Materials(**{kind: find_object(stores, user, kind, key) for kind, key in keys.items() if key is not None})
 
 
 def find_object(stores: Stores, user: str, kind: str, key: str) -> dict[str, Any]:
@@ -144,11 +138,16 @@ def cost_of(materials: Materials, settings: dict[str, Any]) -> Cost:
 
 def check_kind(materials: Materials, settings: Mapping[str, Any]) -> None:
     """Raise InputError or SettingsError unless there is one thing to animate, and settings that mean it."""
-    if (materials.image is None) == (materials.video is None):
-        raise InputError("A job makes a photo speak or dubs a video; give one of image and video.")
+    check_one_source(materials.inputs())
     dubs = next((name for name in settings if name in DUB_NAMES), None)
     if materials.video is None and dubs is not None:
         raise SettingsError(f"{dubs} is for a video that is dubbed; send a video instead of a photo, or leave it out")
+
+
+def check_one_source(given: Mapping[str, object]) -> None:
+    """Raise InputError unless there is either a photo that speaks or a video that is dubbed, by their names."""
+    if (given.get("image") is None) == (given.get("video") is None):
+        raise InputError("A job makes a photo speak or dubs a video; give one of image and video.")
 
 
 def record(info: ObjectInfo, sha256: str | None = None) -> dict[str, Any]:
