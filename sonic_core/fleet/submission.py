@@ -5,7 +5,6 @@ type, a bomb or three hours of audio are refused before a worker sees them. Know
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from sonic_core.disclosure.label import VisibleLabel, check_glyphs
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.finishing import check_no_path, is_transparent
 from sonic_core.fleet import tracing
-from sonic_core.fleet.cost import Cost, estimate
+from sonic_core.fleet.cost import Cost, estimate, estimate_dub
 from sonic_core.ledger.consents import Consent
 from sonic_core.ledger.jobs import Job, NewJob
 from sonic_core.ledger.ledger import Ledger
@@ -131,9 +130,8 @@ def cost_of(materials: Materials, settings: dict[str, Any]) -> Cost:
     if materials.image is not None:
         return estimate(materials.image["width"], materials.image["height"], seconds, request.settings)
     video = materials.video or {}
-    spoken = math.ceil(seconds * video["frames"] / video["seconds"])
-    frames = spoken if request.dub.shorter == "cut" else max(spoken, video["frames"])
-    return Cost(video["width"], video["height"], frames)
+    size, length = (video["width"], video["height"]), (video["seconds"], video["frames"])
+    return estimate_dub(*size, seconds, *length, request.dub.shorter)
 
 
 def check_kind(materials: Materials, settings: Mapping[str, Any]) -> None:

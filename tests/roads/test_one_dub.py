@@ -100,6 +100,8 @@ def test_service_and_worker(inputs, made, expected, streamed, ledger, stores):
         )
         assert answer.status_code == 202, answer.text
         shown = client.get(f"/jobs/{answer.json()['id']}").json()
+        small = client.get(f"/jobs/{answer.json()['id']}/thumbnail")
+        assert small.status_code == 200 and small.headers["content-type"] == "image/jpeg"
         refused = {
             "give one of image and video": files | {"image": ("a.png", picture())},
             "The video": {"video": ("a.mp4", b"no video"), "audio": files["audio"]},
