@@ -9,13 +9,14 @@ exactly, pair by pair along the lips, so that lips that should meet do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from sonic_core.engines.lite.expression_modes import PAIRS, make_modes
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
+from sonic_core.engines.lite.layer import Layer
 from sonic_core.engines.lite.layout import BROWS, CHANNELS, CORNERS, MOUTH, PRESS, TEETH, MouthBasis
 from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.warp import STRAIN, Grid, ThinPlate, smoothstep
@@ -23,6 +24,7 @@ from sonic_core.face.points import CHIN
 
 DETAIL = 64  # samples of the fields in a face height
 WIDE = 3.5  # the first coefficient of a wide open mouth in speech
+REACH = 0.15  # face heights that a layer goes on beyond the line between the lips
 TEETH_SHOW = 0.012  # face heights of teeth seen above the lower lip for f and v
 BOW = np.sin(np.linspace(0.1, 0.9, PAIRS) * np.pi).astype(np.float32)  # more in the middle than at the corners
 # Seen from outside, lips that were closed in the photo look less open than they are, smiling ones more. Face heights to
@@ -45,19 +47,17 @@ STILL_BOX = (-1.75, -1.5, 1.75, 3.35)
 
 @dataclass(frozen=True)
 class Expression:
-    """The fields of one portrait. A frame's field is `weights(row) @ fields`."""
+    """The fields of one portrait."""
 
-    grid: Grid
-    upper: np.ndarray  # (modes, rows * columns * 2)
-    lower: np.ndarray
+    grid: Grid  # of the whole moving face
+    upper: Layer
+    lower: Layer
     upper_contour: np.ndarray  # (m, 2) px in the photo: the lower edge of the upper lip, left to right
     lower_contour: np.ndarray  # (m, 2) the upper edge of the lower lip
     wanted: np.ndarray  # (12, PAIRS) px of opening for one unit of each mouth coefficient
     measured: np.ndarray  # (modes, PAIRS) px of opening that each mode makes
     source_gap: np.ndarray  # (PAIRS,) px of opening in the photo
     solve: np.ndarray  # (PAIRS, PAIRS) from missing opening to the weights of the pair modes
-    used_upper: np.ndarray  # (rows - 1, columns - 1) bool, the cells above the line between the lips
-    used_lower: np.ndarray  # the cells below it
     jaw: np.ndarray  # (modes, 2) px movement of the chin
     bias: float  # px to add to an opening so that it looks as wide as it should
     height: float  # px of the face, forehead to chin
@@ -82,12 +82,12 @@ class Expression:
     def fields(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The fields of a row of motion, made smaller where they would fold the picture.
 
-        (rows, columns, 2) px of the upper and of the lower face, (2,) px of the chin. Thin lips are rolled in less
-        before anything else is held back, as that would part lips that should meet.
+        (rows, columns, 2) px of the upper and of the lower face on the grids of their layers, (2,) px of the chin. Thin
+        lips are rolled in less before anything else is held back, as that would part lips that should meet.
         """
         for rolled in (1.0, 0.5, 0.0):
             weights = self.weights(row, rolled)
-            upper, lower = self._plain_fields(weights)
+            upper, lower = self.upper.field(weights), self.lower.field(weights)
             share = self.limit(upper, lower)
             if share == 1 or max(row[PRESS], row[TEETH]) <= 0:
                 break
@@ -99,16 +99,12 @@ class Expression:
         """The fields, before any limit, of the widest mouth in speech and of a shut one."""
         wide = np.zeros(CHANNELS, np.float32)
         wide[0] = WIDE
-        return [self._plain_fields(self.weights(row)) for row in (wide, np.zeros(CHANNELS, np.float32))]
+        both = [self.weights(row) for row in (wide, np.zeros(CHANNELS, np.float32))]
+        return [(self.upper.field(weights), self.lower.field(weights)) for weights in both]
 
     def limit(self, upper: np.ndarray, lower: np.ndarray) -> float:
         """The largest share, 1 at most, of both fields with which nothing folds."""
-        return min(self.grid.fold_limit(upper, self.used_upper), self.grid.fold_limit(lower, self.used_lower))
-
-    def _plain_fields(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        shape = self.grid.rows, self.grid.columns, 2
-        upper, lower = (np.einsum("m,mk->k", weights, modes).reshape(shape) for modes in (self.upper, self.lower))
-        return upper, lower
+        return min(self.upper.limit(upper), self.lower.limit(lower))
 
 
 def make_expression(
@@ -143,16 +139,14 @@ def make_expression(
         measured = ((surfaces.at(lower, lower_points) - surfaces.at(upper, upper_points)) @ down)[:, 1:-1]
         expression = Expression(
             grid=grid,
-            upper=upper,
-            lower=lower,
+            upper=Layer(grid, upper, used_upper),
+            lower=Layer(grid, lower, used_lower),
             upper_contour=lines[0],
             lower_contour=lines[1],
             wanted=wanted.astype(np.float32),
             measured=measured.astype(np.float32),
             source_gap=((lower_points - upper_points) @ down)[1:-1].astype(np.float32),
             solve=_inverse(measured[-PAIRS:]),
-            used_upper=used_upper,
-            used_lower=used_lower,
             jaw=modes[:, CHIN].astype(np.float32),
             bias=face_height
             * min(
@@ -174,7 +168,8 @@ def make_expression(
         middle, half = (upper + lower) / 2, between * (upper - lower) / 2
         upper, lower = middle + half, middle - half
     assert best is not None
-    return best[1]
+    whole, reach = best[1], round(REACH * face_height / grid.step)
+    return replace(whole, upper=whole.upper.cropped(reach), lower=whole.lower.cropped(reach))
 
 
 def _inverse(effect: np.ndarray) -> np.ndarray:

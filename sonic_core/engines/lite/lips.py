@@ -74,12 +74,11 @@ class Lips:
         self.upper_height, self.lower_height = middle - half, np.maximum(middle - half, middle + half)
         self.gap = np.maximum(self.lower_height - self.upper_height - touch, 0)
 
-    def is_above(self, pixels: np.ndarray) -> np.ndarray:
-        """(h, w) float32 for (h, w, 2) px: 1 above the line between the lips, 0 below.
+    def is_above(self, sideways: np.ndarray, height: np.ndarray) -> np.ndarray:
+        """(h, w) float32: 1 above the line between the lips, 0 below, for pixels (h, w) px along `across` and `down`.
 
         The step is sharp between the corners, and ever softer beyond them.
         """
-        sideways, height = along(pixels, self.across), along(pixels, self.down)
         return self._is_above(sideways, self._read((self.upper_height + self.lower_height) / 2, sideways) - height)
 
     def distances(self, pixels: np.ndarray) -> LipDistances:

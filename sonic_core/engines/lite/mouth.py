@@ -19,7 +19,7 @@ from sonic_core.engines.lite.layout import TEETH, TONGUE, MouthBasis
 from sonic_core.engines.lite.lips import Lips
 from sonic_core.engines.lite.pose import FaceFit
 from sonic_core.engines.lite.texture import Texture
-from sonic_core.engines.lite.warp import Grid, box_of, filled_polygon, look_up, smoothstep
+from sonic_core.engines.lite.warp import Grid, box_of, filled_polygon, smoothstep
 
 TOUCH = 0.002  # face heights: lips nearer than this touch
 OPEN = 0.012  # face heights: a mouth this far open in the photo shows its inside
@@ -29,8 +29,8 @@ OPEN = 0.012  # face heights: a mouth this far open in the photo shows its insid
 class MouthGeometry:
     """Where the moving part of a face is in one frame."""
 
-    upper: np.ndarray  # from the upright face to the photo, on the expression's grid, above the lips
-    lower: np.ndarray  # and below them
+    upper: np.ndarray  # from the upright face to the photo above the lips, on the grid of the expression's upper layer
+    lower: np.ndarray  # and below them, on that of the lower one
     lips: Lips
     jaw: np.ndarray  # (2,) px movement of the chin
 
@@ -54,20 +54,29 @@ class Mouth:
         face = self.expression
         upper, lower, jaw = face.fields(row)
 
-        def carried(contour: np.ndarray, field: np.ndarray) -> np.ndarray:
+        def carried(contour: np.ndarray, grid: Grid, field: np.ndarray) -> np.ndarray:
             """(m, 2) points of the photo -> where they are in the frame."""
-            moved = contour[None] + face.grid.sample(field, contour[None])
+            moved = contour[None] + grid.sample(field, contour[None])
             return (moved + turned.sample(turn, moved))[0]
 
-        edges = carried(face.upper_contour, upper), carried(face.lower_contour, lower)
+        above, below = face.upper.grid, face.lower.grid
+        edges = carried(face.upper_contour, above, upper), carried(face.lower_contour, below, lower)
         lips = Lips(*edges, self.fit.down, TOUCH * self.face_height)
-        return MouthGeometry(face.grid.invert(upper), face.grid.invert(lower), lips, jaw)
+        return MouthGeometry(above.invert(upper), below.invert(lower), lips, jaw)
 
-    def back(self, moved: MouthGeometry, points: np.ndarray, upright: np.ndarray) -> np.ndarray:
-        """(h, w, 2) px from the upright face to the photo at (h, w, 2) px of the frame that show `upright` places."""
-        on_face = self.expression.grid.place_of(upright)
-        below = look_up(moved.lower, on_face)
-        return below + moved.lips.is_above(points)[..., None] * (look_up(moved.upper, on_face) - below)
+    def back(self, moved: MouthGeometry, sideways: np.ndarray, height: np.ndarray, upright: np.ndarray) -> np.ndarray:
+        """(h, w, 2) px from the upright face to the photo at places of the frame that show (h, w, 2) `upright` px.
+
+        The places lie `sideways` and `height` (h, w) px along the face's directions.
+        """
+        above, below = self._both(moved, upright)
+        is_above = moved.lips.is_above(sideways, height)
+        return cv2.blendLinear(above, below, is_above, 1 - is_above)
+
+    def _both(self, moved: MouthGeometry, upright: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Each (h, w, 2) px from `upright` places to the photo, by the layer above the lips and by the one below."""
+        face = self.expression
+        return face.upper.grid.sample(moved.upper, upright), face.lower.grid.sample(moved.lower, upright)
 
     def draw(
         self,
@@ -82,10 +91,10 @@ class Mouth:
 
         It shows the (h, w, 2) px `pixels` of the frame, which are `upright` on the face before its head turned.
         """
-        lips, on_face = moved.lips, self.expression.grid.place_of(upright)
+        lips = moved.lips
         around = lips.distances(pixels)
         # Colours are mixed, not places: what lies between two places of parted lips is the dark of the mouth.
-        above, below = (skin.look_up(upright + look_up(field, on_face)) for field in (moved.upper, moved.lower))
+        above, below = (skin.look_up(upright + field) for field in self._both(moved, upright))
         seen = cv2.blendLinear(above, below, around.is_above, 1 - around.is_above)
         if self.crease > 0:
             seen = cv2.multiply(seen, around.line(self.face_height, self.crease), dtype=cv2.CV_8U)

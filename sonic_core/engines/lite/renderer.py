@@ -33,7 +33,7 @@ from sonic_core.engines.lite.lip_edges import LipEdges
 from sonic_core.engines.lite.mouth import Mouth, MouthGeometry, without_mouth
 from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.texture import Texture
-from sonic_core.engines.lite.warp import Grid, box_of, look_up
+from sonic_core.engines.lite.warp import Grid, along, box_of, look_up
 from sonic_core.face.covers import SMALLEST, Covers, find_covers
 from sonic_core.face.tracker import face_height
 
@@ -75,11 +75,11 @@ class Renderer:
         head_grid = Grid.over(box, max(4, round(self.face_height / COARSE)))
         self.head = HeadField(self.fit, basis.rest, head_grid, width, height, self.face_height)
         self.points = self.grid.points()
+        self.sideways, self.lowness = along(self.points, self.fit.across), along(self.points, self.fit.down)
         self.on_head = self.head.grid.place_of(self.points)
         self.mouth = None
         if not self.covers.mouth:
             self.mouth = Mouth(self.photo, points, self.fit, basis, self.face_height, self.covers.glasses)
-        self.face_part = self._part_of_grid()
 
         # The part of the photo that can move, without its mouth.
         right, bottom = min(self.grid.x + self.grid.width, width), min(self.grid.y + self.grid.height, height)
@@ -121,8 +121,9 @@ class Renderer:
         if self.mouth is None:  # what hides the mouth goes with the head
             return FrameGeometry(back, back, None)
         moved = self.mouth.moved(row, turn, self.head.grid)
-        source, part = back.copy(), self.face_part
-        source[part] += self.mouth.back(moved, self.points[part], self.points[part] + back[part])
+        source, part = back.copy(), self._face_part(cv2.norm(turn, cv2.NORM_INF))
+        upright = self.points[part] + back[part]
+        source[part] += self.mouth.back(moved, self.sideways[part], self.lowness[part], upright)
         return FrameGeometry(back, source, moved)
 
     def _draw(self, motion: np.ndarray, frame: np.ndarray) -> None:
@@ -161,7 +162,7 @@ class Renderer:
     def _bands(self, height: int, width: int) -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
         """What can move of a view of this size, in bands: samples of the grid, one more on each side, and pixels."""
         reached = look_up(self.head.weight.reshape(self.head.shape[:2]), self.on_head) > 0
-        reached[self.face_part] = True
+        reached[self._face_part(REACH * self.face_height)] = True
         reached = cv2.dilate(reached.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         step, bands = self.grid.step, []
         for top in range(0, self.grid.rows, BAND):
@@ -172,11 +173,11 @@ class Renderer:
                 bands.append((np.s_[y1 : y2 + 2, x1 : x2 + 2], pixels))
         return bands
 
-    def _part_of_grid(self) -> tuple[slice, slice]:
-        """The fine grid's samples that the movement of the face can reach."""
+    def _face_part(self, reach: float) -> tuple[slice, slice]:
+        """The fine grid's samples that the movement of the face reaches while the head moves by `reach` px at most."""
         if self.mouth is None:
             return np.s_[:0, :0]
-        face, reach = self.mouth.expression.grid, REACH * self.face_height
+        face = self.mouth.expression.grid
         low = np.floor((np.array([face.x, face.y]) - reach - [self.grid.x, self.grid.y]) / self.grid.step)
         size = (np.array([face.width, face.height]) + 2 * reach) / self.grid.step
         left, top = np.maximum(low, 0).astype(int)

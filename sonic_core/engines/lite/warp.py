@@ -84,35 +84,32 @@ class Grid:
         return np.stack(np.meshgrid(np.arange(self.columns), np.arange(self.rows)), -1).astype(np.float32)
 
     def fold_limit(self, field: np.ndarray, used: np.ndarray | None = None) -> float:
-        """The largest share, 1 at most, of a (rows, columns, 2) px field that certainly folds nowhere.
+        """The largest share, 1 at most, of a (m, n, 2) px field, or part of one, that certainly folds nowhere.
 
         A map whose strain (the symmetric part of the displacement's derivative) stays below one everywhere moves no
         two places past each other, so it is one to one; shearing and turning do not count. The share leaves a strain
-        of STRAIN at most at every corner of every cell and so, between samples, everywhere. `used` (rows - 1,
-        columns - 1): the cells that count, all when left out.
+        of STRAIN at most at every corner of every cell and so, between samples, everywhere. `used` (m - 1, n - 1): the
+        cells that count, all when left out.
         """
         # No strain can be larger than what the steepest slopes would make if they met in one place.
         (xx, xy), (yx, yy) = (_steepest(np.ascontiguousarray(field[..., k])) for k in (0, 1))
         if xx + yy + np.hypot(xx + yy, xy + yx) < 2 * STRAIN * self.step:
             return 1.0
-        if used is None:
-            worst = self.strain(field).max()
-        else:
-            box = box_of(used) or np.s_[:0, :0]
-            rows, columns = (slice(part.start, part.stop + 1) for part in box)
-            worst = self.strain(field[rows, columns])[used[box]].max(initial=0)
+        strain = self.strain(field)
+        worst = (strain if used is None else strain[used]).max(initial=0)
         return min(1.0, STRAIN / max(float(worst), 1e-9))
 
     def strain(self, field: np.ndarray) -> np.ndarray:
         """(m - 1, n - 1) the greatest strain of a (m, n, 2) px field, or part of one, at the corners of each cell."""
-        x, y = np.moveaxis(field, -1, 0)
-        xx, yx, xy, yy = np.diff(x, axis=1), np.diff(y, axis=1), np.diff(x, axis=0), np.diff(y, axis=0)
+        (xx, yx), (xy, yy) = (
+            cv2.split(cv2.subtract(after, before))
+            for after, before in ((field[:, 1:], field[:, :-1]), (field[1:], field[:-1]))
+        )
         greatest = np.zeros((len(xy), xx.shape[1]), np.float32)
         for above in (np.s_[:-1], np.s_[1:]):
             for left in (np.s_[:, :-1], np.s_[:, 1:]):
-                stretch, squeeze = xx[above] + yy[left], xx[above] - yy[left]
-                strain = np.abs(stretch) + cv2.magnitude(squeeze, yx[above] + xy[left])
-                np.maximum(greatest, strain, out=greatest)
+                shear = cv2.magnitude(cv2.subtract(xx[above], yy[left]), cv2.add(yx[above], xy[left]))
+                cv2.max(greatest, cv2.add(cv2.absdiff(xx[above], -yy[left]), shear), greatest)
         return greatest / np.float32(2 * self.step)
 
     def to_pixels(self, values: np.ndarray) -> np.ndarray:

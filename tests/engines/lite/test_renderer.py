@@ -391,7 +391,7 @@ def test_pressed_lips_are_thinner_and_shut(renderer: Renderer, portrait: Portrai
     gap = (face.source_gap + pressed @ face.measured).max()
     assert gap < 0.002 * renderer.face_height < (face.source_gap + loose @ face.measured).max()
     lip = portrait.face.landmarks[[14, 17], :2]
-    edges = [lip + face.grid.sample(face.fields(one)[1], lip[None])[0] for one in (row, pressing)]
+    edges = [lip + face.lower.grid.sample(face.fields(one)[1], lip[None])[0] for one in (row, pressing)]
     thickness = [(outer - inner) @ renderer.fit.down for inner, outer in edges]
     assert thickness[1] < 0.9 * thickness[0]
 
@@ -474,7 +474,7 @@ def test_glasses_do_not_bend_with_the_face_behind_them(portrait: Portrait, monke
         monkeypatch.setattr("sonic_core.engines.lite.renderer.find_covers", lambda *_, covers=covers: covers)
         expression = Renderer(portrait).mouth.expression
         rims = portrait.face.landmarks[[52, 65, 282, 295, 118, 347], :2]  # over and under the eyes
-        moved.append(np.abs(expression.grid.sample(expression.fields(row)[0], rims[None])).max())
+        moved.append(np.abs(expression.upper.grid.sample(expression.fields(row)[0], rims[None])).max())
     assert moved[0] > 0.5
     assert moved[1] < 0.15 * moved[0]
 
