@@ -28,7 +28,10 @@ def load_image(source: Any) -> np.ndarray:
     if isinstance(source, Image.Image):
         if getattr(source, "n_frames", 1) > 1 and source.format not in ("MPO", "HEIF"):
             raise InputError(f"image has {source.n_frames} frames; give a still picture")  # type: ignore[attr-defined]
-        return rgb_of(source, "image")
+        try:
+            return rgb_of(source, "image")
+        except OSError as error:  # of a picture that Pillow decodes only now
+            raise InputError(f"image is damaged ({error}); export or download it again") from error
     if hasattr(source, "detach"):  # a torch tensor
         source = source.detach().cpu().float().numpy() if source.is_floating_point() else source.cpu().numpy()
     if isinstance(source, np.ndarray):

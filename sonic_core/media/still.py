@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import warnings
 from collections.abc import Iterator
@@ -14,10 +15,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sonic_core.errors import InputError
 from sonic_core.media.cicp import colour_tags
+from sonic_core.media.cut_off import Remains, remains_of
 from sonic_core.media.file_type import is_avif, is_heif
 from sonic_core.media.icc import to_srgb
 from sonic_core.media.png import without_text
 from sonic_core.media.tone_map import needs_mapping, tone_mapped
+
+logger = logging.getLogger(__name__)
 
 # EPS, PDF and WMF would run other programs; icons and fonts are no photos.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM", "TGA", "QOI")
@@ -27,6 +31,7 @@ DAMAGED = (OSError, SyntaxError, ValueError, struct.error, EOFError, IndexError,
 MAX_PIXELS = 80_000_000  # 240 MB as RGB; a 61 megapixel camera fits
 MAX_SIDE = 16_384
 MIN_SIDE = 32
+MAX_MISSING = 0.05  # of the rows of a picture that is cut off
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,9 @@ class Still:
                 f"{name} is animated ({self.frames} pictures, {self.format}); save the one you want as a still picture"
             )
         check_size(self.width, self.height, name)
-        with _opened(self.path, name) as image:
-            picture = rgb_of(image, name)
+        remains = remains_of(self.path)
+        with _opened(self.path, name, remains) as image:
+            picture = rgb_of(image if remains is None else _kept(image, remains, name), name)
             tags = None if image.info.get("icc_profile") else colour_tags(self.path)
         return tone_mapped(picture, *tags) if tags is not None and needs_mapping(*tags) else picture
 
@@ -64,8 +70,9 @@ def open_still(path: Path, name: str) -> Still | None:
     _register_heif()
     with open(path, "rb") as file:
         head = file.read(64)
+    remains = remains_of(path)
     try:
-        with _opened(path, name) as image:
+        with _opened(path, name, remains) as image:
             width, height = image.size
             if _orientation(image) in (5, 6, 7, 8):  # rotated by a quarter turn
                 width, height = height, width
@@ -76,6 +83,8 @@ def open_still(path: Path, name: str) -> Still | None:
             )
             return Still(path, str(kind), width, height, frames)
     except UnidentifiedImageError:
+        if remains is not None:
+            raise InputError(f"{name} is cut off; export or download it again") from None
         if is_heif(head):
             raise InputError(
                 f"{name} is a HEIC picture, which needs the package pillow-heif (pip install pillow-heif); "
@@ -87,13 +96,14 @@ def open_still(path: Path, name: str) -> Still | None:
 
 
 @contextmanager
-def _opened(path: Path, name: str) -> Iterator[Image.Image]:
+def _opened(path: Path, name: str, remains: Remains | None) -> Iterator[Image.Image]:
     """The opened picture. Pillow's errors become sentences, except UnidentifiedImageError, which the caller handles."""
     try:
         with warnings.catch_warnings():
             # Pillow warns from 89 megapixels on; our own cap is what counts.
             warnings.simplefilter("ignore")
-            with Image.open(without_text(path), formats=_formats()) as image:
+            source = without_text(path) if remains is None else remains.file
+            with Image.open(source, formats=_formats()) as image:
                 yield image
     except (UnidentifiedImageError, InputError):
         raise
@@ -104,6 +114,20 @@ def _opened(path: Path, name: str) -> Iterator[Image.Image]:
         ) from error
     except DAMAGED as error:
         raise InputError(f"{name} is a damaged picture ({error}); export or download it again") from error
+
+
+def _kept(image: Image.Image, remains: Remains, name: str) -> Image.Image:
+    """The part that is there of a picture that is cut off. Raises InputError where too much of it is missing."""
+    missing = image.height - remains.rows
+    if missing > MAX_MISSING * image.height:
+        share = f": {missing / image.height:.0%} of its rows are missing" if remains.rows else ""
+        raise InputError(f"{name} is cut off{share}; export or download it again")
+    if remains.coarse:
+        logger.warning("%s is cut off; its lower part lacks the finest detail", name)
+    if not missing:
+        return image
+    logger.warning("%s is cut off; its last %d of %d rows are missing and left out", name, missing, image.height)
+    return image.crop((0, 0, image.width, remains.rows))
 
 
 def rgb_of(image: Image.Image, name: str) -> np.ndarray:

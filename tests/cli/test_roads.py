@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "media"))
 
-from kinds import content, cut_short, picture, protected, several, video, wav
+from kinds import content, cut_off, picture, protected, several, video, wav
 
 from sonic_core.cli.main import main
 from sonic_core.errors import InputError
@@ -30,7 +30,7 @@ REFUSED = {
     "concat.mp4": (content(b"ffconcat version 1.0\nfile /etc/passwd\n"), "it is a playlist"),
     "page.mp4": (content(b"<!DOCTYPE html><html>not found</html>"), "it is a web page"),
     "photo.mp4": (picture("JPEG"), "is a picture (JPEG, 128 x 96 pixels)"),
-    "cut.jpg": (cut_short, "is a picture (JPEG, 128 x 96 pixels)"),
+    "cut.jpg": (cut_off("JPEG", 0.5), "is a picture (JPEG, 128 x 96 pixels)"),
     "moving.webp": (several("WEBP"), "is an animation of 3 pictures (WebP, 128 x 96 pixels)"),
     "pages.tiff": (several("TIFF"), "is a file of 3 pages (TIFF, 128 x 96 pixels)"),
     "voice.wav": (wav, "holds no video: it is a sound (WAV, 1.00 s)"),

@@ -39,10 +39,15 @@ def sixteen_bits(path: Path) -> None:
     Image.fromarray(PHOTO[..., 0].astype(np.uint16) * 257).save(path, "PNG")
 
 
-def cut_short(path: Path) -> None:
-    whole = io.BytesIO()
-    Image.fromarray(RNG.integers(0, 255, (96, 128, 3), dtype=np.uint8)).save(whole, "JPEG", quality=95)
-    path.write_bytes(whole.getvalue()[:6000])
+def cut_off(format: str, missing: float) -> Maker:
+    """A noisy picture without this share of its bytes at the end."""
+
+    def made(path: Path) -> None:
+        whole = io.BytesIO()
+        Image.fromarray(RNG.integers(0, 255, (96, 128, 3), dtype=np.uint8)).save(whole, format, quality=95)
+        path.write_bytes(whole.getvalue()[: -round(missing * len(whole.getvalue()))])
+
+    return made
 
 
 def content(data: bytes) -> Maker:
@@ -174,7 +179,8 @@ PICTURES: dict[str, tuple[Maker, str | None]] = {
     "moving.webp": (several("WEBP"), "is animated (3 pictures, WebP)"),
     "moving.avif": (several("AVIF"), "is animated (3 pictures, AVIF)"),
     "tiny.png": (of_size(20, 20), "is 20 x 20 pixels; give one of at least 32"),
-    "cut.jpg": (cut_short, "damaged"),
+    "cut.jpg": (cut_off("JPEG", 0.5), "is cut off"),
+    "frayed.png": (cut_off("PNG", 0.02), None),
     "text.jpg": (content(b"just some words\n" * 20), "is not an image that can be read: it is a text"),
     "paper.pdf": (content(b"%PDF-1.7\n" + bytes(200)), "it is a PDF document"),
     "voice.wav": (wav, "is a sound (WAV, 1.00 s)"),
