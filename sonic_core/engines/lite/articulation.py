@@ -22,7 +22,7 @@ from sonic_core.face.points import CHIN, FOREHEAD
 # sure of other languages' sounds than of English ones.
 BEGINS = {
     "closed": (0.1, 0.3),
-    "teeth": (0.3, 0.6),
+    "teeth": (0.25, 0.45),
     "round": (0.1, 0.4),
     "spread": (0.2, 0.6),
     "open": (0.5, 0.9),
@@ -32,6 +32,7 @@ PRESSED = -0.004  # opening of closed lips, below 0 so that slight smoothing doe
 TEETH = 0.009  # widest opening of f and v
 SHUT = 0.004  # at most this opening, lips are pressed a frame before and after a closure, too
 OPEN = 0.030  # least opening of an open vowel: above the 0.022 of the exam, as trackers read some lips as less open
+AJAR = 0.010  # below this opening a vowel opens the jaw less: lips may shut while the end of a word still sounds
 NARROW, WIDE = -0.028, 0.011  # width of rounded and spread lips, 0 at rest
 SOFT = 1e-3  # damps combinations of coefficients that hardly move the lips
 
@@ -83,6 +84,7 @@ class Articulation:
         gaps = mouth @ self.gap
         middle = gaps[:, 4]
         least = OPEN * strength["open"] * (1 - np.maximum(strength["closed"], strength["teeth"]))
+        least *= _ramp(middle, 0, AJAR)
         wider = np.where(least > 0, np.maximum(least - middle, 0), 0)
         mouth[:, 0] += wider / self.gap[0, 4]  # the first component is the jaw's
         for kind, widest in (("teeth", TEETH), ("closed", PRESSED)):

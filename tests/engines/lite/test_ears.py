@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonic_core.engines.lite.articulation import PRESSED, TEETH, Articulation
+from sonic_core.engines.lite.articulation import OPEN, PRESSED, TEETH, Articulation
 from sonic_core.engines.lite.ear_head import KINDS, EarHead, EarHeadConfig
 from sonic_core.engines.lite.ears import SAMPLES, WINDOW, Ears, load_encoder, load_head, window_starts, window_weight
 from sonic_core.engines.lite.layout import WEIGHTS, MouthBasis
@@ -101,6 +101,15 @@ def test_the_opening_is_the_distance_between_the_inner_lips(mouth):
 def test_a_mouth_of_which_nothing_is_asked_stays_as_it_is(mouth):
     made = ARTICULATION.apply(mouth, np.zeros((1, len(KINDS)), np.float32))
     assert np.allclose(made[:, :12], mouth, atol=1e-6) and not made[:, 12:].any()
+
+
+@pytest.mark.parametrize(("predicted", "drawn"), [(0.012, OPEN), (0.04, 0.04), (0.0, 0.0)])
+def test_an_open_vowel_opens_lips_that_are_ajar_and_leaves_shut_ones(predicted, drawn):
+    mouth = np.zeros((1, 12), np.float32)
+    mouth[0, 0] = predicted / ARTICULATION.gap[0, 4]
+    wanted = np.zeros((1, len(KINDS)), np.float32)
+    wanted[0, KINDS.index("open")] = 1
+    assert ARTICULATION.opening(ARTICULATION.apply(mouth, wanted)) == pytest.approx(drawn, abs=1e-6)
 
 
 def test_rounding_narrows_and_spreading_widens():
