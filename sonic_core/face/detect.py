@@ -75,6 +75,7 @@ class Face:
 class FaceDetector:
     """The nets, loaded once. Safe to share: nothing changes after loading."""
 
+    @one_thread()
     def __init__(self, folder: Path = WEIGHTS) -> None:
         tables = load_file(folder / "landmarks.safetensors")
         self._standard = tables.pop("standard").float().numpy()  # (478, 3) in crop units, -1 to 1

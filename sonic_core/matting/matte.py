@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from sonic_core.matting.closed_form import solve_alpha
 from sonic_core.matting.net import INPUT, SelfieNet
 from sonic_core.threads import one_thread
 
@@ -29,6 +28,8 @@ NOTHING, ALL = 0.06, 0.94  # alpha beyond these is rounded: a veil too thin to b
 
 def matte(image: np.ndarray) -> np.ndarray:
     """Alpha (h, w) float32 in [0, 1] of a photo, uint8 (h, w, 3)."""
+    from sonic_core.matting.closed_form import solve_alpha  # scipy takes long to import, and most backgrounds stay
+
     height, width = image.shape[:2]
     scale = min(1.0, SOLVED_SIDE / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))

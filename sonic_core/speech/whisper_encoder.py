@@ -55,7 +55,8 @@ class WhisperEncoder(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv1d(bands, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
-        self.embed_positions = nn.Embedding(rows, width)
+        # Never drawn at random: on the meta device that imports half of torch, a second of processor time.
+        self.embed_positions = nn.Embedding.from_pretrained(torch.empty(rows, width))
         self.layers = nn.ModuleList(EncoderLayer(width, feed, heads) for _ in range(layers))
         self.layer_norm = nn.LayerNorm(width)
 

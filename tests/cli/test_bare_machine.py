@@ -87,3 +87,12 @@ def test_doctor_thorough_imports_every_package(tmp_path):
         "-c", "from sonic_core.cli.doctor import _import_trouble as t; print(t('soxr'), t('nowhere'))", path=tmp_path
     )
     assert done.stdout.startswith("None does not import (ModuleNotFoundError")
+
+
+def test_loading_lite_imports_no_more_than_it_needs():
+    """PyTorch's compiler and scipy take more processor time to import than the sample's speech takes to draw."""
+    code = "import sys, sonic_core; sonic_core.SonicPipeline.from_pretrained('lite'); print(*sys.modules)"
+    done, _ = run("-c", code)
+    loaded = set(done.stdout.split())
+    assert {"torch", "sonic_core.engines.lite.renderer"} <= loaded, done.stderr
+    assert not {"torch._dynamo", "scipy", "transformers"} & loaded

@@ -27,6 +27,7 @@ from sonic_core.face.framing import Portrait
 from sonic_core.media.stored_sound import MEMORY, Speech
 from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
+from sonic_core.threads import one_thread
 
 AUDIO_GUIDANCE = 1.5
 MODEL_BYTES = 560 * 2**20  # torch, transformers, the weights and the codecs: 662 MB in all at 512 x 512, as measured
@@ -56,6 +57,7 @@ class LiteEngine:
         self._rendered: tuple[Portrait, Renderer] | None = None
 
     @staticmethod
+    @one_thread()
     def load(folder: Path = WEIGHTS) -> LiteEngine:
         """Read the bundled weights. Raises ModelError when a file is missing or damaged."""
         return LiteEngine(MotionModel.from_folder(folder))
