@@ -13,6 +13,10 @@ class InputError(SonicError):
     """An image, an audio clip or a video cannot be used as given."""
 
 
+class NotFoundError(InputError):
+    """What was named is not there, or is somebody else's."""
+
+
 class NoFaceError(InputError):
     """No usable face, or not the one that was asked for."""
 

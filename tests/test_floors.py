@@ -21,7 +21,7 @@ FLOORS = (
     ("sonic_core.video", "sonic_core.speech", "sonic_core.face", "sonic_core.matting"),
     ("sonic_core.storage", "sonic_core.ledger", "sonic_core.weights", "sonic_core.media", "sonic_core.sampling"),
     ("sonic_core.request", "sonic_core.finishing", "sonic_core.dubbing"),
-    ("sonic_core.settings", "sonic_core.clip"),
+    ("sonic_core.settings", "sonic_core.clip", "sonic_core.device"),
     (
         "sonic_core.errors",
         "sonic_core.progress",

@@ -132,7 +132,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     portrait = load_image(args.portrait) if args.portrait else None
     report, tracks = evaluate(clip, portrait, listener=listener)
     exam = None
-    if args.text:
+    if args.text is not None:
         from sonic_core.quality.exam import examine
 
         exam = examine(clip, args.text)[0]
@@ -166,6 +166,7 @@ def run_finish(args: argparse.Namespace) -> int:
     clip = finished(_without_container_keys(open_video(args.video)), wanted, resampled)
     save_video(output.subtitled(clip), output.path, encoding=output.encoding, subtitles=output.track)
     signed(args.output, wanted)
+    sys.stdout.write(f"{args.output}: {clip.frame_count} frames, {clip.seconds:.2f} s\n")
     return 0
 
 

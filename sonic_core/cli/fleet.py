@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sonic_core.cli.model_options import add_model_options, model_options
+from sonic_core.cli.numbers import above_0, count
 from sonic_core.cli.storage import needing_extra, open_ledger
 from sonic_core.errors import SettingsError
 
@@ -30,8 +31,8 @@ def add_parser(subparsers: Any) -> None:
     worker = subparsers.add_parser("worker", help="take jobs from the queue or the ledger and make videos")
     _add_engine(worker)
     _add_places(worker)
-    worker.add_argument("--lease", type=float, default=30.0, help="seconds a silent worker keeps its job (30)")
-    worker.add_argument("--job-hours", type=float, default=6.0, help="a job that takes longer fails (%(default)s)")
+    worker.add_argument("--lease", type=above_0, default=30.0, help="seconds a silent worker keeps its job (30)")
+    worker.add_argument("--job-hours", type=above_0, default=6.0, help="a job that takes longer fails (%(default)s)")
     worker.set_defaults(run=lambda args: needing_extra(lambda: run_worker(args)))
 
     serve = subparsers.add_parser("serve", help="the HTTP service with its page")
@@ -46,14 +47,14 @@ def add_parser(subparsers: Any) -> None:
     serve.add_argument("--new-key", metavar="USER", help="print a new API key for a user and end")
     serve.add_argument("--revoke-keys", metavar="USER", help="make a user's API keys worthless and end")
     serve.add_argument(
-        "--talks", type=int, metavar="N", help="live talks at a time in this process (1 with --all-in-one, else none)"
+        "--talks", type=count, metavar="N", help="live talks at a time in this process (1 with --all-in-one, else none)"
     )
-    serve.add_argument("--active-jobs", type=int, default=20, help="a user's jobs under way at a time (%(default)s)")
-    serve.add_argument("--jobs-a-day", type=int, default=500, help="jobs a user may start in a day (%(default)s)")
-    serve.add_argument("--queue-limit", type=int, default=1000, help="waiting jobs of all users (%(default)s)")
+    serve.add_argument("--active-jobs", type=count, default=20, help="a user's jobs under way at a time (%(default)s)")
+    serve.add_argument("--jobs-a-day", type=count, default=500, help="jobs a user may start in a day (%(default)s)")
+    serve.add_argument("--queue-limit", type=count, default=1000, help="waiting jobs of all users (%(default)s)")
     serve.add_argument(
         "--gigapixels-a-day",
-        type=float,
+        type=above_0,
         default=1000.0,
         help="pixels of a user's videos (%(default)s)",
     )
@@ -148,9 +149,9 @@ def run_serve(args: argparse.Namespace) -> int:
     stores = stores_of(args, base_url)
     broker = None if args.all_in_one else broker_address(args)
     queue = open_queue(broker)
+    worker = make_worker(args, ledger, stores) if args.all_in_one else None
     stop = threading.Event()
     loops = start_loops(ledger, stores, queue, stop)
-    worker = make_worker(args, ledger, stores) if args.all_in_one else None
     if worker is not None:
         loops.append(worker.start(stop))
     door = _local_door(args.host, port) if args.all_in_one else None
@@ -222,12 +223,19 @@ def make_worker(args: argparse.Namespace, ledger: "Ledger", stores: "Stores", **
 
 
 def make_engine(args: argparse.Namespace) -> "Engine":
+    """What makes the videos. Raises SonicError for a model or a device that is not there, before a job is taken."""
     from sonic_core.comfyui.backend import comfyui_engine
+    from sonic_core.engines import check_model
     from sonic_core.fleet.backends import core_engine, signing
 
     if args.engine == "comfyui":
         engine = comfyui_engine(args.comfyui, args.workflow)
     else:
+        check_model(args.model)
+        if args.device is not None:
+            from sonic_core.device import device_of  # imports torch, which is else loaded with the first job
+
+            device_of(args.device)
         engine = core_engine(args.model, args.device, **model_options(args))
     if not (args.sign or args.certificate or args.key):
         return engine

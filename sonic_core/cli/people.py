@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sonic_core.cli.storage import needing_extra, open_ledger
+from sonic_core.errors import InputError
 
 
 def add_parser(subparsers: Any) -> None:
@@ -76,6 +77,8 @@ def run_consents(args: argparse.Namespace) -> int:
     if args.action == "export":
         sys.stdout.write(json.dumps(held_about(ledger, args.user, args.subject), ensure_ascii=False, indent=2) + "\n")
     elif args.action == "withdraw":
+        if not consents_of(ledger, args.user, args.subject, limit=1):
+            raise InputError(f"{args.user} has no consent of {args.subject[:100]!r}; `consents list` shows them.")
         affected = withdraw_subject(ledger, open_stores(load_profile(args.profile)), args.subject, args.user)
         sys.stdout.write(f"Withdrawn; {len(affected)} jobs and their material are deleted.\n")
     else:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sonic_core.cli.numbers import count
 from sonic_core.errors import MissingExtraError
+from sonic_core.ledger.jobs import STATES
 
 if TYPE_CHECKING:
     from sonic_core.ledger.ledger import Job, Ledger
@@ -24,10 +26,10 @@ def add_parser(subparsers: Any) -> None:
     jobs = subparsers.add_parser("jobs", help="list, show, cancel or retry jobs of the ledger")
     actions = jobs.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", help="newest first")
-    listing.add_argument("--state")
+    listing.add_argument("--state", choices=STATES)
     listing.add_argument("--user")
     listing.add_argument("--batch")
-    listing.add_argument("--limit", type=int, default=50)
+    listing.add_argument("--limit", type=count, default=50)
     for name, text in (
         ("show", "a job with its events"),
         ("cancel", "stop a job"),

@@ -28,10 +28,27 @@ def load_engine(
         from sonic_core.engines.lite.engine import LiteEngine
 
         return LiteEngine.load(**options)
+    folder = _folder_of(model)
+    from sonic_core.engines import sonic
+
+    return sonic.load(folder, device, dtype, **options)
+
+
+def check_model(model: str | os.PathLike[str]) -> None:
+    """Raise ModelError, without reading a file, for an unknown name, a missing folder or missing networks."""
+    if str(model) == "lite":
+        return
+    from sonic_core.weights.folder import find_files
+
+    folder = _folder_of(model)
+    found = find_files(folder)
+    for name, path in found.networks.items():
+        found.required(name, path, str(folder))
+
+
+def _folder_of(model: str | os.PathLike[str]) -> Path:
     folder = Path(model).expanduser()
     folder = folder.parent if folder.is_file() else folder
     if not folder.is_dir():
         raise ModelError(f"model {str(model)!r} is not a folder; give 'lite' or the folder that holds unet.pth")
-    from sonic_core.engines import sonic
-
-    return sonic.load(folder, device, dtype, **options)
+    return folder

@@ -25,6 +25,7 @@ EYES = 0.40  # distance between the outer corners of the eyes, as a share of the
 # of them who wear glasses reach 1.5, and none of the others reaches 0.8.
 HIDDEN, DARK, WORN = 1.0, 1.5, 1.0
 SMALLEST = 48  # px of a face's height in the photo; of smaller faces, plain ones look covered, too
+SMALLEST_REDUCED = 28  # px of a face's height in a picture reduced from a larger one, which is less noisy
 
 
 @dataclass(frozen=True)

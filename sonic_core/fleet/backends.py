@@ -53,7 +53,10 @@ Engine = Callable[[Task], dict[str, float]]  # returns seconds per stage
 
 
 def core_engine(model: str = "lite", device: str | None = None, **options: Any) -> Engine:
-    """SonicPipeline in this process; the model is loaded with the first job and stays. `options` go to its loading."""
+    """SonicPipeline in this process; the model is loaded with the first job and stays. `options` go to its loading.
+
+    Where it cannot be loaded, EngineUnavailable: that is no fault of the job, and another worker may do it.
+    """
     loaded: list[Any] = []
 
     def make(task: Task) -> dict[str, float]:
@@ -64,7 +67,10 @@ def core_engine(model: str = "lite", device: str | None = None, **options: Any) 
             loaded[0].seconds.clear()  # loading belongs to the job before
         else:
             task.report("loading", 0.0)
-            loaded.append(SonicPipeline.from_pretrained(model, device=device, **options))
+            try:
+                loaded.append(SonicPipeline.from_pretrained(model, device=device, **options))
+            except SonicError as error:
+                raise EngineUnavailable(f"the worker cannot load its model: {error}") from error
         pipe = loaded[0]
 
         sampled = 0.5 if task.stream is None or task.dubs else 0.0  # a stream is sampled while it is rendered

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 
-from sonic_core.errors import InputError, SettingsError
+from sonic_core.errors import NotFoundError, SettingsError
 from sonic_core.ledger.assets import Asset, assets_of, let_go_of_job, let_go_of_kept
 from sonic_core.ledger.consents import Consent, find_consent
 from sonic_core.ledger.database import autocommit, one_at_a_time
@@ -55,13 +55,13 @@ def forget_job(ledger: Ledger, job_id: str) -> None:
 def withdraw_consent(ledger: Ledger, consent_id: str, user: str) -> list[str]:
     """Revokes a consent, once: its jobs end and its material is released. Returns the ids of its jobs.
 
-    Raises InputError where the user has no such consent.
+    Raises NotFoundError where the user has no such consent.
     """
     with ledger.engine.begin() as connection:
         one_at_a_time(connection)
         consent = find_consent(connection, consent_id)
         if consent is None or consent.user != user:
-            raise InputError(f"You have no consent {consent_id[:100]!r}.")
+            raise NotFoundError(f"You have no consent {consent_id[:100]!r}.")
         return _end_consent(ledger, connection, consent)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from sonic_core.errors import SonicError
+from sonic_core.errors import NotFoundError, SonicError
 from sonic_core.ledger.reservations import LimitError, ReservedError
 from sonic_core.storage.store import ObjectNotFound, StorageError, StorageFull
 
@@ -48,7 +48,7 @@ def status_of(error: SonicError) -> int:
     """The HTTP status of an error of ours."""
     for kind, status in (
         (LimitError, 429), (ReservedError, 409), (MismatchError, 422), (StorageFull, 507), (ObjectNotFound, 404),
-        (StorageError, 503),
+        (StorageError, 503), (NotFoundError, 404),
     ):  # fmt: skip
         if isinstance(error, kind):
             return status

@@ -14,14 +14,16 @@ _GRACE_SECONDS = 3  # for requests under way
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises SettingsError with the address when it cannot be had."""
+    """A listening socket; port 0 takes a free one. Raises SettingsError with the address when it cannot be had."""
+    if not 0 <= port < 1 << 16:  # the system would take the rest of a division by 65536
+        raise SettingsError(f"The port is {port}; give one from 0, which takes a free one, to 65535.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
         found.listen(512)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise SettingsError(f"The service cannot listen on {host}:{port}: {error}; choose another --port.") from None
     return found
 

@@ -95,9 +95,10 @@ def test_evaluate_prints_and_draws(video: Path, tmp_path: Path, monkeypatch, cap
     assert "blinks per minute" in capsys.readouterr().out
 
 
-def test_finish_does_what_is_asked_and_keeps_the_record(video: Path, tmp_path: Path) -> None:
+def test_finish_does_what_is_asked_and_keeps_the_record(video: Path, tmp_path: Path, capsys) -> None:
     output = tmp_path / "finished.mp4"
     assert run("finish", video, "--output", output, "--fps", 50, "--canvas", "192x240", "--label", "en") == 0
+    assert capsys.readouterr().out == f"{output}: 20 frames, 0.40 s\n"
     report = inspect(output)
     assert report["video"]["width"] == 192 and report["video"]["height"] == 240 and report["video"]["fps"] == 50
     assert report["video"]["frames"] == 20 and report["aigc"]["ProduceID"] == "job-1"

@@ -6,10 +6,11 @@ import pytest
 
 from sonic_core.cli import dialogue, fleet, generate, stream
 from sonic_core.cli.model_options import load_pipeline, model_options
-from sonic_core.errors import InputError
-from sonic_core.fleet.backends import Task
+from sonic_core.errors import InputError, ModelError, SettingsError
+from sonic_core.fleet.backends import EngineUnavailable, Task
 from sonic_core.pipeline import SonicPipeline
 from sonic_core.request import Request
+from sonic_core.weights.folder import REQUIRED
 
 NEEDED = {
     "generate": ["--image", "p.png", "--audio", "a.wav", "--output", "v.mp4"],
@@ -52,13 +53,48 @@ def test_a_command_hands_them_to_the_pipeline(command, loaded):
     assert loaded == [("models/sonic", "cuda", {"eight_bit": "int8"})]
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """A model folder whose networks are there, and empty."""
+    for name in REQUIRED:
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def task_in(folder):
+    place = folder / "x"
+    return Task("1", place, place, Request(), place, lambda stage, share: None)
+
+
 @pytest.mark.parametrize("command", ["worker", "batch"])
-def test_the_fleet_hands_them_to_its_engine(command, loaded, tmp_path):
-    engine = fleet.make_engine(parsed(command, *EIGHT_BIT))
-    place = tmp_path / "x"
+def test_the_fleet_hands_them_to_its_engine(command, loaded, folder):
+    words = ["--model", str(folder), "--device", "cpu", "--eight-bit", "int8"]
+    engine = fleet.make_engine(parsed(command, *words))
     with pytest.raises(Loaded):
-        engine(Task("1", place, place, Request(), place, lambda stage, share: None))
-    assert loaded == [("models/sonic", "cuda", {"eight_bit": "int8"})]
+        engine(task_in(folder))
+    assert loaded == [(str(folder), "cpu", {"eight_bit": "int8"})]
+
+
+@pytest.mark.parametrize("command", ["worker", "batch"])
+@pytest.mark.parametrize(
+    ("words", "error", "says"),
+    [
+        (["--model", "nowhere"], ModelError, "'nowhere' is not a folder"),
+        (["--model", "."], ModelError, "is missing; put it into"),
+        (["--device", "banana"], SettingsError, "device 'banana' cannot be used"),
+    ],
+)
+def test_a_worker_that_cannot_work_takes_no_job(command, words, error, says, tmp_path, monkeypatch):
+    """0.2.0 took them all: each failed for good with the sentence about the worker's own model."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=says):
+        fleet.make_engine(parsed(command, *words))
+
+
+def test_a_model_that_does_not_load_is_no_fault_of_the_job(folder):
+    engine = fleet.make_engine(parsed("worker", "--model", str(folder), "--device", "cpu"))
+    with pytest.raises(EngineUnavailable, match="the worker cannot load its model: "):
+        engine(task_in(folder))
 
 
 @pytest.mark.parametrize("command", NEEDED)

@@ -194,7 +194,7 @@ def test_cancel_delete_and_revoke(client, other, upload, ledger, stores):
     done = upload().json()
     Worker(ledger, stores, stub_engine).run_one()
     waiting = upload().json()
-    assert other.delete(f"/consents/{done['consent_id']}").status_code == 400
+    assert other.delete(f"/consents/{done['consent_id']}").status_code == 404
     assert client.delete(f"/consents/{done['consent_id']}").json()["jobs"] == [done["id"]]
     assert client.get(f"/jobs/{done['id']}/video").status_code == 410
     assert [o for o in stores.inputs.list(f"inputs/u/{done['id']}/")] == [] == list(stores.outputs.list("outputs/"))

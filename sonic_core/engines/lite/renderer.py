@@ -34,7 +34,7 @@ from sonic_core.engines.lite.mouth import Mouth, MouthGeometry, without_mouth
 from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.texture import Texture
 from sonic_core.engines.lite.warp import Grid, along, box_of, look_up
-from sonic_core.face.covers import SMALLEST, Covers, find_covers
+from sonic_core.face.covers import SMALLEST, SMALLEST_REDUCED, Covers, find_covers
 from sonic_core.face.tracker import face_height
 
 if TYPE_CHECKING:
@@ -201,7 +201,9 @@ class Renderer:
 
 
 def _covers(portrait: Portrait, landmarks: np.ndarray) -> Covers:
-    """What hides the face with (478, 3) landmarks; nothing where the photo is too small to tell."""
+    """What hides the face with (478, 3) landmarks; nothing where the photo or the portrait is too small to tell."""
     height, shown = portrait.image.shape[0], portrait.view.size[1] if portrait.view else portrait.image.shape[0]
-    face = face_height(landmarks) * shown / height
-    return find_covers(portrait.image, landmarks) if face >= SMALLEST else Covers(mouth=False, eyes=False)
+    face = face_height(landmarks)
+    if face < SMALLEST_REDUCED or face * shown / height < SMALLEST:
+        return Covers(mouth=False, eyes=False)
+    return find_covers(portrait.image, landmarks)
