@@ -21,7 +21,15 @@ from typing import Any
 from sonic_core.errors import InputError, SonicError
 from sonic_core.finishing import parse_background
 from sonic_core.fleet.backends import Engine
-from sonic_core.fleet.submission import Materials, parse_settings, sha256_of, store_files, submit, video_name
+from sonic_core.fleet.submission import (
+    Materials,
+    needed_sound,
+    parse_settings,
+    sha256_of,
+    store_files,
+    submit,
+    video_name,
+)
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.worker import Worker
 from sonic_core.ledger.consents import record_consent
@@ -250,7 +258,9 @@ class Batch:
     def _stored(self, job_id: str, row: Row) -> Materials:
         """The row's photo and its sound, several voices as the channels of one file, in the store."""
         if len(row.sounds) == 1:
-            return store_files(self.stores, self.user, job_id, row.files(row.sounds[0]))
+            files = row.files(row.sounds[0])
+            until = needed_sound(row.settings, dubs="video" in files)
+            return store_files(self.stores, self.user, job_id, files, until)
         with scratch_folder() as folder:
             joined = save_flac(side_by_side([load_audio(path) for path in row.sounds]), folder / "voices.flac")
             return store_files(self.stores, self.user, job_id, row.files(joined))

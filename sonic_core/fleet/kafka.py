@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sonic_core.errors import InputError, SonicError
 from sonic_core.fleet.strict_json import parse_json
-from sonic_core.fleet.submission import find_objects, submit
+from sonic_core.fleet.submission import find_objects, needed_sound, submit
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.webhooks import check_webhook
 from sonic_core.ledger.ledger import Ledger
@@ -112,8 +112,10 @@ def accept(ledger: Ledger, stores: Stores, body: bytes) -> Any:
     background = given.get("background") or None
     if background is not None and not isinstance(background, str):
         raise InputError("The background of the message must be the key of a picture.")
-    materials = find_objects(stores, given["user"], given["image"], given["audio"], background)
+    settings = given.get("settings") or {}
+    until = needed_sound(settings, dubs=False)
+    materials = find_objects(stores, given["user"], given["image"], given["audio"], background, until)
     return submit(
         ledger, job_id=given["id"], user=given["user"], materials=materials, consent_id=given["consent"],
-        settings=given.get("settings") or {}, webhook=webhook,
+        settings=settings, webhook=webhook,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from sonic_core.fleet.cost import Cost, estimate
 from sonic_core.ledger.consents import Consent
 from sonic_core.ledger.jobs import Job, NewJob
 from sonic_core.ledger.ledger import Ledger
+from sonic_core.media.audio import read_until
 from sonic_core.media.probe import Kind, probe
 from sonic_core.request import DUB_NAMES, Request
 from sonic_core.storage.keys import check_key, input_key
@@ -72,14 +73,19 @@ def _check_size(path: Path, limit: int, what: str) -> None:
         raise InputError(f"The {what} has {size} bytes; 1 to {limit} are accepted.")
 
 
-def facts_of(kind: str, path: Path) -> dict[str, Any]:
+def needed_sound(settings: Any, dubs: bool) -> float | None:
+    """How many seconds of its sound a job with these settings needs; None for all of it, as for a dubbed video."""
+    return None if dubs else read_until(Request.parse(settings).settings)
+
+
+def facts_of(kind: str, path: Path, until: float | None = None) -> dict[str, Any]:
     """What is known of a picture (format, width, height), a sound (format, seconds) or a video (all, and frames).
 
-    Raises InputError.
+    A sound longer than `until` seconds may be of any length. Raises InputError.
     """
     what = WORDS[kind]
     _check_size(path, MAX_BYTES[kind], what)
-    info = probe(path, PROBED_AS[kind], f"The {what}")
+    info = probe(path, PROBED_AS[kind], f"The {what}", until if kind == "audio" else None)
     if kind == "audio":
         return {"format": info.format, "seconds": round(info.sound_seconds, 3)}
     facts: dict[str, Any] = {"format": info.format, "width": info.width, "height": info.height}
@@ -88,9 +94,11 @@ def facts_of(kind: str, path: Path) -> dict[str, Any]:
     return facts
 
 
-def store_files(stores: Stores, user: str, job_id: str, given: Mapping[str, Path]) -> Materials:
-    """Probes the files, by the names of Materials, and puts them under the job's input keys."""
-    facts = {kind: facts_of(kind, path) for kind, path in given.items()}
+def store_files(
+    stores: Stores, user: str, job_id: str, given: Mapping[str, Path], until: float | None = None
+) -> Materials:
+    """Probes the files, by the names of Materials, and stores them as the job's inputs. `until`: see `facts_of`."""
+    facts = {kind: facts_of(kind, path, until) for kind, path in given.items()}
     return Materials(
         **{
             kind: store_file(stores, input_key(user, job_id, f"{kind}-{path.name}"), path, facts[kind])
@@ -106,24 +114,29 @@ def store_file(stores: Stores, key: str, path: Path, facts: dict[str, Any]) -> d
 
 
 def find_objects(
-    stores: Stores, user: str, image_key: str, audio_key: str, background_key: str | None = None
+    stores: Stores,
+    user: str,
+    image_key: str,
+    audio_key: str,
+    background_key: str | None = None,
+    until: float | None = None,
 ) -> Materials:
     """Materials that lie in the store already. Only keys of the same user are accepted."""
     return Materials(
-        find_object(stores, user, "audio", audio_key),
+        find_object(stores, user, "audio", audio_key, until),
         find_object(stores, user, "image", image_key),
         background=find_object(stores, user, "background", background_key) if background_key is not None else None,
     )
 
 
-def find_object(stores: Stores, user: str, kind: str, key: str) -> dict[str, Any]:
+def find_object(stores: Stores, user: str, kind: str, key: str, until: float | None = None) -> dict[str, Any]:
     """What the ledger keeps of one of the user's objects, probed as an upload is."""
     if not check_key(key).startswith(f"inputs/{user}/"):
         raise InputError(f"The key {key[:100]!r} is not below inputs/{user}/.")
     with scratch_folder() as folder:
         path = folder / kind
         info = stores.inputs.get(key, path, max_bytes=MAX_BYTES[kind])
-        return {**record(info, sha256_of(path)), **facts_of(kind, path)}
+        return {**record(info, sha256_of(path)), **facts_of(kind, path, until)}
 
 
 def video_name(settings: Mapping[str, Any]) -> str:

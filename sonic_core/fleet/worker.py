@@ -23,7 +23,7 @@ from sonic_core.fleet.forget import delete_below
 from sonic_core.fleet.lease import JobStopped, Lease
 from sonic_core.fleet.loops import Loop
 from sonic_core.fleet.segments import SegmentUpload
-from sonic_core.fleet.submission import MAX_BYTES, facts_of, record, video_name
+from sonic_core.fleet.submission import MAX_BYTES, facts_of, needed_sound, record, video_name
 from sonic_core.fleet.tracing import span
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
@@ -169,8 +169,9 @@ class Worker:
             self._lease = lease
             with timed(timings, "download"):
                 files = self._download(job, folder, lease)
+                until = needed_sound(job.settings, dubs="video" in files)
                 for kind, path in files.items():
-                    facts_of(kind, path)  # refused as at every other entrance
+                    facts_of(kind, path, until)  # refused as at every other entrance
             name = video_name(job.settings)
             output, request = folder / name, Request.parse(job.settings)
             if "background" in files:

@@ -20,7 +20,7 @@ from sonic_core.errors import InputError, SettingsError
 from sonic_core.media.channels import downmixed
 from sonic_core.media.container import open_media
 from sonic_core.media.level import pick_channel
-from sonic_core.media.probe import MAX_SOUND_SECONDS, MIN_SECONDS, WANTED, MediaInfo, probe
+from sonic_core.media.probe import MAX_SOUND_SECONDS, MIN_SECONDS, WANTED, MediaInfo, examine
 from sonic_core.media.sound import MAX_RATE, check_peak, decode_sound
 from sonic_core.media.stored_sound import Speech, StoredSpeech, mixed_down, resampled, stored
 from sonic_core.media.timeline import TooLongError
@@ -44,7 +44,7 @@ def load_audio(source: Any, every_channel: bool = False, until: float | None = N
     if isinstance(source, Audio):
         return _checked(_within_full_scale(source, "audio"), "audio")
     if isinstance(source, (str, os.PathLike)):
-        info = probe(source, "audio", until=until)
+        info = examine(source, "audio", until=until)
         return _checked(sound_of(info, every_channel=every_channel, until=until), f"audio {info.path.name!r}")
     if isinstance(source, tuple) and len(source) == 2:
         return _checked(_within_full_scale(_from_samples(*source, every_channel), "audio"), "audio")
@@ -92,10 +92,13 @@ def sound_for(source: Any, settings: Settings) -> Audio:
     """
     if settings.voices == "channels" and settings.channel != "as it is":
         raise SettingsError(f"voices is 'channels', so every channel speaks; leave channel ({settings.channel!r}) out")
-    every_channel = settings.voices == "channels"
-    wanted = settings.duration if settings.trim else None
-    sound = load_audio(source, every_channel, until=None if wanted is None else wanted + SPARE)
+    sound = load_audio(source, settings.voices == "channels", until=read_until(settings))
     return fit_duration(pick_channel(sound, settings.channel), settings)
+
+
+def read_until(settings: Settings) -> float | None:
+    """How many seconds of a sound these settings need, so that its rest may be of any length; None for all of it."""
+    return settings.duration + SPARE if settings.trim and settings.duration is not None else None
 
 
 def fit_duration(audio: Audio, settings: Settings) -> Audio:

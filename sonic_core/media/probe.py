@@ -127,6 +127,16 @@ def probe(
     A video with sound serves as audio. `name` is what the sentence calls the file. With `until`, only that many seconds
     of a recording are examined.
     """
+    info = examine(path, wanted, name, until)
+    if wanted == "audio" and info.sound is not None and info.sound.codec.startswith("pcm_f"):
+        check_peak(_peak(info.path, info.sound.index, until), name or f"audio {info.path.name!r}")
+    return info
+
+
+def examine(
+    path: str | os.PathLike[str], wanted: Kind | None = None, name: str | None = None, until: float | None = None
+) -> MediaInfo:
+    """The same as `probe`, for callers that check the samples of a sound themselves as they decode it."""
     if wanted == "image":
         still, name = still_of(path, name)
         still.pixels(name)
@@ -142,8 +152,6 @@ def probe(
     info = _recording(file, name, file.stat().st_size, wanted, until)
     if wanted == "audio" and info.sound is None:
         raise InputError(f"{name} holds no sound: it is {info.words}; {WANTED['audio']}")
-    if wanted == "audio" and info.sound is not None and info.sound.codec.startswith("pcm_f"):
-        check_peak(_peak(file, info.sound.index, until), name)
     if wanted == "video" and info.picture is None:
         raise InputError(f"{name} holds no video: it is {info.words}; {WANTED['video']}")
     return info

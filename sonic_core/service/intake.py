@@ -31,6 +31,7 @@ from sonic_core.fleet.submission import (
     cost_of,
     facts_of,
     find_object,
+    needed_sound,
     parse_settings,
     sha256_of,
     store_file,
@@ -123,7 +124,7 @@ class Intake:
         consent = consent_of(given.consent, user, service.ledger.clock()) if given.consent is not None else None
         if given.webhook is not None:
             await _look_up(given.webhook)
-        found = await self._gather(reservation, given, received)
+        found = await self._gather(reservation, given, received, settings)
         materials = Materials(**found)
         if consent is not None:
             sources = [facts["sha256"] for facts in found.values() if "sha256" in facts]
@@ -147,7 +148,7 @@ class Intake:
         return await in_thread(make)
 
     async def _gather(
-        self, reservation: Reservation, given: JobBody, received: RequestContents
+        self, reservation: Reservation, given: JobBody, received: RequestContents, settings: dict[str, Any]
     ) -> dict[str, dict[str, Any]]:
         """Fetch and store what the job is made of; returns what the ledger keeps, by the names of Materials."""
         sent = {kind for kind in FORM.files if getattr(given, kind) is not None or kind in received.files}
@@ -157,7 +158,10 @@ class Intake:
         with self.service.fetches.take(reservation.user) if by_url else nullcontext():
             for kind, source in sources.items():
                 await self._fetch(kind, source, received)
-        return {kind: await self._material(reservation, kind, source, received) for kind, source in sources.items()}
+        until = needed_sound(settings, dubs="video" in sources)
+        return {
+            kind: await self._material(reservation, kind, source, received, until) for kind, source in sources.items()
+        }
 
     async def _fetch(self, kind: str, source: Source | None, received: RequestContents) -> None:
         if kind in received.files:
@@ -171,17 +175,22 @@ class Intake:
             received.files[kind] = path
 
     async def _material(
-        self, reservation: Reservation, kind: str, source: Source | None, received: RequestContents
+        self,
+        reservation: Reservation,
+        kind: str,
+        source: Source | None,
+        received: RequestContents,
+        until: float | None,
     ) -> dict[str, Any]:
-        """Stores a photo or a sound; returns what the ledger keeps of it."""
+        """Stores a photo or a sound; returns what the ledger keeps of it. `until`: see `facts_of`."""
         service, user = self.service, reservation.user
         if kind in received.files:
             path = received.files[kind]
-            return await storing_thread(store_upload, service.stores, user, reservation.job_id, kind, path)
+            return await storing_thread(store_upload, service.stores, user, reservation.job_id, kind, path, until)
         assert source is not None, "_fetch refuses what is not given"
         if source.asset is not None:
             return await in_thread(self._asset, user, kind, source.asset)
-        return await storing_thread(find_object, service.stores, user, kind, source.key)
+        return await storing_thread(find_object, service.stores, user, kind, source.key, until)
 
     def _asset(self, user: str, kind: str, asset_id: str) -> dict[str, Any]:
         with autocommit(self.service.ledger.engine) as connection:
@@ -231,9 +240,9 @@ def consent_of(given: NewConsent, user: str, now: float) -> Consent:
     return make_consent(user, **about, sources=[], expires=given.expires, now=now)  # type: ignore[arg-type]
 
 
-def store_upload(stores: Stores, user: str, job_id: str, kind: str, path: Path) -> dict[str, Any]:
+def store_upload(stores: Stores, user: str, job_id: str, kind: str, path: Path, until: float | None) -> dict[str, Any]:
     """Probes an uploaded file and stores it, a photo with a thumbnail; returns what the ledger keeps of it."""
-    facts = facts_of(kind, path)
+    facts = facts_of(kind, path, until)
     stored = store_file(stores, input_key(user, job_id, f"{kind}-{kind}{suffix_of(facts)}"), path, facts)
     thumbnail = _thumbnail(path) if kind == "image" and facts["width"] * facts["height"] <= _THUMBNAIL_PIXELS else None
     if thumbnail is not None:

@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 
 from sonic_core.errors import InputError, SonicError
 from sonic_core.fleet.strict_json import parse_json
-from sonic_core.fleet.submission import find_objects, submit
+from sonic_core.fleet.submission import find_objects, needed_sound, submit
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.media.file_type import SOUND_SUFFIXES, VIDEO_SUFFIXES
@@ -78,10 +78,11 @@ def start_job(ledger: Ledger, stores: Stores, audio_key: str) -> tuple[Job, bool
     sidecar = _read_sidecar(stores, input_key(user, job_id, "job.json"))
     if (known := ledger.find(job_id)) is not None and known.user == user:
         return known, False
-    materials = find_objects(stores, user, input_key(user, job_id, sidecar.image), audio_key)
+    settings = given_settings(sidecar.settings)
+    image_key, until = input_key(user, job_id, sidecar.image), needed_sound(settings, dubs=False)
     return submit(
-        ledger, job_id=job_id, user=user, materials=materials, consent_id=sidecar.consent,
-        settings=given_settings(sidecar.settings),
+        ledger, job_id=job_id, user=user, materials=find_objects(stores, user, image_key, audio_key, until=until),
+        consent_id=sidecar.consent, settings=settings,
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def content(data: bytes) -> Maker:
 def wav(path: Path, title: bytes = b"", seconds: float = 1.0, channels: int = 1) -> None:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(channels), file.setsampwidth(2), file.setframerate(16_000)
-        samples = np.repeat((TONE[0, : round(16_000 * seconds)] * 32767).astype("<i2")[:, None], channels, 1)
+        samples = np.repeat((np.resize(TONE[0], round(16_000 * seconds)) * 32767).astype("<i2")[:, None], channels, 1)
         file.writeframes(samples.tobytes())
     if title:
         data = path.read_bytes()

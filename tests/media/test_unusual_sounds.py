@@ -229,3 +229,13 @@ def test_ten_seconds_of_a_sound_over_the_cap(tmp_path: Path) -> None:
         file.truncate(8 + whole)  # a hole, which takes no room on the disk
     assert 12 < load_audio(tmp_path / "a.wav", until=12).seconds < 13
     assert sound_for(tmp_path / "a.wav", Settings(duration=10, trim=True)).seconds == 10
+
+
+def test_a_sound_of_floats_is_decoded_once(tmp_path: Path, monkeypatch) -> None:
+    """An upload has its samples looked at by the gate; who reads the sound looks at what it reads."""
+    opened = []
+    monkeypatch.setattr("sonic_core.media.probe._peak", lambda *_: opened.append("peak") or 1e30)
+    floats(tmp_path / "a.wav", np.full(8000, 0.1, np.float32))
+    assert load_audio(tmp_path / "a.wav").length > 0 and not opened
+    with pytest.raises(InputError, match="has samples of 1e"):
+        probe(tmp_path / "a.wav", "audio")

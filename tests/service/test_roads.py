@@ -12,16 +12,17 @@ from service_fixtures import CONSENT
 sys.path.insert(0, str(Path(__file__).parents[1] / "media"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-from kinds import PICTURES, SOUNDS
+from kinds import PICTURES, SOUNDS, wav
 
 from sonic_core.cli.main import main
 from sonic_core.errors import SonicError
 from sonic_core.fleet.batch import Batch, Row
 from sonic_core.fleet.submission import Materials, record, submit
 from sonic_core.fleet.worker import Worker
-from sonic_core.media.audio import load_audio
+from sonic_core.media.audio import load_audio, sound_for
 from sonic_core.media.image import load_image
 from sonic_core.pipeline import SonicPipeline
+from sonic_core.request import Request
 from sonic_core.service.storage_events import start_job
 
 GOOD = None
@@ -122,6 +123,43 @@ def test_every_road_says_the_same(
     assert (answers["library"] is GOOD) == (expected is None), answers["library"]
     if expected is not None:
         assert expected in answers["library"]
+
+
+@pytest.mark.parametrize("trimmed", [True, False], ids=["a part is wanted", "all of it"])
+def test_a_sound_over_the_cap_serves_where_a_part_is_wanted(
+    trimmed, tmp_path, portrait, ledger, stores, client, consent, monkeypatch
+):
+    """By every road that knows the settings: the same five seconds are accepted, or refused, at a cap of three."""
+    monkeypatch.setattr("sonic_core.media.probe.MAX_SOUND_SECONDS", 3.0)
+    audio, settings = tmp_path / "voice.wav", {"duration": 1.0, "trim": True} if trimmed else {"duration": 1.0}
+    wav(audio, seconds=5.0)
+    read = sound_for if trimmed else lambda path, _: load_audio(path)
+    answers = {"library": said(read, audio, Request.parse(settings).settings)}
+    batch = Batch.__new__(Batch)
+    batch.ledger, batch.stores, batch.source, batch.user = ledger, stores, tmp_path / "b.csv", "u"
+    batch.__dict__["_consent"] = consent.id
+    answers["batch"] = said(batch._submit, Row(portrait, (audio,), "o.mp4", settings))
+    files = {"image": (portrait.name, portrait.read_bytes()), "audio": (audio.name, audio.read_bytes())}
+    form = {"consent": json.dumps(CONSENT), "settings": json.dumps(settings)}
+    answers["upload"] = detail(client.post("/jobs", files=files, data=form))
+    keys = {kind: f"inputs/u/o-1/{path.name}" for kind, path in (("image", portrait), ("audio", audio))}
+    stored = {kind: stores.inputs.put(keys[kind], path) for kind, path in (("image", portrait), ("audio", audio))}
+    body = {"image": {"key": keys["image"]}, "audio": {"key": keys["audio"]}, "consent": CONSENT, "settings": settings}
+    answers["key"] = detail(client.post("/jobs", json=body))
+    sidecar = tmp_path / "job.json"
+    sidecar.write_text(json.dumps({"image": portrait.name, "consent": consent.id, "settings": settings}))
+    stores.inputs.put("inputs/u/o-1/job.json", sidecar)
+    answers["storage event"] = said(start_job, ledger, stores, keys["audio"])
+    materials = Materials(
+        image={**record(stored["image"]), "width": 64, "height": 64},
+        audio={**record(stored["audio"]), "seconds": 5.0},
+    )
+    submit(ledger, job_id="o-3", user="u", materials=materials, consent_id=consent.id, settings=settings)
+    answers["worker"] = Worker(ledger, stores, fail).run_one("o-3").error
+
+    answers = {road: answer(text) for road, text in answers.items()}
+    assert set(answers.values()) == {answers["library"]}, answers
+    assert answers["library"] is GOOD if trimmed else "the limit is 3 s" in answers["library"]
 
 
 def load_with_node(nodes, kind, path, monkeypatch):
