@@ -75,7 +75,8 @@ class Expression:
         opening += teeth * np.maximum(TEETH_SHOW * self.height * BOW - opening, 0)
         share = opening / self.height
         seen = smoothstep(share, 0.002, 0.010) * smoothstep(share, 0.12, 0.05)
-        opening = np.maximum(opening + self.bias * seen, 0)
+        bias = max(self.bias, 0) + (1 - teeth) * min(self.bias, 0)  # a smile's lips must part for f and v
+        opening = np.maximum(opening + bias * seen, 0)
         missing = opening - self.source_gap - plain @ self.measured[: len(plain)]
         return np.concatenate([plain, missing @ self.solve]).astype(np.float32)
 

@@ -27,6 +27,7 @@ from sonic_core.engines.lite.warp import filled_polygon, look_up, smoothstep
 DENSITY = 2  # texture pixels in a photo pixel
 BOX = (0.75, 1.15, 2.35)  # canonical: half the width, the top and the bottom of the layers
 SLIT = 0.115  # canonical units: an opening that is lit to its full depth
+TEETH_LIT = 0.6  # share of this depth that teeth which touch the lower lip do not need, as they stand in front
 OWN_TEETH_FROM = 0.02  # opening of the photo's mouth, in face heights, from which its inside is worth keeping
 GAIN = (0.7, 1.35)  # limits of the correction that the photo's own mouth makes to the net
 STEADY = 0.65  # share of the net's changes in the teeth's brightness that is left out, as teeth would flicker
@@ -107,7 +108,8 @@ class Interior:
             seen = seen * (1 - own[..., 3:]) + _shaded(own[..., :3], relit)
         if tongue > 0.6:  # the tip comes before the edge of the upper teeth
             seen += (flesh - seen * bed[..., 1:]) * (upper[..., 3:] * np.float32((tongue - 0.6) / 0.4))
-        shade = smoothstep(around.gap * np.float32(scale / self.unit), 0.0, SLIT)[..., None]
+        lit = SLIT * (1 - TEETH_LIT * teeth)
+        shade = smoothstep(around.gap * np.float32(scale / self.unit), 0.0, lit)[..., None]
         return dark + (seen - dark) * shade
 
     def _layer(self, layer: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from sonic_core.engines.lite.layout import (
     LIDS,
     MOUTH,
     PRESS,
+    TEETH,
     MouthBasis,
 )
 from sonic_core.engines.lite.lips import Lips
@@ -380,6 +381,18 @@ def test_the_tip_of_the_tongue_lets_the_upper_teeth_be_seen(renderer: Renderer):
     teeth = np.flatnonzero(inside.upper[: 2 * len(change) : 2, 2 * column, 1] > 0.99)
     assert change[teeth[0]] < 1
     assert change[teeth[-1] + 1] > 10
+
+
+def test_a_smile_says_f_with_its_teeth_on_the_lower_lip(smiling_renderer: Renderer, monkeypatch: pytest.MonkeyPatch):
+    """Its lips part, though a smile looks more open than it is, and the teeth in the narrow gap are lit."""
+    row = with_()
+    gaps = []
+    for row[TEETH] in (0, 1):
+        gaps.append(smiling_renderer.moved(row).mouth.lips.gap.max() / smiling_renderer.face_height)
+    assert gaps[0] < 0.003 and gaps[1] > 0.008
+    lit = smiling_renderer.frame(row).astype(int)
+    monkeypatch.setattr("sonic_core.engines.lite.interior.TEETH_LIT", 0.0)
+    assert (lit - smiling_renderer.frame(row)).max() > 8
 
 
 def test_pressed_lips_are_thinner_and_shut(renderer: Renderer, portrait: Portrait):
