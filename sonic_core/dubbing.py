@@ -4,11 +4,11 @@ their checks only; `dub.dub` does the work. The command line, jobs and the node 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from sonic_core.errors import SettingsError
-from sonic_core.settings import check, choice, number
+from sonic_core.settings import choice, keep_plain, number
 
 Who = Literal["one", "auto"]
 Longer = Literal["pingpong", "loop", "freeze"]
@@ -43,8 +43,7 @@ class DubOptions:
     )
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            check(option, getattr(self, option.name))
+        keep_plain(self)
         if self.who == "auto" and self.person != WHOEVER:
             raise SettingsError(f"who is auto and person is {self.person}; leave person out, or set who to one")
 

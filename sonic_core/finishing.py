@@ -5,12 +5,12 @@ The command line, jobs and nodes take options and ranges from here; `finish.chai
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sonic_core.errors import SettingsError
-from sonic_core.settings import MAX_SECONDS, check, choice, number, switch
+from sonic_core.settings import MAX_SECONDS, choice, keep_plain, number, shown, switch
 
 CANVAS_SIZES = {"9:16": (1080, 1920), "16:9": (1920, 1080), "1:1": (1080, 1080), "4:5": (1080, 1350)}
 CANVAS_MODES = ("fit", "fill", "blur")
@@ -65,8 +65,7 @@ class Finishing:
     record: bool = switch(True, "say in the file's metadata that AI made the video")
 
     def __post_init__(self) -> None:
-        for setting in fields(self):
-            check(setting, getattr(self, setting.name))
+        keep_plain(self)
         if self.canvas is not None:
             parse_canvas(self.canvas)
         if self.background is not None:
@@ -148,4 +147,4 @@ def checked_size(width: int, height: int) -> tuple[int, int]:
 def check_label(text: Any) -> None:
     """Raise SettingsError unless the text can stand in one line."""
     if not isinstance(text, str) or not text.strip() or len(text) > 80 or not text.isprintable():
-        raise SettingsError(f"label text is {text!r}; give one line of 1 to 80 characters")
+        raise SettingsError(f"label text is {shown(text)}; give one line of 1 to 80 characters")

@@ -26,7 +26,7 @@ from sonic_core.engines.base import (
     ProgressiveEngine,
     Talk,
 )
-from sonic_core.errors import SettingsError
+from sonic_core.errors import InputError, SettingsError
 from sonic_core.face.crop import Box
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.framing import Portrait, face_in_photo, frame_portrait
@@ -35,16 +35,15 @@ from sonic_core.finish.chain import finished
 from sonic_core.finish.paste_back import paste_back
 from sonic_core.finishing import Finishing
 from sonic_core.matting.cutout import Cutout, cut_out
-from sonic_core.media.audio import load_audio, shifted, sound_for, speech_waveform
+from sonic_core.media.audio import load_voice, shifted, sound_for, speech_waveform
 from sonic_core.media.hls import save_stream
 from sonic_core.media.image import load_image
-from sonic_core.media.level import pick_channel
 from sonic_core.media.stored_sound import Speech
 from sonic_core.media.video import open_video, save_video
 from sonic_core.media.voices import by_channel
 from sonic_core.progress import OnStep, no_step
 from sonic_core.request import Request
-from sonic_core.settings import Settings, preset
+from sonic_core.settings import Settings, shown
 
 
 @dataclass(frozen=True)
@@ -185,19 +184,18 @@ class SonicPipeline:
         from sonic_core.dub.dub import dub, look_at
 
         request = Request.of(settings, **changes)
+        if isinstance(audio, dict) and (not audio or not all(type(number) is int for number in audio)):
+            raise InputError(f"the voices are for {shown(list(audio))}; give {{number of a person: sound, ...}}")
         clip = video if isinstance(video, Clip) else open_video(video, with_audio=request.dub.needs_own_sound)
-
-        def voice(source: Any) -> Audio:
-            return pick_channel(load_audio(source), request.settings.channel)
-
+        channel = request.settings.channel
         voices: Audio | dict[int, Audio]
         if isinstance(audio, dict):
-            voices = {number: voice(one) for number, one in audio.items()}
+            voices = {number: load_voice(one, channel) for number, one in audio.items()}
         elif request.settings.voices == "channels":
             parts = by_channel(sound_for(audio, request.settings))
             voices = dict(zip(request.settings.faces or range(len(parts)), parts, strict=False))
         else:
-            voices = voice(audio)
+            voices = load_voice(audio, channel)
         with self._timed("prepare"):
             cast = look_at(clip, self.detector, on_step)
         with self._timed("sample"):
@@ -224,7 +222,7 @@ class SonicPipeline:
         if faces is not None:
             changes["faces"] = tuple(faces)
         request = Request.of(settings, **changes)
-        sounds = [pick_channel(load_audio(voice), request.settings.channel) for voice in voices]
+        sounds = [load_voice(voice, request.settings.channel) for voice in voices]
         with self._timed("sample"):
             clip = dialogue(
                 load_image(image), sounds, self.engine, self.detector, request.settings, on_step,
@@ -239,8 +237,7 @@ class SonicPipeline:
         """
         if not isinstance(self.engine, ProgressiveEngine):
             raise SettingsError(f"the engine {self.engine.name!r} is too slow to talk live; choose lite")
-        chosen = preset(settings) if isinstance(settings, str) else settings or Settings()
-        chosen = chosen.with_changes(**changes)
+        chosen = Request.of(settings).settings.with_changes(**changes)
         if chosen.framing == "photo" or chosen.fps != 25:
             raise SettingsError("a live talk has 25 frames a second and the framing whole or face; change the settings")
         _, portrait = frame_portrait(load_image(image), self.detector, chosen, self.engine.size_multiple)

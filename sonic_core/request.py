@@ -13,7 +13,7 @@ from typing import Any
 from sonic_core.dubbing import DubOptions
 from sonic_core.errors import SettingsError
 from sonic_core.finishing import Finishing
-from sonic_core.settings import DEFAULT_PRESET, Settings, preset
+from sonic_core.settings import DEFAULT_PRESET, Settings, preset, shown
 
 NO_LABEL = "none"
 FINISHING_NAMES, DUB_NAMES = ({setting.name for setting in fields(part)} for part in (Finishing, DubOptions))
@@ -60,11 +60,16 @@ class Request:
 
     @classmethod
     def of(cls, asked: Request | Settings | str | None, **changes: Any) -> Request:
-        """A request from what library callers give: a request, settings, a preset's name or nothing, and changes."""
+        """A request from what library callers give: a request, settings, a preset's name or nothing, and changes.
+
+        Raises SettingsError.
+        """
         if isinstance(asked, str):
             asked = cls(preset(asked), preset=asked)
         elif isinstance(asked, Settings):
             asked = cls(asked)
+        elif asked is not None and not isinstance(asked, cls):
+            raise SettingsError(f"settings are {shown(asked)}; give Settings, a preset's name, or each as a keyword")
         finishing, dub = _taken(changes, FINISHING_NAMES), _taken(changes, DUB_NAMES)
         made = asked or cls()
         return replace(

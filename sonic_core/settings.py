@@ -6,6 +6,7 @@ Nodes, the command line, jobs and the library all take their widgets, options an
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal
@@ -137,20 +138,33 @@ class Settings:
     fast: bool = switch(False, "approximate for speed: few-step solver, guidance in an interval, cached features")
 
     def __post_init__(self) -> None:
-        for setting in fields(self):
-            check(setting, getattr(self, setting.name))
+        keep_plain(self)
 
     def with_changes(self, **changes: Any) -> Settings:
-        """A copy with some settings changed; several numbers may be a list, as JSON has it.
-
-        Raises SettingsError for unknown names and impossible values.
-        """
+        """A copy with some settings changed. Raises SettingsError for unknown names and impossible values."""
         known = {setting.name for setting in fields(self)}
         for name in changes:
             if name not in known:
                 raise SettingsError(f"there is no setting {name!r}; the settings are {', '.join(sorted(known))}")
-        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in changes.items()}
-        return replace(self, **given)
+        return replace(self, **changes)
+
+
+def keep_plain(values: Any) -> None:
+    """Give the fields of a frozen dataclass plain Python values, and `check` them.
+
+    A scalar or a row of numbers of numpy or torch becomes Python's own, which JSON can hold, and a list a tuple.
+    """
+    for setting in fields(values):
+        value = getattr(values, setting.name)
+        if hasattr(value, "tolist") and value.ndim <= 1:
+            value = value.tolist()
+        object.__setattr__(values, setting.name, tuple(value) if isinstance(value, list) else value)
+        check(setting, getattr(values, setting.name))
+
+
+def shown(value: Any) -> str:
+    """A value for an error's sentence, whatever it is: one short line."""
+    return " ".join(_SHORT.repr(value).split())
 
 
 def check(setting: Field[Any], value: Any) -> None:
@@ -165,10 +179,10 @@ def check(setting: Field[Any], value: Any) -> None:
         options = metadata["options"]
         if not isinstance(value, str) or (options is not None and value not in options):
             remedy = f"choose one of {', '.join(options)}" if options else "give text"
-            raise SettingsError(f"{name} is {value!r}; {remedy}")
+            raise SettingsError(f"{name} is {shown(value)}; {remedy}")
     elif isinstance(default, bool):
         if not isinstance(value, bool):
-            raise SettingsError(f"{name} is {value!r}; give true or false")
+            raise SettingsError(f"{name} is {shown(value)}; give true or false")
     else:
         _check_number(name, value, metadata["low"], metadata["high"], isinstance(default, int))
 
@@ -176,10 +190,13 @@ def check(setting: Field[Any], value: Any) -> None:
 def _check_number(name: str, value: Any, low: float, high: float, whole: bool) -> None:
     kind = "whole number" if whole else "number"
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise SettingsError(f"{name} is {value!r}; give a {kind} from {low} to {high}")
+        raise SettingsError(f"{name} is {shown(value)}; give a {kind} from {low} to {high}")
     if not (low <= value <= high):  # NaN lies nowhere
         raise SettingsError(f"{name} is {value}; give a value from {low} to {high}")
 
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
 
 DEFAULT_PRESET = "high_quality"
 PRESETS: dict[str, Settings] = {

@@ -135,14 +135,13 @@ def read_voices(args: argparse.Namespace, channel: str, turns: Sequence[Turn]) -
 
     `turns` are those of --turns, none without it.
     """
-    from sonic_core.media.audio import load_audio
-    from sonic_core.media.level import pick_channel
+    from sonic_core.media.audio import load_voice
     from sonic_core.media.voices import by_turns, speakers
 
     if args.voice:
         named = numbered_values(args.voice, "--voice").items()
-        return {number: pick_channel(load_audio(name), channel) for number, name in named}
-    audio = pick_channel(load_audio(args.audio), channel)
+        return {number: load_voice(name, channel) for number, name in named}
+    audio = load_voice(args.audio, channel)
     if not turns:
         return audio
     names = numbered_values(args.speaker, "--speaker") or dict(enumerate(speakers(turns)))

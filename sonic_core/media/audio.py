@@ -51,6 +51,11 @@ def load_audio(source: Any, every_channel: bool = False, until: float | None = N
     raise InputError(f"audio is a {type(source).__name__}; give a path or a pair (samples, rate)")
 
 
+def load_voice(source: Any, channel: str) -> Audio:
+    """The sound of one speaker: read by `load_audio`, reduced to `channel` (see `level.pick_channel`)."""
+    return pick_channel(load_audio(source), channel)
+
+
 def speech_waveform(audio: Audio, rate: int) -> Speech:
     """(samples,) float32 mono at `rate` Hz; long sound stays in a file that is read slice by slice."""
     speech = resampled(mixed_down(audio), rate)
@@ -115,7 +120,10 @@ def fit_duration(audio: Audio, settings: Settings) -> Audio:
 
 
 def _from_samples(samples: Any, rate: int, every_channel: bool) -> Audio:
-    array = np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
+    if hasattr(samples, "detach"):  # a torch tensor; numpy has no bfloat16
+        samples = samples.detach().cpu()
+        samples = samples.float() if samples.is_floating_point() else samples
+    array = np.asarray(samples)
     if array.ndim == 3 and array.shape[0] == 1:
         array = array[0]
     if array.ndim == 1:
