@@ -28,6 +28,7 @@ USUAL_FPS = tuple(
 EXACT = 0.0011  # seconds: time stamps of Matroska are whole milliseconds
 CLOSE = 0.0045  # seconds a frame may be moved to fall on a constant rate
 NEAR = Fraction(2, 1000)  # relative error of a file's rate against the usual rate it stands for
+MANY_TIMES = 2.5  # a rate so many times as high as one that is close enough is not taken, though it is exact
 STRAY = 0.01  # share of frames that may be off the constant rate
 
 # Sound that precedes the first picture by no more than this is the encoder's priming and is cut.
@@ -173,14 +174,25 @@ def constant_rate(times: np.ndarray, said: list[Fraction | None], pixels: int) -
         if abs(usual - rate) < NEAR * rate
     ]
     mean = Fraction((len(times) - 1) / float(times[-1] - times[0])).limit_denominator(1001)
-    for tolerance in (EXACT, CLOSE):
-        for rate in (*near, *given, *USUAL_FPS, mean):
-            for phase in (float(times[0]), _phase(times, rate)):
-                if _fits(times, rate, phase, tolerance):
-                    return Rate(_without_empty_ticks(times, rate, phase, tolerance), phase, tolerance == EXACT)
+    candidates = [*near, *given, *USUAL_FPS, mean]
+    exact, close = (_first_fit(times, candidates, tolerance) for tolerance in (EXACT, CLOSE))
+    # A GIF of 30 frames a second has its times in hundredths: no reason to show each frame three times.
+    if exact is not None and (close is None or exact.fps <= MANY_TIMES * close.fps):
+        return exact
+    if close is not None:
+        return close
     highest = MAX_PIXEL_RATE / max(pixels, 1)
     possible = [rate for rate in USUAL_FPS if rate <= highest]
     return Rate((possible or [Fraction(30)])[-1], float(times[0]), False)
+
+
+def _first_fit(times: np.ndarray, rates: list[Fraction], tolerance: float) -> Rate | None:
+    """The first of the rates on whose ticks the frames fall."""
+    for rate in rates:
+        for phase in (float(times[0]), _phase(times, rate)):
+            if _fits(times, rate, phase, tolerance):
+                return Rate(_without_empty_ticks(times, rate, phase, tolerance), phase, tolerance == EXACT)
+    return None
 
 
 def _phase(times: np.ndarray, rate: Fraction) -> float:

@@ -121,6 +121,9 @@ def test_a_rate_of_which_every_other_tick_is_empty_is_halved() -> None:
     times = np.r_[np.arange(1, 75) / 25, 2.98]
     assert constant_rate(times, [Fraction(50)], 64 * 48).fps == 25
     assert constant_rate(np.arange(100) / 50, [Fraction(50)], 64 * 48).fps == 50
+    gif = np.round(np.arange(60) / 0.30) / 100  # hundredths of a second
+    assert constant_rate(gif, [Fraction(30)], 64 * 48).fps == 30, "and not 100"
+    assert constant_rate(np.cumsum([0.1, 0.05, 0.02, 0.13] * 5), [Fraction(20)], 64 * 48).fps == 100
     assert constant_rate(np.arange(10) * 5.0, [Fraction(25)], 64 * 48).fps == 25, "a slide show is no 0.2 a second"
 
 
