@@ -9,6 +9,7 @@ Exit codes: 0 done, 2 the user can mend it (one sentence on standard error), 130
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -48,6 +49,9 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     # Read when numpy is first imported. Its matrices are small here; threads that wait for them cost a third of a dub.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks must not end a command
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if arguments is None else arguments
     args = build_parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(levelname)s %(message)s")

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sonic_core.errors import InputError, SonicError
+from sonic_core.errors import InputError, OutputError, SonicError
 from sonic_core.finishing import parse_background
 from sonic_core.fleet.backends import Engine
 from sonic_core.fleet.submission import (
@@ -85,20 +85,30 @@ def read_rows(source: Path) -> list[Row]:
 
 
 def _csv_rows(source: Path) -> Iterator[Row]:
-    with open(source, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        names = set(reader.fieldnames or ())
-        missing = {"audio", *(() if "video" in names else ("image",))} - names
-        if missing:
-            raise InputError(f"{str(source)!r} has no column {' and '.join(sorted(missing))}.")
-        for number, line in enumerate(reader, 2):
-            if number > _MAX_ROWS:
-                raise InputError(f"{str(source)!r} has more than {_MAX_ROWS} rows.")
-            try:
-                row = _csv_row(line, source.parent, number - 1)
-            except SonicError as error:
-                raise type(error)(f"Line {number} of {str(source)!r}: {error}") from None
-            yield row
+    """The rows of a CSV file in UTF-8, with commas, or with semicolons, as some countries' spreadsheets write it."""
+    try:
+        with open(source, newline="", encoding="utf-8-sig") as file:
+            header = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=";" if ";" in header and "," not in header else ",")
+            yield from _checked_rows(reader, source)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{str(source)!r} cannot be read ({error}); save it as CSV in UTF-8.") from None
+
+
+def _checked_rows(reader: "csv.DictReader[str]", source: Path) -> Iterator[Row]:
+    names = set(reader.fieldnames or ())
+    missing = {"audio", *(() if "video" in names else ("image",))} - names
+    if missing:
+        raise InputError(f"{str(source)!r} has no column {' and '.join(sorted(missing))}.")
+    for number, line in enumerate(reader, 2):
+        if number > _MAX_ROWS:
+            raise InputError(f"{str(source)!r} has more than {_MAX_ROWS} rows.")
+        try:
+            row = _csv_row(line, source.parent, number - 1)
+        except SonicError as error:
+            raise type(error)(f"Line {number} of {str(source)!r}: {error}") from None
+        yield row
 
 
 def _csv_row(line: dict[str, str], folder: Path, number: int) -> Row:
@@ -202,7 +212,12 @@ class Batch:
     def _run(self, start: Callable[[Job], object], again: Callable[[Job], object]) -> int:
         """Calls `start` once for each job, then `again` every second for those that wait: for their backoff, for the
         lease of a run that died, or for other workers."""
-        self.output.mkdir(parents=True, exist_ok=True)
+        try:
+            self.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot make the folder {str(self.output)!r} ({error.strerror}); choose another"
+            ) from None
         results: dict[str, dict[str, Any]] = {}
         waiting: dict[str, Row] = {}
         for row in self.rows:

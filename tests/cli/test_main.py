@@ -1,6 +1,8 @@
 """The command line's promises for bad input: exit code 2, one sentence, no file. None of these loads a model."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -83,3 +85,11 @@ def test_small_matrices_get_one_thread_unless_the_user_wants_more(capsys, monkey
         monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
     assert main(["doctor"]) == 0
     assert os.environ["OPENBLAS_NUM_THREADS"] == threads
+
+
+def test_a_name_that_the_terminal_cannot_show_ends_no_command(tmp_path):
+    """As in a pipe on a Windows machine: the video was written, and the command failed at saying so."""
+    code = "import sys; from sonic_core.cli.main import main; sys.exit(main(['models', '--folder', '\\u4e8c']))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, timeout=120)
+    assert done.returncode == 2 and rb"\u4e8c" in done.stdout and b"Traceback" not in done.stderr

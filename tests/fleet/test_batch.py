@@ -5,7 +5,7 @@ import csv
 import pytest
 from fleet_stubs import stub_engine
 
-from sonic_core.errors import InputError, NoFaceError, SettingsError
+from sonic_core.errors import InputError, NoFaceError, OutputError, SettingsError
 from sonic_core.fleet.batch import Batch, read_rows
 from sonic_core.fleet.sweeper import sweep
 from sonic_core.fleet.worker import Worker
@@ -100,3 +100,29 @@ def test_backgrounds_of_rows(tmp_path):
     table.write_text("image,audio,output,background\np.png,a.wav,v.mp4,transparent\n")
     with pytest.raises(InputError, match=r"name it \.webm"):
         read_rows(table)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xff\xfei\x00m\x00a\x00g\x00e\x00",  # UTF-16
+        "image,audio,output\nportrait.png,speech.wav,中.mp4\n".encode("gbk"),
+        b"image,audio\nportrait.png,speech.wav\x00\xe9\n",
+        b"image,audio\nportrait.png," + b"x" * 200_000,
+    ],
+)
+def test_a_csv_file_that_is_none(source, text):
+    source.write_bytes(text)
+    with pytest.raises(InputError, match="save it as CSV in UTF-8"):
+        read_rows(source)
+
+
+def test_semicolons_of_a_spreadsheet(source):
+    source.write_text("image;audio;output;canvas\nportrait.png;speech.wav;a,b.mp4;9:16\n", encoding="utf-8-sig")
+    (row,) = read_rows(source)
+    assert (row.picture.name, row.output, row.settings["canvas"]) == ("portrait.png", "a-b.mp4", "9:16")
+
+
+def test_an_output_folder_that_is_a_file(ledger, stores, source, portrait):
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        Batch(ledger, stores, source, portrait, "u", "course videos").run_here(stub_engine)
