@@ -15,8 +15,8 @@ METADATA = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 
 # Playlists (hls, dash, concat), image sequences and scripts are left out: they name other files to open.
 FORMATS = (
     "aac", "ac3", "aiff", "amr", "ape", "apng", "asf", "au", "avi", "caf", "dts", "dv", "eac3", "flac", "flv", "gif",
-    "ivf", "loas", "matroska", "mov", "mp3", "mpeg", "mpegts", "mpegvideo", "mxf", "ogg", "rm", "tak", "truehd", "tta",
-    "voc", "w64", "wav", "webm", "wv",
+    "ivf", "loas", "matroska", "mov", "mp3", "mpeg", "mpegts", "mpegvideo", "mxf", "nistsphere", "ogg", "rm", "tak",
+    "truehd", "tta", "voc", "w64", "wav", "webm", "wv", "yuv4mpegpipe",
     "3g2", "3gp", "m4a", "mj2", "mp4",
 )  # fmt: skip
 

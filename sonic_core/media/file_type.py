@@ -11,7 +11,7 @@ PICTURE_SUFFIXES = (
 )  # fmt: skip
 SOUND_SUFFIXES = (
     ".wav", ".mp3", ".flac", ".m4a", ".m4b", ".ogg", ".oga", ".opus", ".aac", ".wma", ".caf", ".ac3", ".eac3", ".wv",
-    ".aif", ".aiff", ".aifc", ".amr", ".au", ".w64", ".ape", ".tta", ".mka", ".weba", ".webm",
+    ".aif", ".aiff", ".aifc", ".amr", ".au", ".w64", ".ape", ".tta", ".mka", ".weba", ".webm", ".sph",
 )  # fmt: skip
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -27,6 +27,7 @@ VIDEO_SUFFIXES = (
     ".mpeg",
     ".wmv",
     ".flv",
+    ".y4m",
 )
 
 STARTS = (

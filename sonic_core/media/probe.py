@@ -54,6 +54,7 @@ ANIMATED = ("GIF", "PNG")  # FFmpeg reads these animations, so they count as vid
 NAMES = {
     "mov": "MP4", "matroska": "Matroska", "mpegts": "MPEG-TS", "mpeg": "MPEG-PS", "asf": "WMA/WMV", "wav": "WAV",
     "ogg": "Ogg", "wv": "WavPack", "gif": "GIF", "apng": "PNG", "mp3": "MP3", "aac": "AAC",
+    "nistsphere": "NIST SPHERE", "yuv4mpegpipe": "YUV4MPEG",
 }  # fmt: skip
 
 

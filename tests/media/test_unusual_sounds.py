@@ -231,6 +231,18 @@ def test_ten_seconds_of_a_sound_over_the_cap(tmp_path: Path) -> None:
     assert sound_for(tmp_path / "a.wav", Settings(duration=10, trim=True)).seconds == 10
 
 
+def test_a_recording_of_a_speech_corpus(tmp_path: Path) -> None:
+    """NIST SPHERE, as TIMIT and the Switchboard have it: a header in text, then samples."""
+    header = (
+        "NIST_1A\n   1024\nchannel_count -i 1\nsample_rate -i 16000\nsample_n_bytes -i 2\n"
+        "sample_byte_format -s2 01\nsample_coding -s3 pcm\nend_head\n"
+    )
+    samples = (clicks(AT, 0, SECONDS, 16_000)[0] * 32767).astype("<i2")
+    (tmp_path / "a.sph").write_bytes(header.encode().ljust(1024) + samples.tobytes())
+    assert "(NIST SPHERE, 1.50 s)" in probe(tmp_path / "a.sph").words
+    assert clicks_heard(load_audio(tmp_path / "a.sph")) == pytest.approx(AT, abs=0.004)
+
+
 def test_a_sound_of_floats_is_decoded_once(tmp_path: Path, monkeypatch) -> None:
     """An upload has its samples looked at by the gate; who reads the sound looks at what it reads."""
     opened = []

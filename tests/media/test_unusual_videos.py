@@ -116,6 +116,18 @@ def test_copies_that_begin_in_the_middle_or_hours_in(
     assert abs(flashes_seen(clip)[0] - (AT[0] - first)) < 2 * FRAME
 
 
+def test_raw_pictures_of_a_research_tool(tmp_path: Path) -> None:
+    """YUV4MPEG, as encoders are tested with: no time stamps, no sound."""
+    levels = range(20, 220, 20)
+    frame = b"FRAME\n%s" + bytes([128]) * (64 * 48 // 2)
+    frames = [frame.replace(b"%s", bytes([level]) * (64 * 48)) for level in levels]
+    (tmp_path / "a.y4m").write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420jpeg\n" + b"".join(frames))
+    clip = open_video(tmp_path / "a.y4m")
+    assert "(YUV4MPEG, 64 x 48, 0.40 s)" in probe(tmp_path / "a.y4m").words and clip.fps == 25
+    means = [picture.mean() for picture in clip.pictures()]
+    assert means == pytest.approx([(level - 16) * 255 / 219 for level in levels], abs=1)
+
+
 def test_a_rate_of_which_every_other_tick_is_empty_is_halved() -> None:
     """H.264 copied into AVI: the header says 50 a second, 25 are there, the last one a tick early."""
     times = np.r_[np.arange(1, 75) / 25, 2.98]
