@@ -23,11 +23,11 @@ from typing import Any
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
+from benchmarks.repeated import repeated
 from sonic_core.clip import Audio
 from sonic_core.comfyui.client import ComfyUI
 from sonic_core.comfyui.graph import load_graph
 from sonic_core.media.audio import load_audio
-from sonic_core.media.stored_sound import stored
 
 SAMPLES = Path(__file__).parents[1] / "web" / "samples"
 SIZE, FPS = 128, 2.0  # small and few pictures, so that a long sound is what takes the time
@@ -133,11 +133,6 @@ def probe_of(sound: str, gain: float) -> dict[str, Any]:
         "1": {"class_type": "SonicLoadAudio", "inputs": {"audio": sound, **widgets}},
         "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 1]}},
     }
-
-
-def repeated(sound: Audio, seconds: float) -> Audio:
-    blocks = (sound.samples for _ in range(round(seconds / sound.seconds) + 1))
-    return stored(blocks, sound.channels, sound.rate).cut(0, round(seconds * sound.rate))
 
 
 def write_wav(sound: Audio, path: Path) -> None:

@@ -29,6 +29,7 @@ import psutil
 import soundfile
 import torch
 
+from benchmarks.repeated import repeated
 from sonic_core import Audio, SonicPipeline
 from sonic_core.disclosure.label import VisibleLabel
 from sonic_core.live.fragments import Fragmenter
@@ -46,12 +47,6 @@ CLOSED = 0.004  # opening, in heights of a face, below which lips are closed
 
 class Enough(Exception):
     """Raised to end a stream that has been measured."""
-
-
-def repeated(audio: Audio, seconds: float) -> Audio:
-    """The sound repeated for exactly that many seconds."""
-    count = round(seconds * audio.rate)
-    return Audio(np.tile(audio.samples, -(-count // audio.samples.shape[1]))[:, :count], audio.rate)
 
 
 def first_segment(pipe: SonicPipeline, portrait: Path, audio: Audio) -> dict[str, float]:

@@ -12,7 +12,7 @@ from sonic_core.dialogue.picture import side_by_side
 from sonic_core.face.by_hand import parse_faces
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
-from sonic_core.settings import MOST_FACES, PRESETS
+from sonic_core.settings import DEFAULT_PRESET, MOST_FACES, PRESETS
 from sonic_core.settings import preset as settings_of_preset
 
 from .model import STAGES, SonicModel
@@ -52,7 +52,7 @@ class SonicDialogue(SonicNode):
                 io.Combo.Input(
                     "preset",
                     options=list(PRESETS),
-                    default="high_quality",
+                    default=DEFAULT_PRESET,
                     tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
                 ),
                 setting("min_resolution", "512 is what the models were made for"),

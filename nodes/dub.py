@@ -7,10 +7,10 @@ from typing import Any
 from comfy_api.latest import io
 
 from sonic_core.clip import Clip
-from sonic_core.dubbing import LONGER, SHORTER, WHO, WHOEVER, DubOptions
+from sonic_core.dubbing import DubOptions
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
-from sonic_core.settings import PRESETS
+from sonic_core.settings import DEFAULT_PRESET, PRESETS
 from sonic_core.settings import preset as settings_of_preset
 
 from . import host
@@ -18,7 +18,7 @@ from .model import SonicModel
 from .node import SonicNode, checked, schema
 from .sockets import ClipSocket, ModelSocket, SonicClip, audio_pair, without_record
 from .video_to_clip import clip_of_video
-from .widgets import LARGEST_SEED, setting
+from .widgets import LARGEST_SEED, choice, setting
 
 
 class SonicDub(SonicNode):
@@ -34,49 +34,36 @@ class SonicDub(SonicNode):
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model, with the model lite."),
                 io.MultiType.Input("video", types=[io.Video, ClipSocket], tooltip="The video, or a clip."),
                 io.Audio.Input("audio", tooltip="The new speech."),
-                io.Int.Input(
+                setting(
                     "person",
-                    default=WHOEVER,
-                    min=WHOEVER,
-                    max=63,
                     tooltip="Who speaks it: a number from the output people. -1: whoever fills most of the video.",
                 ),
                 io.Combo.Input(
                     "preset",
                     options=list(PRESETS),
-                    default="high_quality",
+                    default=DEFAULT_PRESET,
                     tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
                 ),
                 setting("dynamic_scale", slider=True),
                 setting("lip_sync_offset"),
-                io.Combo.Input(
+                choice(
                     "longer",
-                    options=list(LONGER),
-                    default=LONGER[0],
                     tooltip="How the video is extended when the speech is longer: its last seconds back and forth, "
                     "all of it again, or its last frame.",
                 ),
-                io.Combo.Input(
+                choice(
                     "shorter",
-                    options=list(SHORTER),
-                    default=SHORTER[0],
                     tooltip="What the video does when the speech is shorter: it goes on with the lips shut, "
                     "or it is cut.",
                 ),
-                io.Float.Input(
+                setting(
                     "own_sound",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    display_mode=io.NumberDisplay.slider,
                     tooltip="How loud the video's own sound stays under the new speech. 0: not at all.",
+                    slider=True,
                 ),
                 setting("seed", max=LARGEST_SEED, control_after_generate=True),
-                io.Combo.Input(
+                choice(
                     "who",
-                    options=list(WHO),
-                    default=WHO[0],
                     optional=True,  # workflows of 0.2.0 do not have it
                     tooltip="one: person speaks all of it. auto: each person speaks the parts that were theirs in the "
                     "video's own sound. Where it cannot be told whose a part is, nobody speaks it.",
@@ -103,10 +90,10 @@ class SonicDub(SonicNode):
         longer: str,
         shorter: str,
         own_sound: float,
-        who: str = WHO[0],
+        who: str = DubOptions.who,
         **widgets: Any,
     ) -> io.NodeOutput:
-        from sonic_core.dub.dub import dub, look_at  # they need SciPy's signal package, which loads slowly
+        from sonic_core.dub.dub import dub, look_at  # they need SciPy, which loads slowly
         from sonic_core.dub.preview import numbered
 
         clip: Clip = video.clip if isinstance(video, SonicClip) else clip_of_video(video)

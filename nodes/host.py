@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from comfy import model_management
 from comfy.utils import ProgressBar
+from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 from PIL import Image
 from server import PromptServer
 
 from sonic_core.clip import Clip
+from sonic_core.comfyui import JOB_KEY
 from sonic_core.errors import InputError, NotEnoughMemoryError
 
 MODEL_FOLDER = "sonic"
@@ -102,6 +104,16 @@ def run_and_node() -> tuple[str, str]:
     """The ids of the run under way and of the node at work; made up outside of a run."""
     context = get_executing_context()
     return (secrets.token_hex(8), "0") if context is None else (str(context.prompt_id), str(context.node_id))
+
+
+def made_for(node: type[io.ComfyNode]) -> str:
+    """What the AI record of a node's video names: the job that a worker of ours queued the run for, or else the run.
+
+    The node's schema asks for the hidden extra_pnginfo.
+    """
+    told = getattr(node.hidden, "extra_pnginfo", None)
+    job = told.get(JOB_KEY) if isinstance(told, dict) else None
+    return str(job or run_and_node()[0])
 
 
 def watched(clip: Clip, on_step: Callable[..., None]) -> Clip:

@@ -60,6 +60,7 @@ class SonicLabel(SonicNode):
                 ),
                 io.Combo.Input("corner", options=list(CORNERS), default="bottom-right", tooltip="Where it is shown."),
             ],
+            hidden=[io.Hidden.extra_pnginfo],
             outputs=[ClipSocket.Output("labelled", display_name="clip", tooltip="The marked clip.")],
         )
 
@@ -80,8 +81,7 @@ class SonicLabel(SonicNode):
         if visible:
             words = {OWN: text, AUTO: host.label_language()}.get(language, language)
             shown = VisibleLabel(words, seconds or None, height, corner)  # type: ignore[arg-type]
-        run, _ = host.run_and_node()  # by which the file's record names what made it
-        return io.NodeOutput(made.then(label(made.clip, shown, job_id=run)))
+        return io.NodeOutput(made.then(label(made.clip, shown, job_id=host.made_for(cls))))
 
     @classmethod
     def validate_inputs(cls, language: str | None = None, corner: str | None = None) -> bool | str:

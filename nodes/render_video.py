@@ -62,6 +62,7 @@ class SonicRenderVideo(SonicNode):
                 ),
             ],
             outputs=[io.Video.Output("video", display_name="video", tooltip="The finished file, for Save Video.")],
+            hidden=[io.Hidden.extra_pnginfo],
             is_output_node=True,
         )
 
@@ -81,8 +82,7 @@ class SonicRenderVideo(SonicNode):
                 f"{format} cannot hold a transparent background; set format to {' or '.join(WITH_ALPHA)}"
             )
         if ai_record and RECORD_KEY not in rendered.metadata:
-            run, _ = host.run_and_node()  # by which the file's record names what made it
-            rendered = label(rendered, job_id=run)
+            rendered = label(rendered, job_id=host.made_for(cls))
         path = host.output_file(save_as, f".{format}") if save_as else host.temporary_file("clip", f".{format}")
         save_video(rendered, path, QUALITIES[quality], on_frame=on_step)
         shown = host.shown_file(path, "output" if save_as else "temp")

@@ -7,7 +7,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from sonic_core.settings import PRESETS
+from sonic_core.settings import DEFAULT_PRESET, PRESETS
 from sonic_core.settings import preset as settings_of_preset
 
 from .model import SonicModel
@@ -30,7 +30,7 @@ class SonicSampler(SonicNode):
                 io.Combo.Input(
                     "preset",
                     options=list(PRESETS),
-                    default="high_quality",
+                    default=DEFAULT_PRESET,
                     tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
                 ),
                 advanced(setting("inference_steps", "0: as the preset says", default=0, min=0)),

@@ -92,11 +92,14 @@ class Canvas:
         self.tab.run(SHORTEN)
         self.tab.run("app.queuePrompt(0, 1); true")
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
+        while self.at_work():
+            if time.monotonic() > end:
+                raise SystemExit(f"{name} has not ended after {PATIENCE} s; no picture was made of it")
             time.sleep(1)
-            queue = httpx.get(f"{self.url}/queue", timeout=60).json()
-            if not queue["queue_running"] and not queue["queue_pending"]:
-                break
+
+    def at_work(self) -> bool:
+        queue = httpx.get(f"{self.url}/queue", timeout=60).json()
+        return bool(queue["queue_running"] or queue["queue_pending"])
 
     def save(self, name: str, size: tuple[int, int] = SHOWN, box: tuple[int, int, int, int] | None = None) -> None:
         time.sleep(SETTLE)  # what fades or moves in comes to rest

@@ -12,7 +12,7 @@ from sonic_core.weights.catalog import FILES
 NOTES = Path(__file__).parent / "notes"
 LARGE = 10**6  # smaller files come along with `models download` and are not worth a line
 GROUPS_ZH = {
-    "1  Model, photo, voice": "1  模型、照片、语音",
+    "1  Inputs": "1  输入",
     "2  Face": "2  人脸",
     "3  Motion": "3  动作",
     "4  Finish": "4  后期",
@@ -20,7 +20,6 @@ GROUPS_ZH = {
     "1  Video": "1  视频",
     "2  Finish": "2  后期",
     "3  Result": "3  结果",
-    "1  Model, video, voice": "1  模型、视频、语音",
     "2  Dub": "2  配音",
     "1  Voices": "1  语音",
     "2  Photos": "2  照片",

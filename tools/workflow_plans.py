@@ -69,7 +69,7 @@ WORDS = Node("PrimitiveStringMultiline", (0, 486), (WIDTHS["input"], 140), {"val
 
 def stored(y: int, file: str, title: str) -> Node:
     source = {"source": f"inputs/comfyui/samples/{file}"}
-    return Node("SonicOSSLoad", (0, y), (WIDTHS["input"], 140), source, title=title)
+    return Node("SonicOSSLoad", (0, y), (WIDTHS["input"], 152), source, title=title)
 
 
 def prepared(photo: tuple[str, int], sound: tuple[str, int], **widgets: Any) -> dict[str, Node]:
@@ -149,7 +149,7 @@ def talking(
         **(keep or saved("sonic")),
     }
     groups = [
-        ("1  Model, photo, voice", COLOURS["input"], ["model", "photo", "sound", *(more or {})]),
+        ("1  Inputs", COLOURS["input"], ["model", "photo", "sound", *(more or {})]),
         ("2  Face", COLOURS["model"], ["prepare", "seen"]),
         ("3  Motion", COLOURS["make"], ["sample"]),
         ("4  Finish", COLOURS["finish"], [name for name, _, _ in stages]),
@@ -200,7 +200,7 @@ def photo_workflows() -> dict[str, Workflow]:
             [LABEL],
             "storage",
             photo=stored(146, PHOTO, "Photo from storage"),
-            sound=stored(322, SOUND, "Voice from storage"),
+            sound=stored(334, SOUND, "Voice from storage"),
             keep=uploaded(),
         ),
         "sonic_batch": talking(

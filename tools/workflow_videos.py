@@ -22,7 +22,7 @@ from workflow_plans import (
 
 INPUT, WORK = 280, 300
 FIRST, SECOND, THIRD = 0, INPUT + GAP, INPUT + WORK + 2 * GAP
-PICK_VIDEO = Node("LoadVideo", (0, 146), (INPUT, 304), {"file": "sonic_video.mp4"})
+PICK_VIDEO = Node("LoadVideo", (0, 0), (INPUT, 358), {"file": "sonic_video.mp4"})  # the classic renderer needs 348
 VOICE_HEIGHT = 344  # with the widget for a delay
 
 
@@ -40,21 +40,22 @@ def result(x: int, prefix: str, clip: str) -> dict[str, Node]:
 
 def dub() -> Workflow:
     """A video that gets another voice."""
+    third, fourth = 2 * (INPUT + GAP), 2 * (INPUT + GAP) + WORK + GAP
     links = {"model": ("model", 0), "video": ("video", 0), "audio": ("sound", 0)}
     nodes = {
         "model": replace(LOAD_MODEL, size=(INPUT, 110)),
-        "video": PICK_VIDEO,
-        "sound": replace(voice((0, 486)), size=(INPUT, BOTTOM - 486)),
-        "dub": Node("SonicDub", (SECOND, 0), (WORK, 380), {}, links),
-        "people": Node("PreviewImage", (SECOND, 416), (WORK, 180), {}, {"images": ("dub", 1)}),
-        **result(THIRD, "dub", "dub"),
+        "video": replace(PICK_VIDEO, at=(SECOND, 0)),
+        "sound": voice((0, 110 + ROW)),
+        "dub": Node("SonicDub", (third, 0), (WORK, 380), {}, links),
+        "people": Node("PreviewImage", (third, 380 + ROW), (WORK, BOTTOM - 380 - ROW), {}, {"images": ("dub", 1)}),
+        **result(fourth, "dub", "dub"),
     }
     groups = [
-        ("1  Model, video, voice", COLOURS["input"], ["model", "video", "sound"]),
+        ("1  Inputs", COLOURS["input"], ["model", "video", "sound"]),
         ("2  Dub", COLOURS["make"], ["dub", "people"]),
         ("3  Result", COLOURS["save"], ["render", "save"]),
     ]
-    notes = [((SECOND, 646), (WORK, BOTTOM - 646), note("dub"))]
+    notes = [((0, 600), (2 * INPUT + GAP, BOTTOM - 600), note("dub"))]
     return Workflow("A video speaks with another voice", nodes, groups, notes)
 
 
@@ -94,8 +95,8 @@ def any_video() -> Workflow:
         ("resample", "SonicInterpolate", {"fps": 50.0}),
     ]
     nodes = {
-        "video": replace(PICK_VIDEO, at=(0, 0)),
-        "clip": Node("SonicVideoToClip", (0, 314 + ROW), (INPUT, 60), {}, {"video": ("video", 0)}),
+        "video": PICK_VIDEO,
+        "clip": Node("SonicVideoToClip", (0, 358 + ROW), (INPUT, 60), {}, {"video": ("video", 0)}),
         **{name: replace(node, at=(SECOND, node.at[1])) for name, node in finished(stages, "clip").items()},
         **result(THIRD, "finished", "resample"),
     }

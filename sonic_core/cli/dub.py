@@ -14,7 +14,7 @@ from sonic_core.cli.finishing_options import add_finishing_options, finishing_fr
 from sonic_core.cli.generate import Bar
 from sonic_core.cli.options import add_settings_options, settings_from
 from sonic_core.cli.output_options import add_output_options, output_from
-from sonic_core.dubbing import LONGER, SHORTER, WHO, WHOEVER, DubOptions
+from sonic_core.dubbing import LONGER, SHORTER, WHO, DubOptions
 from sonic_core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def add_parser(subparsers: Any) -> None:
     text = "which speaker of --turns person N is; left out: in the order in which they first speak"
     parser.add_argument("--speaker", action="append", default=[], metavar="N=NAME", help=text)
     text = "auto: find out who speaks when by comparing lips with the video's own sound; with --turns, who is who"
-    parser.add_argument("--who", choices=WHO, default="one", help=text)
+    parser.add_argument("--who", choices=WHO, default=DubOptions.who, help=text)
     text = "what fills the video when the speech is longer (pingpong: the last seconds back and forth)"
-    parser.add_argument("--longer", choices=LONGER, default="pingpong", help=text)
+    parser.add_argument("--longer", choices=LONGER, default=DubOptions.longer, help=text)
     text = "what becomes of the video when the speech is shorter (rest: it goes on with the lips shut)"
-    parser.add_argument("--shorter", choices=SHORTER, default="rest", help=text)
+    parser.add_argument("--shorter", choices=SHORTER, default=DubOptions.shorter, help=text)
     parser.add_argument("--keep-audio", metavar="LEVEL", help="keep the video's own sound under the speech, like -20dB")
     parser.add_argument("--preview", type=Path, help="write a picture of everybody with their numbers")
     parser.add_argument("--json", action="store_true", help="print a report as the last line of standard output")
@@ -62,8 +62,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     settings, wanted = settings_from(args), finishing_from(args)
     check_what_to_do(args)
-    own_sound = level(args.keep_audio) if args.keep_audio else 0.0
-    person = WHOEVER if args.person is None else args.person
+    own_sound = level(args.keep_audio) if args.keep_audio else DubOptions.own_sound
+    person = DubOptions.person if args.person is None else args.person
     options = DubOptions(person, args.who, args.longer, args.shorter, own_sound)
     output = output_from(args) if args.output is not None else None
     from sonic_core.dub.dub import dub, look_at

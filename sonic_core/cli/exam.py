@@ -34,6 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run_exam(args: argparse.Namespace) -> int:
+    from sonic_core.face.tracker import SIDE
     from sonic_core.media.audio import load_audio
     from sonic_core.media.image import check_picture
     from sonic_core.media.video import open_video
@@ -42,7 +43,7 @@ def run_exam(args: argparse.Namespace) -> int:
     if args.plot:
         check_picture(args.plot)
     audio = load_audio(args.audio) if args.audio else None
-    found, track, phones = examine(open_video(args.video), args.text, audio)
+    found, track, phones = examine(open_video(args.video, short_side=SIDE), args.text, audio)
     if args.plot:
         from sonic_core.quality.exam_plot import plot_exam
 

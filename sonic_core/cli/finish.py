@@ -64,19 +64,19 @@ def run_align(args: argparse.Namespace) -> int:
 
     if args.output:
         check_output(args.output)
-    clip = open_video(args.video)
-    small = open_video(args.video, with_audio=False, short_side=SIDE)
-    found = measure(small.replaced(audio=clip.audio))
+    small = open_video(args.video, short_side=SIDE)
+    found = measure(small)
     if found.faces == 0:
         raise NoFaceError(f"no face was found in {str(args.video)!r}; give a video that shows one clearly")
     late = found.offset - args.wanted
-    if args.output and found.trusted:
-        if args.move == "sound" and clip.audio is not None:
+    if args.output:
+        clip = open_video(args.video, with_audio=False).replaced(audio=small.audio)
+        if not found.trusted:
+            _with_sound(clip, args, None)
+        elif args.move == "sound" and clip.audio is not None:
             _with_sound(clip, args, moved_sound(clip.audio, late))
         else:
             save_video(_without_container_keys(shifted(clip, late, "frames")), args.output)
-    elif args.output:
-        _with_sound(clip, args, None)
     values = {**asdict(found), "trusted": found.trusted, "corrected": bool(args.output and found.trusted)}
     if args.json:
         _print_json(values)

@@ -7,7 +7,6 @@ go into the server's temp folder, which it empties when it starts. Knows no ledg
 from __future__ import annotations
 
 import logging
-import uuid
 from pathlib import Path
 
 from sonic_core.comfyui.graph import (
@@ -53,9 +52,7 @@ def comfyui_engine(server: str, workflow: str = "fast") -> Engine:
                     behind = Path(str(task.request.finishing.background))
                     graph[BACKGROUND]["inputs"]["image"] = client.upload(behind, folder, "temp")
                 fill(graph, AUDIO_INPUTS, [client.upload(task.audio, folder, "temp")], "sound")
-                # The nodes write it into the file's AIGC record. New for each attempt: the server remembers old ones.
-                prompt_id = f"{task.job_id}-{uuid.uuid4().hex[:8]}"
-                made = client.run(graph, task.stage("generating", 0.0, 0.9), prompt_id)
+                made = client.run(graph, task.stage("generating", 0.0, 0.9), task.job_id)
                 task.report("fetching", 0.9)
                 client.download(main_video(made), task.output)
         except ComfyUIUnreachable as error:

@@ -20,6 +20,7 @@ import httpx
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from sonic_core.comfyui import JOB_KEY
 from sonic_core.errors import SonicError
 from sonic_core.media.files import existing_file, written_whole
 from sonic_core.progress import OnStep
@@ -89,19 +90,21 @@ class ComfyUI:
         name = f"{answer['subfolder']}/{answer['name']}" if answer["subfolder"] else str(answer["name"])
         return name if place == "input" else f"{name} [{place}]"
 
-    def queue(self, graph: Graph, prompt_id: str | None = None) -> str:
-        """Queue a graph; its prompt id. Raises ComfyUIError with the first thing the server found wrong."""
-        body = {"prompt": graph, "client_id": self.client_id} | ({"prompt_id": prompt_id} if prompt_id else {})
+    def queue(self, graph: Graph, job_id: str = "") -> str:
+        """Queue a graph for a job; its prompt id. Raises ComfyUIError with the first thing the server found wrong."""
+        body: dict[str, Any] = {"prompt": graph, "client_id": self.client_id}
+        if job_id:  # not as prompt_id: newer cores take UUIDs only
+            body["extra_data"] = {"extra_pnginfo": {JOB_KEY: job_id}}
         answer = self._json("POST", "/prompt", json=body)
         if answer.get("node_errors"):  # some outputs are valid, and queued: not what was asked for
             self.cancel(answer["prompt_id"])
             raise ComfyUIError(_refusal(answer))
         return str(answer["prompt_id"])
 
-    def run(self, graph: Graph, on_step: OnStep | None = None, prompt_id: str | None = None) -> list[OutputFile]:
+    def run(self, graph: Graph, on_step: OnStep | None = None, job_id: str = "") -> list[OutputFile]:
         """Queue a graph, watch it to its end and say what it made. Raising from `on_step` cancels it."""
         with self._socket() as socket:
-            prompt_id = self.queue(graph, prompt_id)
+            prompt_id = self.queue(graph, job_id)
             try:
                 self._watch(socket, prompt_id, len(graph), on_step)
             except ComfyUIUnreachable:

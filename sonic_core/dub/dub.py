@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from sonic_core.errors import InputError, NoFaceError
 from sonic_core.face.detect import FaceDetector
 from sonic_core.face.encoder import FaceEncoder
 from sonic_core.media.audio import shifted, speech_waveform
+from sonic_core.media.prefetch import computed
 from sonic_core.media.voices import gated, mixed
 from sonic_core.progress import OnStep, no_step
 from sonic_core.settings import Settings
@@ -106,16 +108,20 @@ def dub(
     painters = {number: _painter(cast.people[number]) for number in voices}
     stretch = min(clip.frame_count - cast.shots[-1], max(2, round(BACK_AND_FORTH * float(clip.fps))))
 
+    def drawn(index: int, frame: np.ndarray, faces: dict[int, FaceState]) -> np.ndarray:
+        for number, face in faces.items():
+            motion = rows[number]
+            row = motion[index] if index < len(motion) else np.zeros_like(motion[0])
+            frame = painters[number].paint(frame, face, row)
+        return frame
+
     def make() -> Iterator[np.ndarray]:
         def source() -> Iterator[tuple[np.ndarray, dict[int, FaceState]]]:
             return _with_states(clip, cast, tuple(voices))
 
         pairs = lengthened(source, clip.frame_count, count, options.longer, stretch)
-        for index, (frame, faces) in enumerate(pairs):
-            for number, face in faces.items():
-                motion = rows[number]
-                row = motion[index] if index < len(motion) else np.zeros_like(motion[0])
-                frame = painters[number].paint(frame, face, row)
+        # Frames are drawn on other threads while the next ones are decoded and earlier ones encoded.
+        for frame in computed(partial(drawn, index, *pair) for index, pair in enumerate(pairs)):
             yield frame[None]
 
     made = clip.replaced(make=make, frame_count=count, audio=audio)
@@ -169,7 +175,7 @@ def _with_states(clip: Clip, cast: Cast, numbers: tuple[int, ...]) -> Iterator[t
     basis = MouthBasis.load()
     tracks = {number: states(cast.people[number], cast, basis) for number in numbers}
     ahead = {number: next(track, None) for number, track in tracks.items()}
-    for index, frame in enumerate(clip.frames()):
+    for index, frame in enumerate(clip.pictures()):
         faces = {}
         for number, track in tracks.items():
             found = ahead[number]

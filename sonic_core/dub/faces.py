@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import distance_transform_cdt
-from scipy.signal import savgol_filter
 
 from sonic_core.dub.people import Cast, Person
 from sonic_core.engines.lite.layout import MouthBasis
 from sonic_core.engines.lite.pose import FaceFit, fit_rigid
+from sonic_core.engines.lite.savgol import steadied
 from sonic_core.face.tracker import face_height, lip_gaps
 
 SMALLEST = 24.0  # px of face height; below there is no mouth to draw
@@ -27,7 +27,7 @@ BLURRED = (
 )
 MARGIN = 4  # frames beside a covered or blurred mouth that are left alone too: every third is looked at
 FADE = 5  # frames in which the dub fades in or out where the face comes or goes within a shot
-SMOOTHING = (5, 2)  # window in frames, degree: of the whole face
+SMOOTHING = 5  # frames a parabola is laid through
 REST_VIEWS, REST_SHARE = 400, 0.2  # views of a person looked at for the face at rest; the share with the lips nearest
 BLOCK = 512  # entries of a track in memory at once
 
@@ -148,7 +148,7 @@ def _fades(run: Run, person: Person, cast: Cast) -> tuple[bool, bool]:
 
 def _smoothed(person: Person, run: Run) -> Iterator[tuple[int, np.ndarray]]:
     """(frame, landmarks) without gaps, smoothed over time; a block of the track is held at once."""
-    margin = SMOOTHING[0]
+    margin = SMOOTHING
     frames = np.asarray(person.frames)[run.start : run.start + run.count]
     for first in range(run.first, run.last + 1, BLOCK):
         end = min(first + BLOCK, run.last + 1)
@@ -160,7 +160,6 @@ def _smoothed(person: Person, run: Run) -> Iterator[tuple[int, np.ndarray]]:
         if after is not None:
             share = ((every - known[after - 1]) / (known[after] - known[after - 1]))[:, None, None].astype(np.float32)
             marks = marks[after - 1] * (1 - share) + marks[after] * share
-        if len(marks) >= SMOOTHING[0]:
-            marks = savgol_filter(marks, *SMOOTHING, axis=0, mode="interp").astype(np.float32)
+        marks = steadied(marks.reshape(len(marks), -1), SMOOTHING).reshape(marks.shape)
         for frame in range(first, end):
             yield frame, marks[frame - every[0]]

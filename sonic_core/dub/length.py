@@ -22,9 +22,9 @@ BACK_AND_FORTH = 2.0  # seconds at most of the last shot
 def lengthened(
     make: Callable[[], Iterable[tuple[np.ndarray, T]]], count: int, wanted: int, mode: Longer, stretch: int
 ) -> Iterator[tuple[np.ndarray, T]]:
-    """The first `wanted` pairs of (frame, what belongs to it), continued by `mode` beyond the `count` of `make()`.
+    """The first `wanted` pairs of (uint8 frame, what belongs to it), continued by `mode` beyond the `count` of `make`.
 
-    `stretch`: how many frames at the end are played back and forth; they are kept on disk at 8 bits.
+    `stretch`: how many frames at the end are played back and forth; they are kept on disk.
     """
     if wanted <= count:
         yield from islice(make(), wanted)
@@ -43,13 +43,13 @@ def _with_held_end(
         for index, (frame, other) in enumerate(pairs):
             if index >= count - held:
                 shape = frame.shape
-                file.write((frame * 255 + 0.5).clip(0, 255).astype(np.uint8).tobytes())
+                file.write(frame.tobytes())
                 beside.append(other)
             yield frame, other
         size = int(np.prod(shape))
         for place in islice(cycle(_bounce(held)), wanted - count):
             file.seek(place * size)
-            frame = np.frombuffer(file.read(size), np.uint8).reshape(shape).astype(np.float32) / 255
+            frame = np.frombuffer(file.read(size), np.uint8).reshape(shape)
             yield frame, beside[place]
 
 

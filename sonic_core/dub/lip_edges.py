@@ -29,7 +29,7 @@ DEEPEST = 0.4  # share of the lower lip that can be shadow
 def lip_begins(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
     """(n,) shares of the way from a lip's inner edge (n, 2) px to its outer one at which the lip begins.
 
-    picture: float32 (h, w, 3), RGB.
+    picture: (h, w, 3) RGB, 0 to 255.
     """
     ways = np.linspace(0, 1, STEPS, dtype=np.float32)
     red, light = _colours(picture, inner, outer, ways)
@@ -53,7 +53,7 @@ def lip_begins(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.
 def lip_ends(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
     """(n,) by how many times its tracked thickness the upper lip goes on beyond its outer edge; 0 without a moustache.
 
-    inner, outer: (n, 2) px, its tracked edges; picture: float32 (h, w, 3), RGB.
+    inner, outer: (n, 2) px, its tracked edges; picture: (h, w, 3) RGB, 0 to 255.
     """
     ways = np.linspace(0, 1 + FARTHEST_END, 3 * STEPS, dtype=np.float32)
     red, light = _colours(picture, inner, outer, ways)
@@ -74,19 +74,13 @@ def lip_ends(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.nd
 def upper_lip_ends(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """(11,) `lip_ends` of a face with landmarks (478, 3) in a picture uint8 (h, w, 3)."""
     lip = landmarks[UPPER_LIP, :2]
-    beyond = 2 * FARTHEST_END * np.abs(lip[0] - lip[3]).max() + 2
-    low = np.maximum(lip.min((0, 1)) - beyond, 0).astype(int)
-    high = np.maximum((lip.max((0, 1)) + beyond).astype(int), low + 2)
-    part = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
-    if min(part.shape[:2]) < 2:  # the mouth is outside the picture
-        return np.zeros(lip.shape[1], np.float32)
-    return lip_ends(part, lip[3] - low, lip[0] - low)
+    return lip_ends(picture, lip[3], lip[0])
 
 
 def shadow_begins(picture: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
     """(n,) the share of a lower lip, from its outer edge inwards, that is really the shadow under it.
 
-    inner, outer: (n, 2) px, its tracked edges; picture: float32 (h, w, 3), RGB.
+    inner, outer: (n, 2) px, its tracked edges; picture: (h, w, 3) RGB, 0 to 255.
     """
     ways = np.linspace(1, 0, STEPS, dtype=np.float32)
     _, light = _colours(picture, inner, outer, ways)
@@ -101,7 +95,11 @@ def _colours(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Redness (0: grey) and luminance, each (n, ways), along the ways from inner (n, 2) to outer edges and beyond."""
     places = inner[:, None] + ways[:, None] * (outer - inner)[:, None]
-    colours = look_up(picture, places.astype(np.float32))
+    last = np.array([picture.shape[1], picture.shape[0]]) - 1
+    low = np.clip(np.floor(places.min((0, 1))), 0, last).astype(int)
+    high = np.clip(np.ceil(places.max((0, 1))), 0, last).astype(int)
+    part = picture[low[1] : high[1] + 1, low[0] : high[0] + 1].astype(np.float32)
+    colours = look_up(part, (places - low).astype(np.float32))
     light = colours.sum(-1)
     return colours[..., 0] / np.maximum(light, 1e-3) - 1 / 3, light
 

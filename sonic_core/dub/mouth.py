@@ -8,6 +8,9 @@ lip and one for the lower, and between the lips the inside of the mouth is paint
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import ceil
+
 import cv2
 import numpy as np
 
@@ -23,10 +26,15 @@ from sonic_core.engines.lite.layout import MOUTH, PRESS, TEETH, TONGUE, MouthBas
 from sonic_core.engines.lite.lips import LipDistances, Lips
 from sonic_core.engines.lite.mouth import TOUCH
 from sonic_core.engines.lite.pose import FaceFit, fit_rigid
-from sonic_core.engines.lite.warp import Grid, ThinPlate, look_up, smoothstep
+from sonic_core.engines.lite.warp import Grid, ThinPlate, along, box_of, look_up, smoothstep
 from sonic_core.face.points import CHIN, FOREHEAD
 
 BOX = (-1.5, 0.55, 1.5, 3.05)  # canonical: x1, y1, x2, y2 of what may change
+RIM = np.array(
+    [(x, y, 0.5) for x in np.linspace(BOX[0], BOX[2], 6) for y in (BOX[1], BOX[3])]
+    + [(x, y, 0.5) for y in np.linspace(BOX[1], BOX[3], 6)[1:-1] for x in (BOX[0], BOX[2])],
+    np.float32,
+)  # canonical: places round BOX that stay where they are
 MOUTH_LEVEL = -0.1  # canonical depth at which the inside of the mouth is carried from one frame to another
 DETAIL = 48  # samples of the fields in a face's height
 SMOOTHING = 3e-4  # of the fields, so that a noisy landmark makes no dent
@@ -35,6 +43,18 @@ CREASE = 0.6  # how dark the line is between closed lips that are apart in the f
 BETWEEN = np.array([1.0, 0.67, 0.33])  # how far the first three rings of a lip follow its outer edge
 HALFWAY = 0.5  # how far the landmarks between upper lip and nose follow a corrected outer edge of the lip
 TEETH_MARGIN = 0.018  # face heights: along an open mouth, so much of a lip's edge may show teeth
+
+
+@dataclass(frozen=True)
+class NewMouth:
+    """Where things should be in one frame."""
+
+    fit: FaceFit
+    row: np.ndarray  # of motion, see lite's layout.py
+    moved: np.ndarray  # (478, 3) canonical: how far the speech moves every landmark from rest
+    points: np.ndarray  # (478, 2) px of all landmarks
+    lips: Lips
+    face_height: float  # px
 
 
 class MouthPainter:
@@ -49,64 +69,76 @@ class MouthPainter:
         moves = np.sqrt((self.basis.components**2).sum((0, 2)))
         self.follows = smoothstep(moves, STAYS, MOVES).astype(np.float32)[:, None]
         self.follows[np.unique(np.concatenate([UPPER_LIP, LOWER_LIP]))] = 1
-        self.upper_controls, self.lower_controls = _controls(self.basis.rest)
+        upper, lower = _controls(self.basis.rest)
+        self.controls = np.union1d(upper, lower)
+        self.leads = [np.concatenate([np.isin(self.controls, one), np.ones(len(RIM), bool)]) for one in (upper, lower)]
         points = view.landmarks[:, :2]
         self.view_fit = fit_rigid(view.landmarks, self.basis)
         height = float(np.linalg.norm(points[FOREHEAD] - points[CHIN]))
         self.interior = make_interior(self.view_fit, self.basis.rest, view.picture, points, height)
-        self.view_skin = _skin(view.picture.astype(np.float32), points)
+        self.view_skin = _skin(view.picture, points)
         face = _face_of(view)
         self.blur, self.noise = softness(face), grain(face)
 
     def paint(self, frame: np.ndarray, state: FaceState, row: np.ndarray) -> np.ndarray:
-        """A copy of a frame float32 (h, w, 3) in [0, 1] with the mouth of a motion row, see lite's layout.py."""
+        """A copy of a frame uint8 (h, w, 3) with the mouth of a motion row, see lite's layout.py."""
         if state.strength <= 0:
             return frame
-        x1, y1, x2, y2 = box_of(state.fit, frame.shape)
+        x1, y1, x2, y2 = part_of(state.fit, frame.shape)
         if x2 - x1 < 8 or y2 - y1 < 8:
             return frame
-        part = frame[y1:y2, x1:x2]
-        corner = np.array([x1, y1], np.float32)
+        part = np.ascontiguousarray(frame[y1:y2, x1:x2])
         fit = FaceFit(state.fit.axes, state.fit.origin - np.array([x1, y1, 0], np.float32))
-        points = state.landmarks[:, :2] - corner
-        painted = self._painted(part * np.float32(255), fit, points, row) / np.float32(255)
+        points = state.landmarks[:, :2] - np.array([x1, y1], np.float32)
+        painted = self._painted(part, fit, points, row)
         result = frame.copy()
-        strength = np.float32(state.strength)
-        result[y1:y2, x1:x2] = painted if strength >= 1 else part + strength * (painted - part)
+        result[y1:y2, x1:x2] = cv2.addWeighted(painted, state.strength, part, 1 - state.strength, 0)
         return result
 
     def _painted(self, part: np.ndarray, fit: FaceFit, points: np.ndarray, row: np.ndarray) -> np.ndarray:
+        """The part of a frame, uint8 (h, w, 3), with the new mouth; `fit` and `points` are in its pixels."""
+        height, width = part.shape[:2]
+        new = self._new_mouth(fit, points, row)
+        grid = Grid.over((0, 0, width, height), max(2, round(new.face_height / DETAIL)))
+        upper, lower = self._fields(new.points, self._source(part, fit, points), grid, fit)
+        # Away from the lips both fields are nearly one, so places between theirs will do.
+        places = grid.points()
+        above = new.lips.is_above(along(places, new.lips.across), along(places, new.lips.down))[..., None]
+        painted = _moved(part, grid, lower + above * (upper - lower), (0, 0, width, height))
+        corners, margin = new.points[np.concatenate([UPPER_LIP[0], LOWER_LIP[0]])], 2 * grid.step
+        x1, y1 = np.clip(np.floor(corners.min(0) - margin), 0, [width, height]).astype(int)
+        x2, y2 = np.clip(np.ceil(corners.max(0) + margin), 0, [width, height]).astype(int)
+        if min(x2 - x1, y2 - y1) < 3:
+            return painted
+        pixels = _pixels((x1, y1, x2, y2))
+        around = new.lips.distances(pixels)
+        above = around.is_above[..., None]
+        # Here colours are mixed: halfway between the places of parted lips lies the dark of the mouth.
+        from_upper, from_lower = (_moved(part, grid, field, (x1, y1, x2, y2)) for field in (upper, lower))
+        lips = from_upper * above + from_lower * (1 - above)
+        lips *= around.line(new.face_height, self._crease(fit, points))
+        self._open(lips, _skin(part, points), pixels, around, new)
+        painted[y1:y2, x1:x2] = np.clip(lips + 0.5, 0, 255)
+        return painted
+
+    def _new_mouth(self, fit: FaceFit, points: np.ndarray, row: np.ndarray) -> NewMouth:
+        """Where a motion row puts the mouth of a face whose landmarks (n, 2) px are at `points`."""
         face_height = self.height * fit.scale
         moved = self.ratio * self.basis.displacement(np.clip(row[None, MOUTH], -8, 8))[0]
         goal = self._goal(fit, points, moved, row)
-        source = self._source(part, fit, points)
-        grid = Grid.over((0, 0, part.shape[1], part.shape[0]), max(2, round(face_height / DETAIL)))
-        window = _window(grid.points(), fit)
-        upper, lower = (
-            _field(goal[chosen], (source - goal)[chosen], grid, fit) * window[..., None]
-            for chosen in (self.upper_controls, self.lower_controls)
-        )
-        pixels = grid.pixels()[: part.shape[0], : part.shape[1]]
-        from_upper, from_lower = (
-            pixels + grid.to_pixels(field)[: part.shape[0], : part.shape[1]] for field in (upper, lower)
-        )
         lips = Lips(dense_contour(goal[UPPER_INNER]), dense_contour(goal[LOWER_INNER]), fit.down, TOUCH * face_height)
-        around = lips.distances(pixels)
-        above = around.is_above[..., None]
-        # Colours are mixed, not places: halfway between the places of parted lips lies the dark of the mouth.
-        skin = look_up(part, from_upper, cubic=True) * above + look_up(part, from_lower, cubic=True) * (1 - above)
-        skin *= around.line(face_height, self._crease(fit, points))
-        opening = around.opening(face_height)[..., None]
-        if opening.any():
-            inside = self._inside(pixels, fit, moved, lips, around, row)
-            inside = inside * (_skin(part, points) / self.view_skin)
-            blur = self.blur * fit.scale / self.view_fit.scale
-            inside = like_the_picture(inside, blur, self.noise, seed=abs(int(fit.origin[0] * 1000)))
-            opening = like_the_picture(opening, blur / 2, 0.0, seed=0).reshape(opening.shape)
-            skin = skin * (1 - opening) + inside * opening
-        # Only what moved is touched: a look-up at a pixel's own place gives the pixel back, but for rounding.
-        still = (np.abs(from_upper - pixels).max(-1) + np.abs(from_lower - pixels).max(-1)) == 0
-        return np.where(still[..., None], part, np.clip(skin, 0, 255))
+        return NewMouth(fit, row, moved, goal, lips, face_height)
+
+    def _fields(self, goal: np.ndarray, source: np.ndarray, grid: Grid, fit: FaceFit) -> list[np.ndarray]:
+        """The upper and the lower field, (rows, columns, 2) px from goal to source; still round the lower face."""
+        still = fit.to_pixels(RIM)[:, :2]
+        plate = ThinPlate(np.concatenate([goal[self.controls], still]), grid.points().reshape(-1, 2))
+        values = np.concatenate([(source - goal)[self.controls], np.zeros_like(still)])
+        window = _window(grid.points(), fit)[..., None]
+        return [
+            window * plate.through(values[chosen], chosen, SMOOTHING).reshape(grid.rows, grid.columns, 2)
+            for chosen in self.leads
+        ]
 
     def _goal(self, fit: FaceFit, points: np.ndarray, moved: np.ndarray, row: np.ndarray) -> np.ndarray:
         """(478, 2) px where every landmark should be; the lips are as far apart as the motion says, to the pixel."""
@@ -147,23 +179,35 @@ class MouthPainter:
             source[lip[:3]] += ((1 - BETWEEN[:, None]) * begins)[..., None] * away
         return source
 
-    def _inside(
-        self,
-        pixels: np.ndarray,
-        fit: FaceFit,
-        moved: np.ndarray,
-        lips: Lips,
-        around: LipDistances,
-        row: np.ndarray,
-    ) -> np.ndarray:
+    def _open(
+        self, picture: np.ndarray, skin: np.ndarray, pixels: np.ndarray, around: LipDistances, new: NewMouth
+    ) -> None:
+        """Paint the inside of the mouth between the lips into a picture float32 (h, w, 3) of (h, w, 2) px of the frame.
+
+        `skin` (3,) is the cheeks' colour.
+        """
+        opening = around.opening(new.face_height)
+        box = box_of(opening > 0)
+        if box is None:
+            return
+        blur = self.blur * new.fit.scale / self.view_fit.scale
+        reach = ceil(3 * blur)
+        rows, columns = (slice(max(side.start - reach, 0), side.stop + reach) for side in box)
+        box = rows, columns
+        inside = self._inside(pixels[box], around.within(box), new) * (skin / self.view_skin)
+        inside = like_the_picture(inside, blur, self.noise, seed=abs(int(new.fit.origin[0] * 1000)))
+        share = like_the_picture(np.ascontiguousarray(opening[box]), blur / 2, 0.0, seed=0)[..., None]
+        picture[box] += share * (inside - picture[box])
+
+    def _inside(self, pixels: np.ndarray, around: LipDistances, new: NewMouth) -> np.ndarray:
         """The inside of the mouth (h, w, 3): the view's, carried over by the plane the mouth lies in."""
-        own, view = _plane(fit), _plane(self.view_fit)
+        own, view = _plane(new.fit), _plane(self.view_fit)
         carry = np.linalg.inv(own[:2]) @ view[:2]
         source = (pixels - own[2]) @ carry + view[2]
-        jaw = (moved[CHIN] @ self.view_fit.axes)[:2]
-        scale = self.view_fit.scale / fit.scale
-        articulation = {"teeth": float(row[TEETH]), "tongue": float(row[TONGUE])}
-        return self.interior.draw(source.astype(np.float32), jaw, lips, around, scale, **articulation)
+        jaw = (new.moved[CHIN] @ self.view_fit.axes)[:2]
+        scale = self.view_fit.scale / new.fit.scale
+        articulation = {"teeth": float(new.row[TEETH]), "tongue": float(new.row[TONGUE])}
+        return self.interior.draw(source.astype(np.float32), jaw, new.lips, around, scale, **articulation)
 
 
 def _thickness(points: np.ndarray, lip: np.ndarray, away: np.ndarray) -> np.ndarray:
@@ -199,15 +243,15 @@ def _controls(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(chosen & ~below), np.flatnonzero(chosen & ~above)
 
 
-def _field(controls: np.ndarray, values: np.ndarray, grid: Grid, fit: FaceFit) -> np.ndarray:
-    """(rows, columns, 2) the smooth field through `values` (n, 2) at `controls` (n, 2), still round the lower face."""
-    x1, y1, x2, y2 = BOX
-    rim = [(x, y) for x in np.linspace(x1, x2, 6) for y in (y1, y2)]
-    rim += [(x, y) for y in np.linspace(y1, y2, 6)[1:-1] for x in (x1, x2)]
-    still = fit.to_pixels(np.array([(x, y, 0.5) for x, y in rim], np.float32))[:, :2]
-    plate = ThinPlate(np.concatenate([controls, still]), grid.points().reshape(-1, 2))
-    values = np.concatenate([values, np.zeros((len(still), 2), np.float32)])
-    return plate.through(values, np.ones(len(values), bool), SMOOTHING).reshape(grid.rows, grid.columns, 2)
+def _pixels(box: tuple[int, int, int, int]) -> np.ndarray:
+    """(h, w, 2) float32 coordinates of the pixels of a box x1, y1, x2, y2."""
+    x1, y1, x2, y2 = box
+    return np.stack(np.meshgrid(np.arange(x1, x2, dtype=np.float32), np.arange(y1, y2, dtype=np.float32)), -1)
+
+
+def _moved(part: np.ndarray, grid: Grid, field: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """uint8 (h, w, 3) what a box of a picture shows when a field on the grid says where its pixels come from."""
+    return look_up(part, _pixels(box) + grid.to_pixels_within(field, *box), cubic=True)
 
 
 def _window(places: np.ndarray, fit: FaceFit) -> np.ndarray:
@@ -220,7 +264,7 @@ def _window(places: np.ndarray, fit: FaceFit) -> np.ndarray:
     return smoothstep(np.maximum(sideways, upwards), 1.0, 0.72).astype(np.float32)
 
 
-def box_of(fit: FaceFit, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def part_of(fit: FaceFit, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """The rectangle of a picture that holds BOX."""
     x1, y1, x2, y2 = BOX
     corners = fit.to_pixels(np.array([(x, y, 0.5) for x in (x1, x2) for y in (y1, y2)], np.float32))[:, :2]
@@ -236,6 +280,7 @@ def _plane(fit: FaceFit) -> np.ndarray:
 
 
 def _skin(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(3,) the cheeks' colour, in the picture's units."""
-    places = points[[50, 205, 187, 280, 425, 411]][None].astype(np.float32)
-    return np.maximum(look_up(cv2.blur(picture, (5, 5)), places)[0].mean(0), 1.0)
+    """(3,) the cheeks' colour in a picture uint8 (h, w, 3): the mean of small squares."""
+    square = np.stack(np.meshgrid(np.arange(-2, 3), np.arange(-2, 3)), -1).reshape(-1, 2)
+    places = points[[50, 205, 187, 280, 425, 411], None] + square
+    return np.maximum(look_up(picture, places.astype(np.float32)).mean((0, 1)), 1.0).astype(np.float32)

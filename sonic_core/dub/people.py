@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from sonic_core.dub.texture import sharpness
 from sonic_core.face.covers import SMALLEST, covers_of, upright_crop
 from sonic_core.face.detect import Face, FaceDetector
 from sonic_core.face.encoder import FaceEncoder
-from sonic_core.face.tracker import face_height, follow, lip_gap, rescaled, shrunk
+from sonic_core.face.tracker import face_height, follow, lip_gap, rescaled, tracked_size
+from sonic_core.media.prefetch import ahead
 from sonic_core.progress import OnStep
 
 SEARCH_EVERY = 25  # frames between searches for people who came in
@@ -200,13 +202,13 @@ def watch(clip: Clip, detector: FaceDetector, encoder: FaceEncoder, on_frame: On
     folder = tempfile.TemporaryDirectory(prefix="sonic-dub-")
     watcher, cuts = _Watcher(Path(folder.name), detector, encoder), CutDetector()
     shots: list[int] = []
-    for index, frame in enumerate(clip.pictures()):
-        picture, scale = shrunk(frame)
-        if cuts(picture):
-            shots.append(index)
-        watcher.see(index, index - shots[-1], frame, picture, scale)
-        if on_frame is not None:
-            on_frame(index + 1, clip.frame_count)
+    with closing(ahead((frame, *tracked_size(frame)) for frame in clip.pictures())) as frames:
+        for index, (frame, picture, scale) in enumerate(frames):
+            if cuts(picture):
+                shots.append(index)
+            watcher.see(index, index - shots[-1], frame, picture, scale)
+            if on_frame is not None:
+                on_frame(index + 1, clip.frame_count)
     for person in watcher.people:
         person.close()
     people = [person for person in watcher.people if len(person.frames) >= SEEN_FOR * float(clip.fps)]

@@ -13,11 +13,12 @@ import numpy as np
 
 from sonic_core.face.detect import PRESENT, Face, FaceDetector
 from sonic_core.face.points import CHIN, FOREHEAD, LIP_BOTTOM, LIP_PAIRS, LIP_TOP, RIGID
+from sonic_core.media.shrink import shrink_for, shrunk
 
 # A frame (h, w, 3), float32 in [0, 1] or uint8 -> landmarks (478, 3) in its pixels, or None where there is no face.
 Tracker = Callable[[np.ndarray], np.ndarray | None]
 
-SIDE = 640  # larger frames are tracked on a copy with this short side
+SIDE = 640  # larger frames are tracked on a copy whose short side is near this
 WANDERING = 0.04  # share of its height by which the face may move before the crop follows it
 SEARCH_EVERY = 5  # frames between searches while there is no face
 
@@ -36,7 +37,7 @@ class FaceTracker:
         self.missed = 0
 
     def __call__(self, frame: np.ndarray) -> np.ndarray | None:
-        picture, scale = shrunk(frame)
+        picture, scale = tracked_size(frame)
         face = self._follow(picture) or self._search(picture)
         if face is None:
             return None
@@ -76,14 +77,11 @@ def follow(detector: FaceDetector, picture: np.ndarray, anchor: Face) -> tuple[F
     return face, anchor
 
 
-def shrunk(frame: np.ndarray) -> tuple[np.ndarray, float]:
-    """A frame as uint8 with at most SIDE on the short side, and its scale."""
+def tracked_size(frame: np.ndarray) -> tuple[np.ndarray, float]:
+    """A frame as uint8, shrunk so that its short side comes near SIDE, and its scale."""
     picture = frame if frame.dtype == np.uint8 else cv2.convertScaleAbs(frame, alpha=255)
-    scale = min(1.0, SIDE / min(frame.shape[:2]))
-    if scale == 1:
-        return picture, 1.0
-    size = round(frame.shape[1] * scale), round(frame.shape[0] * scale)
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), scale
+    shrink = shrink_for(picture.shape[:2], SIDE)
+    return shrunk(picture, shrink), 1 / shrink
 
 
 def rescaled(landmarks: np.ndarray, scale: float) -> np.ndarray:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from sonic_core.dubbing import Shorter
 from sonic_core.settings import Settings
 
 
@@ -28,3 +29,9 @@ def estimate(width: int, height: int, seconds: float, settings: Settings) -> Cos
         return Cost(short, short, frames)
     scale = short / min(width, height)
     return Cost(round(width * scale), round(height * scale), frames)
+
+
+def estimate_dub(width: int, height: int, seconds: float, video_seconds: float, frames: int, shorter: Shorter) -> Cost:
+    """The cost of a video with so many frames that is dubbed with `seconds` of sound."""
+    spoken = math.ceil(seconds * frames / video_seconds)
+    return Cost(width, height, spoken if shorter == "cut" else max(spoken, frames))

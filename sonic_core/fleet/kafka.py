@@ -2,7 +2,8 @@
 
 Kafka carries the announcement; the job itself lives in the ledger.
 A message is JSON: `{"id", "user", "image": key, "audio": key, "background": key, "consent": id, "settings": {...},
-"webhook": url}`; `background` (a picture behind the person), `settings` and `webhook` may be left out.
+"webhook": url}`, with `"video": key` in place of `image` where a video is dubbed; `background` (a picture behind the
+person), `settings` and `webhook` may be left out.
 The same message twice is one job. What can never become a job goes to the topic `<topic>-refused` with its reason;
 while the ledger or the store does not answer, the consumer waits and commits nothing.
 """
@@ -16,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sonic_core.errors import InputError, SonicError
 from sonic_core.fleet.strict_json import parse_json
-from sonic_core.fleet.submission import find_objects, needed_sound, submit
+from sonic_core.fleet.submission import WORDS, check_one_source, find_objects, needed_sound, submit
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.webhooks import check_webhook
 from sonic_core.ledger.ledger import Ledger
@@ -98,7 +99,7 @@ def _handle(
 def accept(ledger: Ledger, stores: Stores, body: bytes) -> Any:
     """(job, whether it is new) from a message's body. Raises SonicError kinds."""
     given = parse_json(body, "message")
-    names = ("id", "user", "image", "audio", "consent")
+    names = ("id", "user", "audio", "consent")
     if not isinstance(given, dict) or not all(isinstance(given.get(name), str) for name in names):
         raise InputError(f"The message is not a JSON object with the texts {', '.join(names)}.")
     webhook = given.get("webhook") or None
@@ -109,12 +110,14 @@ def accept(ledger: Ledger, stores: Stores, body: bytes) -> Any:
     known = ledger.find(given["id"])
     if known is not None and known.user == given["user"]:
         return known, False
-    background = given.get("background") or None
-    if background is not None and not isinstance(background, str):
-        raise InputError("The background of the message must be the key of a picture.")
+    keys = {kind: given.get(kind) or None for kind in ("audio", "image", "video", "background")}
+    for kind, key in keys.items():
+        if key is not None and not isinstance(key, str):
+            raise InputError(f"The {WORDS[kind]} of the message must be the key of an object in the store.")
+    check_one_source(keys)
     settings = given.get("settings") or {}
-    until = needed_sound(settings, dubs=False)
-    materials = find_objects(stores, given["user"], given["image"], given["audio"], background, until)
+    until = needed_sound(settings, dubs=keys["video"] is not None)
+    materials = find_objects(stores, given["user"], keys, until)
     return submit(
         ledger, job_id=given["id"], user=given["user"], materials=materials, consent_id=given["consent"],
         settings=settings, webhook=webhook,

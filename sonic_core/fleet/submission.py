@@ -5,7 +5,6 @@ type, a bomb or three hours of audio are refused before a worker sees them. Know
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from sonic_core.disclosure.label import VisibleLabel, check_glyphs
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.finishing import check_no_path, is_transparent
 from sonic_core.fleet import tracing
-from sonic_core.fleet.cost import Cost, estimate
+from sonic_core.fleet.cost import Cost, estimate, estimate_dub
 from sonic_core.ledger.consents import Consent
 from sonic_core.ledger.jobs import Job, NewJob
 from sonic_core.ledger.ledger import Ledger
@@ -113,20 +112,10 @@ def store_file(stores: Stores, key: str, path: Path, facts: dict[str, Any]) -> d
     return {**record(info, sha256_of(path)), **facts}
 
 
-def find_objects(
-    stores: Stores,
-    user: str,
-    image_key: str,
-    audio_key: str,
-    background_key: str | None = None,
-    until: float | None = None,
-) -> Materials:
-    """Materials that lie in the store already. Only keys of the same user are accepted."""
-    return Materials(
-        find_object(stores, user, "audio", audio_key, until),
-        find_object(stores, user, "image", image_key),
-        background=find_object(stores, user, "background", background_key) if background_key is not None else None,
-    )
+def find_objects(stores: Stores, user: str, keys: Mapping[str, str | None], until: float | None = None) -> Materials:
+    """Materials that lie in the store already, by the names of Materials. Only keys of the same user are accepted."""
+    found = {kind: find_object(stores, user, kind, key, until) for kind, key in keys.items() if key is not None}
+    return Materials(**found)
 
 
 def find_object(stores: Stores, user: str, kind: str, key: str, until: float | None = None) -> dict[str, Any]:
@@ -150,18 +139,22 @@ def cost_of(materials: Materials, settings: dict[str, Any]) -> Cost:
     if materials.image is not None:
         return estimate(materials.image["width"], materials.image["height"], seconds, request.settings)
     video = materials.video or {}
-    spoken = math.ceil(seconds * video["frames"] / video["seconds"])
-    frames = spoken if request.dub.shorter == "cut" else max(spoken, video["frames"])
-    return Cost(video["width"], video["height"], frames)
+    size, length = (video["width"], video["height"]), (video["seconds"], video["frames"])
+    return estimate_dub(*size, seconds, *length, request.dub.shorter)
 
 
 def check_kind(materials: Materials, settings: Mapping[str, Any]) -> None:
     """Raise InputError or SettingsError unless there is one thing to animate, and settings that mean it."""
-    if (materials.image is None) == (materials.video is None):
-        raise InputError("A job makes a photo speak or dubs a video; give one of image and video.")
+    check_one_source(materials.inputs())
     dubs = next((name for name in settings if name in DUB_NAMES), None)
     if materials.video is None and dubs is not None:
         raise SettingsError(f"{dubs} is for a video that is dubbed; send a video instead of a photo, or leave it out")
+
+
+def check_one_source(given: Mapping[str, object]) -> None:
+    """Raise InputError unless there is either a photo that speaks or a video that is dubbed, by their names."""
+    if (given.get("image") is None) == (given.get("video") is None):
+        raise InputError("A job makes a photo speak or dubs a video; give one of image and video.")
 
 
 def record(info: ObjectInfo, sha256: str | None = None) -> dict[str, Any]:

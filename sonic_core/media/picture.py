@@ -2,7 +2,7 @@
 
 One libavfilter graph does it all: deinterlacing (bwdif), cropping, the colour matrix and range with accurate rounding
 (swscale's default is up to five levels off), HDR tone mapping, rotation and mirroring. Most frames only need their
-colours converted, and perhaps a rotation; `media.yuv` does that in half the time.
+colours converted, and perhaps a rotation or a smaller size; `media.yuv` does that in half the time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from av.filter import Graph
 
 from sonic_core.media.cropping import Cropping
 from sonic_core.media.filters import linked, pulled
+from sonic_core.media.shrink import shrink_for
 from sonic_core.media.tone_map import HLG, PQ, lookup, needs_mapping
 from sonic_core.media.yuv import CHROMA_SIZES, rgb_of
 
@@ -55,7 +56,7 @@ class Orientation:
         return ([("hflip", "")] if self.mirrored else []) + turns[self.degrees]
 
     def turned(self, picture: np.ndarray) -> np.ndarray:
-        """The stored picture (height, width, 3), upright."""
+        """The stored picture, or a plane of it, upright: (height, width, ...)."""
         if self.mirrored:
             picture = cv2.flip(picture, 1)
         turns = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -84,19 +85,21 @@ class View:
     crop: Cropping
     stored: tuple[int, int]  # width and height after cropping, in stored pixels
     square: tuple[int, int]  # with square pixels, before rotation
+    shrink: int = 1  # 2, 4, ...: by how much pictures are smaller than that
+
+    @property
+    def shrunk(self) -> tuple[int, int]:
+        """Width and height before rotation."""
+        return self.square[0] // self.shrink, self.square[1] // self.shrink
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height as seen."""
-        return self.square[::-1] if self.orientation.degrees in (90, 270) else self.square
+        return self.shrunk[::-1] if self.orientation.degrees in (90, 270) else self.shrunk
 
     def reduced(self, short_side: int) -> View:
-        """The same view with at most `short_side` pixels on the short side."""
-        scale = short_side / min(self.square)
-        if scale >= 1:
-            return self
-        width, height = self.square
-        return replace(self, square=(max(short_side, round(width * scale)), max(short_side, round(height * scale))))
+        """The same view, shrunk so that its short side comes near `short_side`."""
+        return replace(self, shrink=shrink_for(self.square, short_side))
 
 
 def view_of(frame: Any, aspect: Fraction | None, crop: Cropping) -> View:
@@ -132,8 +135,8 @@ def seen(frames: Iterator[Any], view: View) -> Iterator[tuple[float | None, Conv
             graph, key = None if plain else make_graph(frame, view, interlaced), now
         if graph is None:
             # Memory of this thread, which is kept and used again; a worker's would be returned after every frame.
-            into = np.empty((frame.height, frame.width, 3), np.uint8)
-            yield frame.time, partial(converted, frame, view.orientation, into)
+            into = np.empty((*view.size[::-1], 3), np.uint8)
+            yield frame.time, partial(converted, frame, view, into)
             continue
         graph.push(frame)
         yield from _pulled(graph)
@@ -141,13 +144,17 @@ def seen(frames: Iterator[Any], view: View) -> Iterator[tuple[float | None, Conv
         yield from _drained(graph)
 
 
-def converted(frame: Any, orientation: Orientation, into: np.ndarray) -> np.ndarray:
-    """uint8 RGB (height, width, 3) of a frame that needs no filter (see `is_plain`); `into` has its stored size."""
-    return orientation.turned(rgb_of(frame, matrix_of(frame), is_full_range(frame), into))
+def converted(frame: Any, view: View, into: np.ndarray) -> np.ndarray:
+    """uint8 RGB of a frame that needs no filter (see `is_plain`), written `into` (height, width, 3)."""
+    turned = view.orientation.turned
+    convert = partial(rgb_of, frame, matrix_of(frame), is_full_range(frame), view.shrink)
+    if frame.width % 2 or frame.height % 2:  # the last samples of chroma reach beyond the picture
+        return turned(convert(np.empty((*view.shrunk[::-1], 3), np.uint8)))
+    return convert(into, turned)
 
 
 def is_plain(frame: Any, view: View, interlaced: bool) -> bool:
-    """Whether a frame needs no filter: only its colours converted, and perhaps a rotation."""
+    """Whether a frame needs no filter: only its colours converted, perhaps shrunk and rotated."""
     return (
         frame.format.name in CHROMA_SIZES
         and not interlaced
@@ -178,9 +185,9 @@ def make_graph(frame: Any, view: View, interlaced: bool) -> Graph:
     if view.crop != Cropping():
         width, height = view.stored
         chain.append(("crop", f"{width}:{height}:{view.crop.left}:{view.crop.top}:exact=1"))
-    width, height = view.square
+    width, height = view.shrunk
     smaller = width * height < view.stored[0] * view.stored[1]
-    method = "bilinear" if view.square == view.stored else "area" if smaller else "lanczos"
+    method = "bilinear" if view.shrunk == view.stored else "area" if smaller else "lanczos"
     in_range = "full" if is_full_range(frame) else "limited"
     kind = "gbrp16le" if mapped else "rgba" if has_alpha(frame) else "rgb24"
     colours = "" if frame.format.is_rgb else f":in_color_matrix={matrix_of(frame)}:in_range={in_range}"

@@ -30,8 +30,8 @@ def open_video(path: str | os.PathLike[str], with_audio: bool = True, short_side
     """A video file as a lazy Clip: its pictures as they are meant to be seen, and its sound on the same clock.
 
     Frames of varying rate are put on the ticks of the constant rate that moves them least. Sound is read at once.
-    Larger pictures are read at `short_side` pixels on their short side, which takes half the time of reading them
-    whole and shrinking them. Raises InputError for a file without a usable video stream.
+    With `short_side`, pictures are read at a half, a quarter or an eighth of their size, so that their short side comes
+    near it; that costs little more than decoding them. Raises InputError for a file without a usable video stream.
     """
     info = probe(path, "video")
     assert info.picture is not None  # or `probe` would have refused it

@@ -6,12 +6,15 @@ level. swscale's fast path truncates every product and is up to three levels too
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from threading import local
 from typing import Any
 
 import cv2
 import numpy as np
+
+from sonic_core.media.shrink import shrunk
 
 # Weights of red and blue in luma, by swscale's names of the matrices of ITU-T H.273.
 LUMA_WEIGHTS = {
@@ -42,22 +45,38 @@ class Scratch(local):
 _scratch = Scratch()
 
 
-def rgb_of(frame: Any, matrix: str, full_range: bool, into: np.ndarray) -> np.ndarray:
-    """RGB of a PyAV frame whose format is one of CHROMA_SIZES, written `into` uint8 (height, width, 3)."""
-    wide, high = CHROMA_SIZES[frame.format.name]
-    luma, *chroma = (_pixels(plane) for plane in frame.planes)
-    height, width = luma.shape
-    if (wide, high) != (1, 1):
-        chroma = [
-            _enlarged(plane, wide, high, _scratch.array(name, plane.shape[0] * high, plane.shape[1] * wide))
-            for name, plane in zip("uv", chroma, strict=True)
-        ]
-    planes = [luma, *(plane[:height, :width] for plane in chroma)]
+def rgb_of(
+    frame: Any,
+    matrix: str,
+    full_range: bool,
+    shrink: int,
+    into: np.ndarray,
+    turned: Callable[[np.ndarray], np.ndarray] = lambda plane: plane,
+) -> np.ndarray:
+    """RGB of a PyAV frame whose format is one of CHROMA_SIZES, written `into` uint8 (height, width, 3).
+
+    The planes are shrunk (see `shrink.shrunk`) and turned first: they have half as many samples as the picture, or
+    fewer.
+    """
+    height, width = into.shape[:2]
+    planes = []
+    for name, plane, (wide, high) in zip("yuv", frame.planes, _sample_sizes(frame), strict=True):
+        samples = turned(shrunk(_pixels(plane), max(1, shrink // wide), max(1, shrink // high)))
+        wide, high = -(-width // samples.shape[1]), -(-height // samples.shape[0])
+        if (wide, high) != (1, 1):
+            samples = _enlarged(samples, _scratch.array(name, samples.shape[0] * high, samples.shape[1] * wide))
+        planes.append(samples[:height, :width])
     return cv2.transform(cv2.merge(planes, _scratch.array("yuv", height, width, 3)), to_rgb(matrix, full_range), into)
 
 
-def _enlarged(plane: np.ndarray, wide: int, high: int, into: np.ndarray) -> np.ndarray:
-    """The plane (h, w), enlarged bilinearly into an array (h * high, w * wide)."""
+def _sample_sizes(frame: Any) -> list[tuple[int, int]]:
+    """How many pixels wide and high the samples of each plane are."""
+    chroma = CHROMA_SIZES[frame.format.name]
+    return [(1, 1), chroma, chroma]
+
+
+def _enlarged(plane: np.ndarray, into: np.ndarray) -> np.ndarray:
+    """The plane, enlarged bilinearly into a larger array."""
     return cv2.resize(plane, into.shape[::-1], into, interpolation=cv2.INTER_LINEAR)
 
 

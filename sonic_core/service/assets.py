@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import Response
 
 from sonic_core.errors import InputError
-from sonic_core.fleet.cost import estimate
+from sonic_core.fleet.cost import estimate, estimate_dub
 from sonic_core.fleet.forget import delete_assets
 from sonic_core.fleet.submission import facts_of, store_file
 from sonic_core.ledger.assets import Asset, assets_of, find_asset, keep_asset, new_asset_id
@@ -79,8 +79,13 @@ def router(service: Service) -> APIRouter:
         """What a video would cost, before anything is uploaded."""
         async with receive(request, Form((), (), ())) as received:
             given = read(EstimateBody, received.fields)
-        settings = JobRequest.parse(given_settings(given.settings)).settings
-        cost = estimate(given.width, given.height, given.seconds, settings)
+        wanted = JobRequest.parse(given_settings(given.settings))
+        size, long = (given.width, given.height), given.video_seconds
+        if long is None:
+            cost = estimate(*size, given.seconds, wanted.settings)
+        else:
+            frames = max(1, round(long * given.video_fps))
+            cost = estimate_dub(*size, given.seconds, long, frames, wanted.dub.shorter)
         left = await in_thread(gigapixels_left, who)
         return {
             "width": cost.width, "height": cost.height, "frames": cost.frames,

@@ -5,7 +5,6 @@ Idempotency-Key gives the same job; with a different request it is refused. Know
 """
 
 import hashlib
-import io
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +17,6 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 from fastapi import Request
-from PIL import Image, ImageOps
 from sqlalchemy import Connection
 
 from sonic_core.errors import InputError
@@ -47,6 +45,7 @@ from sonic_core.loop_limit import LoopLimit
 from sonic_core.service.answers import MismatchError
 from sonic_core.service.context import Service
 from sonic_core.service.models import JobBody, NewConsent, Source, given_settings, read
+from sonic_core.service.thumbnail import thumbnail
 from sonic_core.service.upload import Form, RequestContents, receive
 from sonic_core.storage.https import LOOKUPS, download
 from sonic_core.storage.keys import input_key, thumbnail_key
@@ -59,8 +58,6 @@ FORM = Form(
     ("image", "video", "audio", "background", "consent", "settings", "priority"),
     ("consent_id", "webhook", "name"),
 )
-_THUMBNAIL_SIZE = (240, 240)
-_THUMBNAIL_PIXELS = 25_000_000  # of a photo that is decoded for one
 _RENEW_SECONDS = 15.0
 _SAME_KEY_SECONDS = 10.0  # how long a repeated request waits for the first one to end
 FETCH_SECONDS = 60.0
@@ -241,32 +238,18 @@ def consent_of(given: NewConsent, user: str, now: float) -> Consent:
 
 
 def store_upload(stores: Stores, user: str, job_id: str, kind: str, path: Path, until: float | None) -> dict[str, Any]:
-    """Probes an uploaded file and stores it, a photo with a thumbnail; returns what the ledger keeps of it."""
+    """Probes an uploaded file and stores it, a photo or video with a thumbnail; returns what the ledger keeps of it."""
     facts = facts_of(kind, path, until)
     stored = store_file(stores, input_key(user, job_id, f"{kind}-{kind}{suffix_of(facts)}"), path, facts)
-    thumbnail = _thumbnail(path) if kind == "image" and facts["width"] * facts["height"] <= _THUMBNAIL_PIXELS else None
-    if thumbnail is not None:
-        stores.inputs.put(thumbnail_key(user, job_id), thumbnail, content_type="image/jpeg", overwrite=True)
+    small = thumbnail(kind, path, facts) if kind in ("image", "video") else None
+    if small is not None:
+        stores.inputs.put(thumbnail_key(user, job_id), small, content_type="image/jpeg", overwrite=True)
     return stored
 
 
 def suffix_of(facts: dict[str, Any]) -> str:
     """The extension of the file's actual type: its name in the request may be wrong."""
     return {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}.get(facts["format"].upper(), "")
-
-
-def _thumbnail(path: Path) -> bytes | None:
-    """A small JPEG of a probed photo; None where only a fuller decoder can read it."""
-    made = io.BytesIO()
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", _THUMBNAIL_SIZE)
-            small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail(_THUMBNAIL_SIZE)
-            small.save(made, "JPEG", quality=80)
-    except (OSError, ValueError):
-        return None
-    return made.getvalue()
 
 
 async def _look_up(webhook: str) -> None:

@@ -110,7 +110,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/jobs/{job_id}/thumbnail", response_class=Response)
     def thumbnail(job_id: str, who: User) -> Response:
-        """A small JPEG of the photo. 404 where the photo was not uploaded with the job, or is gone."""
+        """A small JPEG of the photo or video. 404 where it was not uploaded with the job, or is gone."""
         job = service.own(job_id, who)
         with scratch_folder() as folder:
             stores.inputs.get(thumbnail_key(job.user, job.id), folder / "thumbnail", max_bytes=_MAX_THUMBNAIL)

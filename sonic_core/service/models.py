@@ -151,11 +151,16 @@ def check_upload_size(given: UploadBody, most: int) -> None:
 
 
 class EstimateBody(Strict):
-    """What a video's cost depends on: the photo's size, the sound's length, the settings."""
+    """What a video's cost depends on: the size of the photo or of the video to dub, the sound's length, the settings.
+
+    A video is also as long as `video_seconds`, with `video_fps` frames a second.
+    """
 
     width: Annotated[int, Field(ge=1, le=100_000)]
     height: Annotated[int, Field(ge=1, le=100_000)]
     seconds: Annotated[float, Field(gt=0, le=86_400)]
+    video_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    video_fps: Annotated[float, Field(gt=0, le=1_000)] = 25.0
     settings: JobSettings = JobSettings()  # type: ignore[valid-type]
 
 

@@ -3,7 +3,8 @@
 OSS tells us through a function, EventBridge or an MNS push (base64 or plain body, `{"events": [...]}`), which
 carries the token in SONIC_EVENTS_TOKEN: as a bearer token, or as `?token=`, for MNS sends no header of ours. For
 `inputs/<user>/<job>/x.wav` the sidecar `inputs/<user>/<job>/job.json` says `{"image": name, "consent": id,
-"settings": {...}}`. An event may come twice: the job's id is the folder's name.
+"settings": {...}}`, with `"video": name` in place of `image` where a video is dubbed. An event may come twice: the
+job's id is the folder's name.
 """
 
 import base64
@@ -20,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from sonic_core.errors import InputError, SonicError
 from sonic_core.fleet.strict_json import parse_json
-from sonic_core.fleet.submission import find_objects, needed_sound, submit
+from sonic_core.fleet.submission import check_one_source, find_objects, needed_sound, submit
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.media.file_type import SOUND_SUFFIXES, VIDEO_SUFFIXES
@@ -60,28 +61,37 @@ def start_jobs(ledger: Ledger, stores: Stores, announce: Callable[[Job], None], 
         if not is_audio(key):
             continue
         try:
-            job, new = start_job(ledger, stores, key)
+            found = start_job(ledger, stores, key)
         except StorageError as error:
             logger.warning("storage event for %s: %s", key, error)
             raise  # the sender repeats
         except SonicError as error:
             refused[key] = str(error)
             continue
+        if found is None:
+            continue
+        job, new = found
         started.append(job.id)
         if new:
             announce(job)
     return {"started": started, "refused": refused}
 
 
-def start_job(ledger: Ledger, stores: Stores, audio_key: str) -> tuple[Job, bool]:
-    _, user, job_id, _ = audio_key.split("/")
+def start_job(ledger: Ledger, stores: Stores, key: str) -> tuple[Job, bool] | None:
+    """The job of a new sound, and whether it is new; None for a video that waits for the sound it is dubbed with."""
+    _, user, job_id, _ = key.split("/")
     sidecar = _read_sidecar(stores, input_key(user, job_id, "job.json"))
+    if sidecar.video is not None and key == input_key(user, job_id, sidecar.video):
+        return None
     if (known := ledger.find(job_id)) is not None and known.user == user:
         return known, False
+    named = {"image": sidecar.image, "video": sidecar.video}
+    check_one_source(named)
+    keys = {kind: input_key(user, job_id, name) for kind, name in named.items() if name is not None}
     settings = given_settings(sidecar.settings)
-    image_key, until = input_key(user, job_id, sidecar.image), needed_sound(settings, dubs=False)
+    until = needed_sound(settings, dubs="video" in keys)
     return submit(
-        ledger, job_id=job_id, user=user, materials=find_objects(stores, user, image_key, audio_key, until=until),
+        ledger, job_id=job_id, user=user, materials=find_objects(stores, user, {"audio": key, **keys}, until),
         consent_id=sidecar.consent, settings=settings,
     )  # fmt: skip
 
@@ -130,7 +140,8 @@ def _inside(value: dict[str, Any], name: str) -> dict[str, Any]:
 class Sidecar(Strict):
     """What `job.json` says."""
 
-    image: str
+    image: str | None = None
+    video: str | None = None
     consent: str
     settings: JobSettings = JobSettings()  # type: ignore[valid-type]
 

@@ -10,13 +10,13 @@ from sonic_core.dubbing import LONGER
 
 
 def pairs(count):
-    """Frame k is k / 255 all over, and what belongs to it is k."""
-    return lambda: ((np.full((2, 3, 3), k / 255, np.float32), k) for k in range(count))
+    """Frame k is k all over, and what belongs to it is k."""
+    return lambda: ((np.full((2, 3, 3), k, np.uint8), k) for k in range(count))
 
 
 def shown(count, wanted, mode, stretch=4) -> list[int]:
     found = list(lengthened(pairs(count), count, wanted, mode, stretch))
-    assert all(round(float(frame.max()) * 255) == k for frame, k in found)
+    assert all(frame.dtype == np.uint8 and frame.max() == k for frame, k in found)
     return [k for _, k in found]
 
 

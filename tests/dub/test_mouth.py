@@ -24,7 +24,7 @@ def painter(cast, basis):
 def scene(video, cast, basis):
     """A frame, the face in it."""
     landmarks = cast.people[0].read(0, 1)[0]
-    return next(video.frames()), FaceState(landmarks, fit_rigid(landmarks, basis), 1.0)
+    return next(video.pictures()), FaceState(landmarks, fit_rigid(landmarks, basis), 1.0)
 
 
 def row(opening: float, basis: MouthBasis) -> np.ndarray:
@@ -36,7 +36,7 @@ def row(opening: float, basis: MouthBasis) -> np.ndarray:
 
 
 def measured(frame, detector) -> float:
-    face = detector.pick((frame * 255).astype(np.uint8))
+    face = detector.pick(frame)
     return lip_gap(face.landmarks) / face_height(face.landmarks)
 
 
@@ -50,14 +50,14 @@ def test_the_mouth_opens_as_far_as_it_is_told(painter, scene, basis, detector):
 def test_an_open_mouth_is_shut_by_silence(painter, scene, basis, detector):
     frame, state = scene
     opened = painter.paint(frame, state, row(0.06, basis))
-    face = detector.pick((opened * 255).astype(np.uint8))
+    face = detector.pick(opened)
     again = painter.paint(opened, FaceState(face.landmarks, fit_rigid(face.landmarks, basis), 1.0), row(0, basis))
     assert measured(opened, detector) > 0.03 and measured(again, detector) < 0.015
 
 
 def test_nothing_but_the_lower_face_is_touched(painter, scene, basis):
     frame, state = scene
-    changed = np.abs(painter.paint(frame, state, row(0.06, basis)) - frame).max(-1) > 0
+    changed = (painter.paint(frame, state, row(0.06, basis)) != frame).any(-1)
     assert 0.01 < changed.mean() < 0.3
     corners = state.fit.to_pixels(np.array([(BOX[i], BOX[j], 0.5) for i in (0, 2) for j in (1, 3)], np.float32))
     rows, columns = np.nonzero(changed)
@@ -73,11 +73,11 @@ def test_strength_fades_the_dub(painter, scene, basis):
     half = painter.paint(frame, FaceState(state.landmarks, state.fit, 0.5), row(0.06, basis))
     whole = painter.paint(frame, state, row(0.06, basis))
     assert none is frame
-    assert np.allclose(half, (frame + whole) / 2, atol=2e-6)
+    assert np.allclose(half, (frame.astype(np.float32) + whole) / 2, atol=0.5)
 
 
 def test_a_face_at_the_edge_of_the_picture_is_drawn_as_far_as_it_is_seen(painter, scene, basis):
     frame, state = scene
     cut = np.ascontiguousarray(frame[: int(state.landmarks[14, 1]) + 4])
     painted = painter.paint(cut, state, row(0.06, basis))
-    assert painted.shape == cut.shape and np.isfinite(painted).all() and (painted != cut).any()
+    assert painted.shape == cut.shape and (painted != cut).any()

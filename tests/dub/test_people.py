@@ -67,3 +67,20 @@ def test_a_blurred_face_is_less_sharp_than_it_usually_is(portrait, detector):
     person = look_at(Clip.of_frames(frames, Fraction(25)), detector).people[0]
     sharp = np.asarray(person.sharpness) / np.median(person.sharpness)
     assert sharp[6:12].max() < BLURRED < 0.9 < sharp[:6].min()
+
+
+def test_cancelling_stops_the_watching_at_once(video, detector):
+    made = []
+
+    def frames():
+        for chunk in video.make():
+            for frame in chunk:
+                made.append(frame)
+                yield frame[None]
+
+    def cancel(done, total, preview=None):
+        raise InterruptedError("cancelled")
+
+    with pytest.raises(InterruptedError, match="cancelled"):
+        look_at(video.replaced(make=frames), detector, cancel)
+    assert len(made) <= 2  # the first frame, and the one read ahead

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Form, Request, UploadFile, WebSocket, WebSocketDisconnect
 from starlette.responses import FileResponse, JSONResponse
+
+from sonic_core.comfyui import JOB_KEY
 
 
 class Interrupted(Exception):
@@ -25,6 +28,7 @@ class FakeComfyUI:
         self.running: list[str] = []
         self.history: dict[str, dict] = {}
         self.interrupted: list[str] = []
+        self.jobs: dict[str, str | None] = {}  # by prompt id
         self.quiet = False  # no websocket messages, as behind a proxy that drops them
         self._sockets: list[tuple[asyncio.Queue, asyncio.AbstractEventLoop]] = []
         self._changed = threading.Condition()
@@ -97,7 +101,9 @@ class FakeComfyUI:
                 errors = [{"message": "Value -1 smaller than min of 0", "details": "seed"}]
                 named = {k: {"class_type": n["class_type"], "errors": errors} for k, n in wrong.items()}
                 return JSONResponse({"error": {"message": "outputs failed"}, "node_errors": named}, 400)
-            prompt_id = body.get("prompt_id", f"made-here-{len(self.history)}")
+            assert "prompt_id" not in body, "newer cores take UUIDs only"
+            prompt_id = str(uuid.uuid4())
+            self.jobs[prompt_id] = body.get("extra_data", {}).get("extra_pnginfo", {}).get(JOB_KEY)
             with self._changed:
                 self.queued.append((prompt_id, body["prompt"]))
                 self._changed.notify()

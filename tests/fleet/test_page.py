@@ -97,6 +97,7 @@ def test_a_video_gets_another_voice(address, speech, tmp_path):
         tab.wait(f"{shown} && !document.getElementById('video-preview').hidden")
         assert tab.run("document.querySelector('[data-of=photo]').hidden")
         tab.choose_file("[name=audio]", speech)
+        tab.wait("document.getElementById('estimate').textContent.startsWith('128 × 96, ')")
         tab.run("form.who.value = 'auto'; form.own_sound.value = '0.1'; form.longer.value = 'freeze'")
         tab.run("form.purpose.value = 'a lesson'; form.subject.value = 'Ann'; form.consent.click()")
         tab.screenshot(pictures / "page-dub.png")

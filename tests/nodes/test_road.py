@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -17,6 +18,7 @@ import pytest
 import torch
 
 from sonic_core.clip import Clip
+from sonic_core.comfyui import JOB_KEY
 from sonic_core.errors import InputError, NoFaceError, NotEnoughMemoryError, SettingsError, SonicError
 
 from .fake_engine import FakeEngine
@@ -271,6 +273,16 @@ def test_a_label_is_drawn_and_recorded(nodes: dict[str, Any], sample: Callable[.
     first = next(marked.clip.frames())
     assert first[:100].max() > 0.9 and first[300:].max() < 0.1
     assert "AIGC" in marked.clip.metadata
+
+
+@pytest.mark.parametrize("told", [{JOB_KEY: "job-7", "workflow": {}}, {"workflow": {}}, None])
+def test_the_record_names_the_job_that_a_worker_queued(
+    nodes: dict[str, Any], clip: Any, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes["SonicLabel"], "hidden", SimpleNamespace(extra_pnginfo=told))
+    marked = nodes["SonicLabel"].execute(clip=clip, **LABEL | {"visible": False}).args[0]
+    named = json.loads(marked.clip.metadata["AIGC"])["ProduceID"]
+    assert (named == "job-7") if told and JOB_KEY in told else len(named) == 16, "16 digits: outside of a run"
 
 
 @pytest.mark.parametrize(("locale", "language"), [(None, "en"), ("zh", "zh"), ("zh-TW", "zh"), ("de", "en")])

@@ -13,13 +13,14 @@ from PIL import Image
 
 from sonic_core.cli.main import main
 from sonic_core.clip import Audio, Clip
-from sonic_core.errors import SettingsError
+from sonic_core.errors import InputError, SettingsError
 from sonic_core.fleet.backends import core_engine
 from sonic_core.fleet.worker import Worker
 from sonic_core.media.audio import load_audio
 from sonic_core.media.video import save_video
 from sonic_core.service import api_keys
 from sonic_core.service.app import Service, make_app
+from sonic_core.service.storage_events import start_jobs
 
 # Nothing here is a default.
 ODD = {"preset": "fast", "dynamic_scale": 1.3, "lip_sync_offset": 0.08, "seed": 11, "label_text": "odd"}
@@ -99,6 +100,8 @@ def test_service_and_worker(inputs, made, expected, streamed, ledger, stores):
         )
         assert answer.status_code == 202, answer.text
         shown = client.get(f"/jobs/{answer.json()['id']}").json()
+        small = client.get(f"/jobs/{answer.json()['id']}/thumbnail")
+        assert small.status_code == 200 and small.headers["content-type"] == "image/jpeg"
         refused = {
             "give one of image and video": files | {"image": ("a.png", picture())},
             "The video": {"video": ("a.mp4", b"no video"), "audio": files["audio"]},
@@ -113,6 +116,34 @@ def test_service_and_worker(inputs, made, expected, streamed, ledger, stores):
     assert job.error is None and streamed == [picture_of(made)]
     found = fingerprint(stores.outputs.path_of(job.output["key"]))
     assert {**found, "picture": expected["picture"]} == expected
+
+
+def test_kafka_and_storage_events(inputs, made, streamed, ledger, stores, consent):
+    pytest.importorskip("confluent_kafka")
+    from sonic_core.fleet.kafka import accept
+
+    settings = {**ODD, **DUB, "voices": "channels", "faces": list(FACES)}
+    sidecar = {"video": "couple.mp4", "consent": consent.id, "settings": settings}
+    stores.inputs.put("inputs/u/stored/job.json", json.dumps(sidecar).encode())
+    keys = {name: f"inputs/u/stored/{file}" for name, file in (("video", "couple.mp4"), ("audio", "both.wav"))}
+    for key in keys.values():
+        stores.inputs.put(key, inputs / key.rpartition("/")[2])
+    message = {"id": "sent", "user": "u", **keys, "consent": consent.id, "settings": settings}
+    sent, _ = accept(ledger, stores, json.dumps(message).encode())
+    assert start_jobs(ledger, stores, lambda job: None, list(keys.values())) == {"started": ["stored"], "refused": {}}
+    stored = ledger.get("stored")
+    assert (stored.inputs, stored.settings) == (sent.inputs, sent.settings)
+    assert Worker(ledger, stores, core_engine()).run_one(sent.id).error is None
+    assert streamed == [picture_of(made)]
+
+    for name, sources in (("both", {"image": "inputs/u/p.png"}), ("neither", {"video": None})):
+        with pytest.raises(InputError, match="give one of image and video"):
+            accept(ledger, stores, json.dumps({**message, "id": name, **sources}).encode())
+    with pytest.raises(InputError, match="The video of the message must be the key of an object"):
+        accept(ledger, stores, json.dumps({**message, "id": "odd", "video": 7}).encode())
+    stores.inputs.put("inputs/u/bare/job.json", json.dumps({"consent": consent.id}).encode())
+    refused = start_jobs(ledger, stores, lambda job: None, ["inputs/u/bare/a.wav"])["refused"]
+    assert "give one of image and video" in refused["inputs/u/bare/a.wav"]
 
 
 def picture() -> bytes:

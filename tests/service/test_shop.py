@@ -142,6 +142,19 @@ def test_an_estimate_before_anything_is_uploaded(client):
     assert client.post("/estimate", json={**ask, "width": 0}).status_code == 400
 
 
+def test_an_estimate_of_a_dub(client):
+    ask = {"width": 1920, "height": 1080, "seconds": 10, "video_seconds": 60, "video_fps": 30}
+
+    def frames(**changes):
+        answer = client.post("/estimate", json={**ask, **changes}).json()
+        assert (answer["width"], answer["height"]) == (1920, 1080)
+        return answer["frames"]
+
+    assert frames() == 1800 and frames(seconds=90) == 2700
+    assert frames(settings={"shorter": "cut"}) == 300 and frames(video_fps=25) == 1500
+    assert client.post("/estimate", json={**ask, "video_seconds": 0}).status_code == 400
+
+
 def test_keys_end_and_are_revoked_one_by_one(service, ledger, capsys):
     first, second = (api_keys.create_key(ledger, "u", name, days) for name, days in (("shop", 30), (None, None)))
     assert api_keys.user_of(ledger, first) == api_keys.user_of(ledger, second) == "u"

@@ -62,6 +62,7 @@ async function estimate() {
   find("estimate").textContent = "";
   if (!(material.width && material.seconds)) return;
   const ask = { width: material.width, height: material.height, seconds: material.seconds, settings: settings() };
+  if (material.videoSeconds) ask.video_seconds = material.videoSeconds;
   try {
     const options = { method: "POST", body: JSON.stringify(ask), headers: { "Content-Type": "application/json" } };
     const cost = await (await call("/estimate", options)).json();
@@ -77,7 +78,7 @@ onMaterial(() => {
 });
 onMaterial(showFaces);
 form.second.addEventListener("change", showFaces);
-for (const name of ["preset", "framing", ...NUMBERS]) form[name].addEventListener("change", estimate);
+for (const name of ["preset", "framing", "shorter", ...NUMBERS]) form[name].addEventListener("change", estimate);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();

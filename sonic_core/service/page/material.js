@@ -8,7 +8,8 @@ const MAX_SECONDS = 7200;
 const listeners = [];
 const changed = () => listeners.forEach((listener) => listener());
 
-export const material = { width: 0, height: 0, seconds: 0 }; // of what is chosen now; 0: not known
+// Of what is chosen now; 0: not known. videoSeconds: the length of a video to dub, 0 for a photo.
+export const material = { width: 0, height: 0, videoSeconds: 0, seconds: 0 };
 
 // Whether a video gets another voice, rather than a photo one.
 export const isDub = () => Boolean(form.image.files[0]?.type.startsWith("video/"));
@@ -39,13 +40,18 @@ function show(kind) {
   }
   find(`${kind}-drop`).classList.toggle("filled", Boolean(file));
   if (kind === "audio") find("audio-name").textContent = file ? file.name : "";
-  if (kind === "image") Object.assign(material, { width: 0, height: 0 });
+  if (kind === "image") Object.assign(material, { width: 0, height: 0, videoSeconds: 0 });
   else material.seconds = 0;
   changed();
 }
 
 find("image-preview").addEventListener("load", ({ target }) => {
   Object.assign(material, { width: target.naturalWidth, height: target.naturalHeight });
+  changed();
+});
+find("video-preview").addEventListener("loadedmetadata", ({ target }) => {
+  if (!Number.isFinite(target.duration)) return;
+  Object.assign(material, { width: target.videoWidth, height: target.videoHeight, videoSeconds: target.duration });
   changed();
 });
 find("audio-preview").addEventListener("loadedmetadata", ({ target }) => {

@@ -10,6 +10,7 @@ def test_a_parabola_is_kept_to_its_ends():
     time = np.arange(30, dtype=np.float32)[:, None]
     track = np.concatenate([0.1 * time**2 - time, 3 - time], axis=1)
     assert steadied(track) == pytest.approx(track, abs=1e-3)
+    assert steadied(track, 5) == pytest.approx(track, abs=1e-3)
 
 
 def test_shake_goes_and_a_nod_stays():
