@@ -16,6 +16,7 @@ from sonic_core.settings import Settings
 CHANNELS = Settings.__dataclass_fields__["channel"].metadata["options"]
 TARGET_LUFS = -16.0  # what podcasts and phones use
 PEAK = 10 ** (-1 / 20)  # loudness normalising stays 1 dB below full scale
+QUIET = 10 ** (-50 / 20)  # RMS of sound that is silence
 SILENCE_LUFS = -70.0  # the absolute gate of BS.1770: below it there is nothing to measure
 HOP, HOPS = 0.1, 4  # seconds between two blocks, and how many of these a block lasts
 

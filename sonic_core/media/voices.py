@@ -14,10 +14,10 @@ import numpy as np
 
 from sonic_core.clip import Audio, LazyAudio
 from sonic_core.errors import InputError
+from sonic_core.media.level import QUIET
 from sonic_core.media.stored_sound import mixed_down, resampled
 
 FADE = 0.03  # seconds at both ends of a turn
-QUIET = 10 ** (-50 / 20)  # RMS of silence
 LOUD_SHARE = 0.08  # share of the loud parts' RMS from which on somebody speaks
 PAUSE = 0.4  # seconds of silence within a turn
 MOST_BYTES = 4 << 20  # of an RTTM file

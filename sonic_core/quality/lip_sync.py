@@ -22,6 +22,7 @@ from sonic_core.engines.lite.layout import FPS, MOUTH, WEIGHTS, MouthBasis
 from sonic_core.errors import InputError
 from sonic_core.face.tracker import FaceTracker, Tracker, face_height, lip_shape
 from sonic_core.media.audio import speech_waveform
+from sonic_core.media.level import QUIET
 
 RATE = 100  # Hz at which the two tracks are compared
 FARTHEST = 0.6  # seconds; the largest offset that is looked for, either way
@@ -30,7 +31,6 @@ SHORTEST = 1.0  # seconds of usable track
 TRUSTED = 0.995  # least confidence at which an offset is corrected; see `benchmarks/aligning.py`
 CAUTION = 0.05  # lip shapes are assumed to vary by this much more, so that the mix does not fit accidents
 STILL_SPEECH, STILL_LIPS = 0.0025, 0.002  # standard deviation, in face heights, of openings without speech
-QUIET = 10 ** (-50 / 20)  # RMS of sound that is silence
 LEAST_FACES = 0.5  # share of frames in which a face must be seen
 
 # Mono 16 kHz speech (samples,) and a number of 25 fps frames -> how far the lips should be open in each (frames,)

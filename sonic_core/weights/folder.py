@@ -6,13 +6,13 @@ encoder of Stable Video Diffusion XT are looked for there, beside it, and in Com
 `models/diffusers`; a path given by hand comes first.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sonic_core.errors import ModelError
 from sonic_core.weights.hub_cache import caches_around, snapshots
+from sonic_core.weights.json_file import read_json
 from sonic_core.weights.read import preferred
 
 REQUIRED = ("unet.pth", "audio2token.pth", "audio2bucket.pth")
@@ -97,9 +97,9 @@ def audio_encoder(folder: Path) -> str:
     if not path.is_file():
         return "whisper"
     try:
-        name = json.loads(path.read_text(encoding="utf-8-sig")).get("audio_encoder", "whisper")
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
-        raise ModelError(f"{path} cannot be read as a JSON object: {error}") from error
+        name = read_json(path).get("audio_encoder", "whisper")
+    except AttributeError:
+        raise ModelError(f"{path} must hold a JSON object; download it again") from None
     if name not in SPEECH_FOLDERS:
         raise ModelError(f"{path} asks for the audio encoder {name!r}; known are {', '.join(SPEECH_FOLDERS)}")
     return str(name)

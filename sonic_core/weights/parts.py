@@ -1,6 +1,5 @@
 """The weights of one network in a folder of diffusers or transformers: one file or shards, whole or half precision."""
 
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path, PureWindowsPath
 from torch import Tensor
 
 from sonic_core.errors import ModelError
+from sonic_core.weights.json_file import read_json
 from sonic_core.weights.read import check_values, read_tensors
 
 logger = logging.getLogger(__name__)
@@ -75,8 +75,8 @@ def _files(source: Path) -> list[Path]:
 
 def _indexed(index: Path) -> list[Path]:
     try:
-        names = set(json.loads(index.read_text(encoding="utf-8-sig"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        names = set(read_json(index)["weight_map"].values())
+    except (KeyError, AttributeError, TypeError) as error:
         raise ModelError(f"{index} is not an index of weight files ({error}); download it again") from error
     # The last part only, whichever slash is before it: an index does not point out of its folder.
     paths = sorted(index.parent / PureWindowsPath(str(name)).name for name in names)

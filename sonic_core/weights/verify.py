@@ -4,7 +4,6 @@ Three checks, each where it is possible: the sha256 that the catalog knows or th
 of every part of a `.pth` (a zip archive), and the values of all tensors.
 """
 
-import json
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +12,7 @@ from sonic_core.errors import ModelError
 from sonic_core.weights.catalog import Status
 from sonic_core.weights.download import recorded_checksums
 from sonic_core.weights.https_file import file_sha256
+from sonic_core.weights.json_file import read_json
 from sonic_core.weights.parts import find_weights
 from sonic_core.weights.read import check_values, read_tensors
 
@@ -31,7 +31,7 @@ def verify(status: Status, folder: Path) -> str | None:
         if known is not None and path == folder / status.file.path and file_sha256(path) != known:
             return f"its sha256 is not {known}; delete it and download it again"
         if path.suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8-sig"))
+            read_json(path)
             return None
         if path.is_dir():
             return None

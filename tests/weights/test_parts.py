@@ -52,7 +52,7 @@ def test_a_missing_shard_is_named(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": 3}'])
 def test_a_broken_index_is_named(tmp_path, text):
     (tmp_path / "model.safetensors.index.json").write_text(text)
-    with pytest.raises(ModelError, match="not an index"):
+    with pytest.raises(ModelError, match=r"not an index|cannot be read as JSON"):
         read_part_weights(tmp_path)
 
 

@@ -4,7 +4,6 @@ Sizes come from `config.json` if the folder has one, or from the shapes of the t
 are those of the release otherwise.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from sonic_core.speech.tokens import AudioToBucket, AudioToToken, check_widths
 from sonic_core.speech.whisper import WhisperFeatures
 from sonic_core.video.rife import IFNet
 from sonic_core.weights.folder import SPEECH_FOLDERS, SVD_FILES, FoundFiles, find_files
+from sonic_core.weights.json_file import read_json
 from sonic_core.weights.parts import read_part_weights
 from sonic_core.weights.read import load_into, read_tensors
 from sonic_core.weights.svd_file import current_vae_names, read_image_encoder, read_vae, rename_vae
@@ -143,11 +143,7 @@ def read_svd(found: FoundFiles, given: SvdParts) -> tuple[VideoAutoencoder, CLIP
 
 def read_part(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """`config.json` and the weights of a diffusers or transformers folder; float16 files do as well."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{folder / 'config.json'} cannot be read ({error}); download it again") from error
-    return config, read_part_weights(folder)
+    return read_json(folder / "config.json"), read_part_weights(folder)
 
 
 class HubertFeatures(nn.Module):

@@ -5,12 +5,12 @@ for tests, a fine-tune) states them in `config.json`, with a section for each ne
 """
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sonic_core.errors import ModelError
+from sonic_core.weights.json_file import read_json
 
 _T = TypeVar("_T")
 
@@ -81,10 +81,7 @@ def read_config(path: Path) -> SonicConfig:
     Raises:
         ModelError: the file is not a JSON object of sections.
     """
-    try:
-        sections = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path} cannot be read as JSON ({error}); put the model's own config.json back") from error
+    sections = read_json(path)
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise ModelError(f"{path} must hold a JSON object with a section for each network")
     return SonicConfig(
