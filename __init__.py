@@ -32,6 +32,12 @@ WEB_DIRECTORY = "./web"
 
 _library()
 
-from .nodes import comfy_entrypoint  # noqa: E402
+try:
+    from .nodes import comfy_entrypoint
+except ModuleNotFoundError as error:  # ComfyUI shows this sentence where it names the packs that failed
+    raise ImportError(
+        f"Sonic Studio needs the Python package {error.name}; run pip install -r {PACK / 'requirements.txt'} "
+        f"for ComfyUI's Python ({sys.executable}) and restart ComfyUI"
+    ) from error
 
 __all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]

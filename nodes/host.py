@@ -49,7 +49,7 @@ def model_names() -> list[str]:
 
 def model_path(name: str) -> str:
     """What `SonicPipeline.from_pretrained` takes for a name of `model_names`. Raises InputError for another."""
-    name = name.removesuffix(ABSENT)  # a saved workflow may say so still, and files may have come or gone since
+    name = str(name).removesuffix(ABSENT)  # a saved workflow may say so still, and files may have come or gone since
     known = model_names()
     if name not in [BUNDLED, MODEL_FOLDER, *known]:
         raise InputError(f"model {name!r} is not there; choose one of {', '.join(known)}")
@@ -185,7 +185,7 @@ def input_folder(name: str) -> Path:
 
 def input_path(name: str) -> Path:
     """The file that a picker's value names. Raises InputError when it is gone or outside ComfyUI's folders."""
-    path = Path(os.path.realpath(folder_paths.get_annotated_filepath(name)))
+    path = Path(os.path.realpath(folder_paths.get_annotated_filepath(str(name))))
     places = (
         folder_paths.get_input_directory(),
         folder_paths.get_output_directory(),

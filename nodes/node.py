@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 from typing import Any, ClassVar
 
 from comfy_api.latest import io
 
-from sonic_core.errors import SonicError
+from sonic_core.errors import InputError, MissingExtraError, SonicError
 
 from . import work
 from .words import with_advice
@@ -25,6 +26,7 @@ TALKING = [
     "数字人",
     "口型",
 ]
+WIDGETS = {"COMBO", "INT", "FLOAT", "STRING", "BOOLEAN"}
 _KNOWN = {field.name for field in fields(io.Schema)}
 
 
@@ -41,14 +43,27 @@ class SonicNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, **inputs: Any) -> io.NodeOutput:
+        check_given(cls, inputs)
         try:
             return work.cancellable(lambda on_step: cls.run(on_step, **inputs), alone=cls.alone)
         except SonicError as error:
             raise with_advice(error) from error
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"this needs the Python package {error.name}; run pip install {error.name} for ComfyUI's Python "
+                f"({sys.executable}) and restart ComfyUI"
+            ) from error
 
     @classmethod
     def run(cls, on_step: work.OnStep, **inputs: Any) -> io.NodeOutput:
         raise NotImplementedError
+
+
+def check_given(node: type[io.ComfyNode], inputs: dict[str, Any]) -> None:
+    """Raise InputError for a widget's value of null, which clients send and cores let through."""
+    for part in node.define_schema().inputs:
+        if part.io_type in WIDGETS and inputs.get(part.id, "") is None:
+            raise InputError(f"{part.id} is null; give it a value")
 
 
 def checked(node: type[io.ComfyNode], **chosen: str | None) -> bool | str:

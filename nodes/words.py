@@ -5,6 +5,8 @@ A sentence of the library is "what was wrong; what to do". Only the second half 
 
 from __future__ import annotations
 
+from copy import copy
+
 from sonic_core.errors import SonicError
 
 BY_HAND = "set face_box, or paint face_mask on Load Image (right-click, Open in Mask Editor)"
@@ -32,4 +34,6 @@ def with_advice(error: SonicError, which: str = "") -> SonicError:
     text = str(error)
     wrong = text.partition(";")[0]
     advice = next((advice for said, advice in ADVICE.items() if said in wrong), None)
-    return type(error)(which + (text if advice is None else f"{wrong}; {advice}"))
+    advised = copy(error)  # and not type(error)(...): some classes word their sentence themselves
+    advised.args = (which + (text if advice is None else f"{wrong}; {advice}"),)
+    return advised

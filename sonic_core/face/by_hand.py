@@ -18,7 +18,9 @@ def parse_box(text: str) -> FloatBox | None:
     except ValueError:
         numbers = ()
     if len(numbers) != 4:
-        raise SettingsError(f"face_box is {text!r}; give four numbers x1 y1 x2 y2 in pixels of the photo, or nothing")
+        raise SettingsError(
+            f"face_box is {text[:60]!r}; give four numbers x1 y1 x2 y2 in pixels of the photo, or nothing"
+        )
     return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
@@ -29,7 +31,7 @@ def parse_faces(text: str) -> tuple[int, ...] | None:
     try:
         return tuple(int(part) for part in text.replace(",", " ").split())
     except ValueError:
-        raise SettingsError(f"faces is {text!r}; give the number of a face for each voice, like 1 0") from None
+        raise SettingsError(f"faces is {text[:60]!r}; give the number of a face for each voice, like 1 0") from None
 
 
 def box_of_mask(mask: np.ndarray, size: tuple[int, int]) -> FloatBox | None:

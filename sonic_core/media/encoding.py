@@ -32,10 +32,11 @@ BT709 = 1  # the same number for primaries, transfer and matrix
 AAC_RATES = (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 LIMITED_RANGE, FULL_RANGE = 1, 2
 YUV = ("yuv", "nv")  # prefixes of the names of FFmpeg's YUV formats
-# Without these flags swscale is up to two levels off, and the error grows with each generation.
-ACCURATE = (
-    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-)
+# Without these flags, which PyAV 14 does not have, swscale is up to two levels off, and the error grows with each
+# generation.
+ACCURATE = Interpolation.BICUBIC
+for flag in ("ACCURATE_RND", "FULL_CHR_H_INT", "FULL_CHR_H_INP"):
+    ACCURATE |= getattr(Interpolation, flag, 0)
 
 __all__ = ["ACCURATE", "QUALITIES", "X264", "SoundEncoder", "encode", "save_video"]
 

@@ -113,6 +113,15 @@ def test_the_import_is_light(nodes: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_missing_package_is_named_with_what_to_run(nodes: dict[str, Any]) -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'tools')!r}); import stand_in; stand_in.start()\n"
+    code += "sys.modules['soxr'] = None; stand_in.load_pack()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    said = done.stderr.strip().splitlines()[-1]
+    wanted = f"ImportError: Sonic Studio needs the Python package soxr; run pip install -r {ROOT / 'requirements.txt'} "
+    assert said.startswith(wanted) and sys.executable in said
+
+
 def test_a_neighbour_with_the_same_node_is_named_once(
     nodes: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

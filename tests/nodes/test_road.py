@@ -19,7 +19,14 @@ import torch
 
 from sonic_core.clip import Clip
 from sonic_core.comfyui import JOB_KEY
-from sonic_core.errors import InputError, NoFaceError, NotEnoughMemoryError, SettingsError, SonicError
+from sonic_core.errors import (
+    InputError,
+    MissingExtraError,
+    NoFaceError,
+    NotEnoughMemoryError,
+    SettingsError,
+    SonicError,
+)
 
 from .fake_engine import FakeEngine
 
@@ -265,6 +272,22 @@ def test_errors_are_one_sentence(prepare: Prepare, changes: dict[str, Any], erro
 
 
 LABEL = {"visible": True, "language": "en", "text": "", "seconds": 2.0, "height": 0.05, "corner": "top-left"}
+
+
+def test_a_null_in_place_of_a_value_is_said(nodes: dict[str, Any], clip: Any) -> None:
+    with pytest.raises(InputError, match="seconds is null; give it a value"):
+        nodes["SonicLabel"].execute(clip=clip, **LABEL | {"seconds": None})
+
+
+def test_a_package_that_a_node_needs_is_named(
+    nodes: dict[str, Any], clip: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: Any, **__: Any) -> None:
+        raise ModuleNotFoundError("No module named 'diffusers'", name="diffusers")
+
+    monkeypatch.setattr(nodes["SonicLabel"], "run", run)
+    with pytest.raises(MissingExtraError, match="needs the Python package diffusers; run pip install diffusers "):
+        nodes["SonicLabel"].execute(clip=clip, **LABEL)
 
 
 def test_a_label_is_drawn_and_recorded(nodes: dict[str, Any], sample: Callable[..., Any]) -> None:

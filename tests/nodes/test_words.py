@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sonic_core.errors import ModelError, NoFaceError, SonicError
+from sonic_core.storage.store import ObjectNotFound
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +28,7 @@ def test_the_advice_changes_and_the_rest_stays(words: Any) -> None:
     assert str(words.with_advice(said)) == str(said), "said once"
     other = ModelError("something else; do this")
     assert str(words.with_advice(other)) == str(other)
+    assert str(words.with_advice(ObjectNotFound("me.jpg"))) == "There is no object me.jpg.", "words its own sentence"
 
 
 def test_a_video_gets_other_advice_than_a_photo(words: Any) -> None:
