@@ -83,7 +83,7 @@ def _of_jpeg(data: bytes) -> Remains | None:
     if not scanned:
         return None
     end = bytes([0xFF, END_OF_IMAGE])
-    data = data.rstrip(b"\0")
+    data = data.rstrip(b"\0\xff")  # half a marker would make one with what follows
     completed = BytesIO(data + end)
     if any(known.any() for known in exact.values()):  # whole scans are missing
         return Remains(completed, 0)

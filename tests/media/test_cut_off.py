@@ -90,6 +90,15 @@ def test_a_progressive_jpeg_only_loses_detail_in_its_last_scan(tmp_path, caplog)
         load_image(path)
 
 
+def test_a_jpeg_may_break_off_within_a_marker(tmp_path):
+    data, path = encoded("JPEG"), tmp_path / "a.jpg"
+    stuffed = data.rindex(b"\xff\x00", 0, -300)
+    for end in (stuffed, stuffed + 1, stuffed + 2, stuffed + 3):
+        path.write_bytes(data[:end])
+        remains = remains_of(path)
+        assert remains is not None and 0 < HEIGHT - remains.rows <= 2 * BLOCK
+
+
 def test_a_webp_that_lacks_only_metadata_has_all_its_rows(tmp_path, caplog):
     data, path = encoded("WEBP", exif=rotated_by(1), xmp=b"<x/>" + b" " * 500), tmp_path / "a.webp"
     path.write_bytes(data)
