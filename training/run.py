@@ -40,7 +40,7 @@ def steps(data: Path, work: Path, share: float = 1.0) -> list[Step]:
     """All steps in order, each with `share` of its work. No group needs what a later one makes."""
     lite, face, ears = work / "weights" / "lite", work / "weights" / "face", work / "ears"
     whisper = WEIGHTS / "whisper.safetensors"
-    nets = {"landmarks": 2000, "detector": 900, "mouth": 1600, "eye": 1200, "identity": 300}
+    nets = {"landmarks": 2000, "detector": 900, "mouth": 4600, "eye": 1200, "identity": 300}
 
     def part(amount: int) -> int:
         return max(1, round(amount * share))

@@ -11,8 +11,10 @@ from sonic_core.face.detect import to_pixels
 from sonic_core.face.nets import REGION_INPUT, RegionNet
 from training.face import augment, data
 from training.face.landmarks import distance, errors
+from training.face.recolour import recolour
 
 KINDS = {region.net: [r for r in regions.REGIONS if r.net == region.net] for region in regions.REGIONS}
+RECOLOURED = 0.4  # share of the mouths that are seen in other colours
 PAIRS = {"mouth": points.LIP_PAIRS, "eye": points.RIGHT_LID_PAIRS}
 
 
@@ -50,6 +52,8 @@ class Crops:
             crop, target = self.one(index, KINDS[self.kind][rng.integers(len(KINDS[self.kind]))])
             if mirror is not None and rng.random() < 0.5:
                 crop, target = np.ascontiguousarray(crop[:, ::-1]), (target * [-1, 1])[mirror]
+            if self.kind == "mouth" and rng.random() < RECOLOURED:
+                crop = recolour(crop, target, rng)
             if rng.random() < 0.1:
                 crop = augment.occlude(crop, rng)
             crops.append(augment.photograph(crop, rng, coarsest=0.4))
