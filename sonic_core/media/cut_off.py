@@ -22,7 +22,7 @@ from sonic_core.media.file_type import is_avif, is_heif
 from sonic_core.media.picture_record import png_chunk
 from sonic_core.media.png import MAX_KEPT, SIGNATURE
 
-MAX_PIXELS = 80_000_000
+MAX_PIXELS = 80_000_000  # of any photo: 240 MB as RGB; a 61 megapixel camera fits
 # So many zeros at the end are suspicious in a WebP, which is then looked at, and are damage in a HEIC or AVIF.
 FEW_ZEROS, MANY_ZEROS = 16, 256
 FILLER = b"\x55" * 4096

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sonic_core.errors import InputError
 from sonic_core.media.cicp import colour_tags
-from sonic_core.media.cut_off import Remains, remains_of
+from sonic_core.media.cut_off import MAX_PIXELS, Remains, remains_of
 from sonic_core.media.file_type import is_avif, is_heif
 from sonic_core.media.icc import to_srgb
 from sonic_core.media.png import without_text
@@ -28,7 +28,6 @@ FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "H
 NAMES = {"MPO": "JPEG", "WEBP": "WebP", "HEIF": "HEIC", "DIB": "BMP"}
 DAMAGED = (OSError, SyntaxError, ValueError, struct.error, EOFError, IndexError, KeyError, TypeError)
 
-MAX_PIXELS = 80_000_000  # 240 MB as RGB; a 61 megapixel camera fits
 MAX_SIDE = 16_384
 MIN_SIDE = 32
 MAX_MISSING = 0.05  # of the rows of a picture that is cut off
@@ -43,6 +42,7 @@ class Still:
     width: int  # upright
     height: int
     frames: int
+    remains: Remains | None  # of a picture that is cut off
 
     @property
     def several(self) -> str:
@@ -58,9 +58,8 @@ class Still:
                 f"{name} is animated ({self.frames} pictures, {self.format}); save the one you want as a still picture"
             )
         check_size(self.width, self.height, name)
-        remains = remains_of(self.path)
-        with _opened(self.path, name, remains) as image:
-            picture = rgb_of(image if remains is None else _kept(image, remains, name), name)
+        with _opened(self.path, name, self.remains) as image:
+            picture = rgb_of(image if self.remains is None else _kept(image, self.remains, name), name)
             tags = None if image.info.get("icc_profile") else colour_tags(self.path)
         return tone_mapped(picture, *tags) if tags is not None and needs_mapping(*tags) else picture
 
@@ -81,7 +80,7 @@ def open_still(path: Path, name: str) -> Still | None:
             kind = {"": "picture", "MPO": "JPEG", "WEBP": "WebP", "HEIF": "HEIC", "DIB": "BMP"}.get(
                 image.format or "", image.format
             )
-            return Still(path, str(kind), width, height, frames)
+            return Still(path, str(kind), width, height, frames, remains)
     except UnidentifiedImageError:
         if remains is not None:
             raise InputError(f"{name} is cut off; export or download it again") from None
