@@ -115,7 +115,7 @@ def test_bad_arrays_get_one_sentence(array):
 
 
 @pytest.mark.parametrize("name", ["p.xyz", "p", "p.mp4", ".png"])
-def test_a_name_that_is_no_picture_s_is_refused_before_the_work_and_after(tmp_path, name):
+def test_a_name_without_the_suffix_of_a_picture_is_refused_before_the_work_and_after(tmp_path, name):
     for write in (check_picture, lambda path: save_image(picture(), path)):
         with pytest.raises(OutputError, match=r"name it \.png or \.jpg"):
             write(tmp_path / name)
