@@ -26,7 +26,7 @@ from sonic_core.engines.lite.layout import MOUTH, PRESS, TEETH, TONGUE, MouthBas
 from sonic_core.engines.lite.lips import LipDistances, Lips
 from sonic_core.engines.lite.mouth import TOUCH
 from sonic_core.engines.lite.pose import FaceFit, fit_rigid
-from sonic_core.engines.lite.warp import Grid, ThinPlate, along, box_of, look_up, smoothstep
+from sonic_core.engines.lite.warp import Grid, ThinPlate, along, box_of, look_up, pixels_of, smoothstep
 from sonic_core.face.points import CHIN, FOREHEAD
 
 BOX = (-1.5, 0.55, 1.5, 3.05)  # canonical: x1, y1, x2, y2 of what may change
@@ -110,7 +110,7 @@ class MouthPainter:
         x2, y2 = np.clip(np.ceil(corners.max(0) + margin), 0, [width, height]).astype(int)
         if min(x2 - x1, y2 - y1) < 3:
             return painted
-        pixels = _pixels((x1, y1, x2, y2))
+        pixels = pixels_of(x1, y1, x2, y2)
         around = new.lips.distances(pixels)
         above = around.is_above[..., None]
         # Here colours are mixed: halfway between the places of parted lips lies the dark of the mouth.
@@ -243,15 +243,9 @@ def _controls(rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(chosen & ~below), np.flatnonzero(chosen & ~above)
 
 
-def _pixels(box: tuple[int, int, int, int]) -> np.ndarray:
-    """(h, w, 2) float32 coordinates of the pixels of a box x1, y1, x2, y2."""
-    x1, y1, x2, y2 = box
-    return np.stack(np.meshgrid(np.arange(x1, x2, dtype=np.float32), np.arange(y1, y2, dtype=np.float32)), -1)
-
-
 def _moved(part: np.ndarray, grid: Grid, field: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     """uint8 (h, w, 3) what a box of a picture shows when a field on the grid says where its pixels come from."""
-    return look_up(part, _pixels(box) + grid.to_pixels_within(field, *box), cubic=True)
+    return look_up(part, pixels_of(*box) + grid.to_pixels_within(field, *box), cubic=True)
 
 
 def _window(places: np.ndarray, fit: FaceFit) -> np.ndarray:

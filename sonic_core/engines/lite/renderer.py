@@ -33,7 +33,7 @@ from sonic_core.engines.lite.lip_edges import LipEdges
 from sonic_core.engines.lite.mouth import Mouth, MouthGeometry, without_mouth
 from sonic_core.engines.lite.pose import fit_face
 from sonic_core.engines.lite.texture import Texture
-from sonic_core.engines.lite.warp import Grid, along, box_of, look_up
+from sonic_core.engines.lite.warp import Grid, along, box_of, look_up, pixels_of
 from sonic_core.face.covers import SMALLEST, SMALLEST_REDUCED, Covers, find_covers
 from sonic_core.face.tracker import face_height
 
@@ -194,8 +194,7 @@ class Renderer:
         x2, y2 = np.clip(np.ceil(corners.max(0) + margin) - corner, 0, size).astype(int)
         if min(x2 - x1, y2 - y1) < 3:
             return
-        x, y = np.arange(x1, x2, dtype=np.float32), np.arange(y1, y2, dtype=np.float32)
-        pixels = np.stack(np.meshgrid(x + self.grid.x, y + self.grid.y), -1)
+        pixels = pixels_of(x1 + self.grid.x, y1 + self.grid.y, x2 + self.grid.x, y2 + self.grid.y)
         upright = pixels + self.grid.to_pixels_within(back, x1, y1, x2, y2)
         mouth.draw(view[y1:y2, x1:x2], moved, self.skin, pixels, upright, row)
 

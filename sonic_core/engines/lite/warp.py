@@ -58,9 +58,7 @@ class Grid:
 
     def pixels(self) -> np.ndarray:
         """(height, width, 2) float32 coordinates of every pixel the grid covers."""
-        x = self.x + np.arange(self.width, dtype=np.float32)
-        y = self.y + np.arange(self.height, dtype=np.float32)
-        return np.stack(np.meshgrid(x, y), -1)
+        return pixels_of(self.x, self.y, self.x + self.width, self.y + self.height)
 
     def sample(self, field: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Bilinear values of a (rows, columns, c) field at (h, w, 2) pixel coordinates; its rim is repeated outside."""
@@ -134,6 +132,11 @@ def _steepest(values: np.ndarray) -> tuple[float, float]:
     pairs = (values[:, 1:], values[:, :-1]), (values[1:], values[:-1])
     across, down = (cv2.norm(first, second, cv2.NORM_INF) if first.size else 0.0 for first, second in pairs)
     return across, down
+
+
+def pixels_of(x1: int, y1: int, x2: int, y2: int) -> np.ndarray:
+    """(y2 - y1, x2 - x1, 2) float32 coordinates of the pixels of a box."""
+    return np.stack(np.meshgrid(np.arange(x1, x2, dtype=np.float32), np.arange(y1, y2, dtype=np.float32)), -1)
 
 
 def look_up(image: np.ndarray, at: np.ndarray, cubic: bool = False, zero_outside: bool = False) -> np.ndarray:
