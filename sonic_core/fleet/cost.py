@@ -32,6 +32,6 @@ def estimate(width: int, height: int, seconds: float, settings: Settings) -> Cos
 
 
 def estimate_dub(width: int, height: int, seconds: float, video_seconds: float, frames: int, shorter: Shorter) -> Cost:
-    """The cost of a video with so many frames that is dubbed with `seconds` of sound."""
+    """The cost of dubbing a video of `video_seconds` and `frames` with `seconds` of sound."""
     spoken = math.ceil(seconds * frames / video_seconds)
     return Cost(width, height, spoken if shorter == "cut" else max(spoken, frames))

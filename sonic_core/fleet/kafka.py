@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sonic_core.errors import InputError, SonicError
 from sonic_core.fleet.strict_json import parse_json
-from sonic_core.fleet.submission import WORDS, check_one_source, find_objects, needed_sound, submit
+from sonic_core.fleet.submission import WORDS, find_objects, submit
 from sonic_core.fleet.sweeper import Queue, QueueError, publish
 from sonic_core.fleet.webhooks import check_webhook
 from sonic_core.ledger.ledger import Ledger
@@ -110,14 +110,13 @@ def accept(ledger: Ledger, stores: Stores, body: bytes) -> Any:
     known = ledger.find(given["id"])
     if known is not None and known.user == given["user"]:
         return known, False
-    keys = {kind: given.get(kind) or None for kind in ("audio", "image", "video", "background")}
+    optional = ("image", "video", "background")
+    keys = {"audio": given["audio"], **{kind: given[kind] for kind in optional if given.get(kind)}}
     for kind, key in keys.items():
-        if key is not None and not isinstance(key, str):
+        if not isinstance(key, str):
             raise InputError(f"The {WORDS[kind]} of the message must be the key of an object in the store.")
-    check_one_source(keys)
     settings = given.get("settings") or {}
-    until = needed_sound(settings, dubs=keys["video"] is not None)
-    materials = find_objects(stores, given["user"], keys, until)
+    materials = find_objects(stores, given["user"], keys, settings)
     return submit(
         ledger, job_id=given["id"], user=given["user"], materials=materials, consent_id=given["consent"],
         settings=settings, webhook=webhook,

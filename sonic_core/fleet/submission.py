@@ -112,10 +112,15 @@ def store_file(stores: Stores, key: str, path: Path, facts: dict[str, Any]) -> d
     return {**record(info, sha256_of(path)), **facts}
 
 
-def find_objects(stores: Stores, user: str, keys: Mapping[str, str | None], until: float | None = None) -> Materials:
-    """Materials that lie in the store already, by the names of Materials. Only keys of the same user are accepted."""
-    found = {kind: find_object(stores, user, kind, key, until) for kind, key in keys.items() if key is not None}
-    return Materials(**found)
+def find_objects(stores: Stores, user: str, keys: Mapping[str, str], settings: Any) -> Materials:
+    """Materials of a job with these settings that lie in the store already; `keys` are by the names of Materials.
+
+    Only keys of the same user are accepted. Raises InputError or SettingsError, before anything is fetched, for a job
+    that could not be.
+    """
+    check_one_source(keys)
+    until = needed_sound(settings, dubs="video" in keys)
+    return Materials(**{kind: find_object(stores, user, kind, key, until) for kind, key in keys.items()})
 
 
 def find_object(stores: Stores, user: str, kind: str, key: str, until: float | None = None) -> dict[str, Any]:
@@ -139,8 +144,9 @@ def cost_of(materials: Materials, settings: dict[str, Any]) -> Cost:
     if materials.image is not None:
         return estimate(materials.image["width"], materials.image["height"], seconds, request.settings)
     video = materials.video or {}
-    size, length = (video["width"], video["height"]), (video["seconds"], video["frames"])
-    return estimate_dub(*size, seconds, *length, request.dub.shorter)
+    return estimate_dub(
+        video["width"], video["height"], seconds, video["seconds"], video["frames"], request.dub.shorter
+    )
 
 
 def check_kind(materials: Materials, settings: Mapping[str, Any]) -> None:

@@ -80,12 +80,13 @@ def router(service: Service) -> APIRouter:
         async with receive(request, Form((), (), ())) as received:
             given = read(EstimateBody, received.fields)
         wanted = JobRequest.parse(given_settings(given.settings))
-        size, long = (given.width, given.height), given.video_seconds
-        if long is None:
-            cost = estimate(*size, given.seconds, wanted.settings)
+        if given.video_seconds is None:
+            cost = estimate(given.width, given.height, given.seconds, wanted.settings)
         else:
-            frames = max(1, round(long * given.video_fps))
-            cost = estimate_dub(*size, given.seconds, long, frames, wanted.dub.shorter)
+            frames = max(1, round(given.video_seconds * given.video_fps))
+            cost = estimate_dub(
+                given.width, given.height, given.seconds, given.video_seconds, frames, wanted.dub.shorter
+            )
         left = await in_thread(gigapixels_left, who)
         return {
             "width": cost.width, "height": cost.height, "frames": cost.frames,

@@ -153,7 +153,7 @@ def check_upload_size(given: UploadBody, most: int) -> None:
 class EstimateBody(Strict):
     """What a video's cost depends on: the size of the photo or of the video to dub, the sound's length, the settings.
 
-    A video is also as long as `video_seconds`, with `video_fps` frames a second.
+    For a video to dub, `video_seconds` and `video_fps` (frames a second) say how long it is.
     """
 
     width: Annotated[int, Field(ge=1, le=100_000)]

@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from sonic_core.errors import InputError, SonicError
 from sonic_core.fleet.strict_json import parse_json
-from sonic_core.fleet.submission import check_one_source, find_objects, needed_sound, submit
+from sonic_core.fleet.submission import find_objects, submit
 from sonic_core.ledger.jobs import Job
 from sonic_core.ledger.ledger import Ledger
 from sonic_core.media.file_type import SOUND_SUFFIXES, VIDEO_SUFFIXES
@@ -86,14 +86,10 @@ def start_job(ledger: Ledger, stores: Stores, key: str) -> tuple[Job, bool] | No
     if (known := ledger.find(job_id)) is not None and known.user == user:
         return known, False
     named = {"image": sidecar.image, "video": sidecar.video}
-    check_one_source(named)
     keys = {kind: input_key(user, job_id, name) for kind, name in named.items() if name is not None}
     settings = given_settings(sidecar.settings)
-    until = needed_sound(settings, dubs="video" in keys)
-    return submit(
-        ledger, job_id=job_id, user=user, materials=find_objects(stores, user, {"audio": key, **keys}, until),
-        consent_id=sidecar.consent, settings=settings,
-    )  # fmt: skip
+    materials = find_objects(stores, user, {"audio": key, **keys}, settings)
+    return submit(ledger, job_id=job_id, user=user, materials=materials, consent_id=sidecar.consent, settings=settings)
 
 
 def is_audio(key: str) -> bool:

@@ -98,7 +98,8 @@ def test_nothing_is_lost_and_nothing_done_twice(place, oss, tmp_path, portrait_p
     queue = CeleryQueue(make_app(broker)) if broker else None
     stores.inputs.put("inputs/u/shared/p.jpg", portrait_path)
     stores.inputs.put("inputs/u/shared/s.wav", a_second_of_speech)
-    materials = find_objects(stores, "u", {"image": "inputs/u/shared/p.jpg", "audio": "inputs/u/shared/s.wav"})
+    keys = {"image": "inputs/u/shared/p.jpg", "audio": "inputs/u/shared/s.wav"}
+    materials = find_objects(stores, "u", keys, {})
     consent = record_consent(ledger.engine, "u", subject="s", subject_is_user=True, purpose="test", sources=[])
     ids = [f"kill-{number:04d}" for number in range(JOBS)]
     for job_id in ids:

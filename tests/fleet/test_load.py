@@ -45,7 +45,8 @@ def test_a_long_queue(tmp_path, portrait, speech, monkeypatch):
     broker = os.environ["SONIC_TEST_RABBITMQ"]
     queue = CeleryQueue(make_app(broker))
     stores.inputs.put("inputs/u/shared/p.png", portrait), stores.inputs.put("inputs/u/shared/s.wav", speech)
-    materials = find_objects(stores, "u", {"image": "inputs/u/shared/p.png", "audio": "inputs/u/shared/s.wav"})
+    keys = {"image": "inputs/u/shared/p.png", "audio": "inputs/u/shared/s.wav"}
+    materials = find_objects(stores, "u", keys, {})
     consent = record_consent(ledger.engine, "u", subject="s", subject_is_user=True, purpose="test", sources=[])
 
     start, cpu = time.monotonic(), time.process_time()

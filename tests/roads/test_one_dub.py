@@ -141,6 +141,8 @@ def test_kafka_and_storage_events(inputs, made, streamed, ledger, stores, consen
             accept(ledger, stores, json.dumps({**message, "id": name, **sources}).encode())
     with pytest.raises(InputError, match="The video of the message must be the key of an object"):
         accept(ledger, stores, json.dumps({**message, "id": "odd", "video": 7}).encode())
+    with pytest.raises(InputError, match="it is empty"):
+        accept(ledger, stores, json.dumps({**message, "id": "mute", "audio": ""}).encode())
     stores.inputs.put("inputs/u/bare/job.json", json.dumps({"consent": consent.id}).encode())
     refused = start_jobs(ledger, stores, lambda job: None, ["inputs/u/bare/a.wav"])["refused"]
     assert "give one of image and video" in refused["inputs/u/bare/a.wav"]
