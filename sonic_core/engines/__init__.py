@@ -35,18 +35,17 @@ def load_engine(
 
 
 def check_model(model: str | os.PathLike[str]) -> None:
-    """Raise ModelError, without reading a file, for an unknown name, a missing folder or missing networks."""
+    """Raise ModelError for an unknown name, a missing folder or missing networks, which are not read."""
     if str(model) == "lite":
         return
     from sonic_core.weights.folder import find_files
 
     folder = _folder_of(model)
-    found = find_files(folder)
-    for name, path in found.networks.items():
-        found.required(name, path, str(folder))
+    find_files(folder).required_networks(str(folder))
 
 
 def _folder_of(model: str | os.PathLike[str]) -> Path:
+    """The folder of the released files; one of its files stands for it."""
     folder = Path(model).expanduser()
     folder = folder.parent if folder.is_file() else folder
     if not folder.is_dir():

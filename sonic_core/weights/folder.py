@@ -36,6 +36,10 @@ class FoundFiles:
     svd: Path | None  # a diffusers folder or a single file
     config: Path | None  # sizes other than the released ones
 
+    def required_networks(self, place: str) -> dict[str, Path]:
+        """`networks`, or a ModelError that names the first missing one and where it belongs."""
+        return {name: self.required(name, path, place) for name, path in self.networks.items()}
+
     def required(self, what: str, path: Path | None, place: str) -> Path:
         """`path`, or a ModelError that names the missing file and where it belongs."""
         if path is None:

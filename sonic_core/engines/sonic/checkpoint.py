@@ -66,7 +66,7 @@ def read_networks(
     """
     found = find_files(folder, svd)
     config = read_config(found.config) if found.config is not None else SonicConfig()
-    paths = {name: found.required(name, path, str(folder)) for name, path in found.networks.items()}
+    paths = found.required_networks(str(folder))
     speech_name = SPEECH_FOLDERS[found.audio_encoder]
     speech_path = found.required(f"{speech_name}/config.json", found.speech, str(folder / speech_name))
 
