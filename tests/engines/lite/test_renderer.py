@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sonic_core.engines.lite.articulation import Articulation
-from sonic_core.engines.lite.interior import Interior
+from sonic_core.engines.lite.interior import DENSITY, Interior
 from sonic_core.engines.lite.landmarks import LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from sonic_core.engines.lite.layout import (
     BROWS,
@@ -378,7 +378,8 @@ def test_the_tip_of_the_tongue_lets_the_upper_teeth_be_seen(renderer: Renderer):
     plain, tip = (inside.draw(places, 0 * inside.down, lips, around, tongue=tongue) for tongue in (0.6, 1.0))
     column = places.shape[1] // 2
     change = np.abs(tip - plain)[:, column].max(-1)
-    teeth = np.flatnonzero(inside.upper[: 2 * len(change) : 2, 2 * column, 1] > 0.99)
+    coverage = inside.upper[::DENSITY, DENSITY * column, 1][: len(change)]
+    teeth = np.flatnonzero(coverage > 0.99)
     assert change[teeth[0]] < 1
     assert change[teeth[-1] + 1] > 10
 
@@ -387,7 +388,8 @@ def test_a_smile_says_f_with_its_teeth_on_the_lower_lip(smiling_renderer: Render
     """Its lips part, though a smile looks more open than it is, and the teeth in the narrow gap are lit."""
     row = with_()
     gaps = []
-    for row[TEETH] in (0, 1):
+    for teeth in (0, 1):
+        row[TEETH] = teeth
         gaps.append(smiling_renderer.moved(row).mouth.lips.gap.max() / smiling_renderer.face_height)
     assert gaps[0] < 0.003 and gaps[1] > 0.008
     lit = smiling_renderer.frame(row).astype(int)

@@ -1,4 +1,4 @@
-"""A portrait made small: its face is too small to tell whether something hides it, so nothing is said to."""
+"""A portrait scaled down: where its face is too small to tell whether something hides it, it counts as uncovered."""
 
 from __future__ import annotations
 
