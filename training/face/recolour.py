@@ -6,6 +6,8 @@ behind dark lips for the lips themselves, and reads dark mouths as less open tha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -37,9 +39,7 @@ def is_dark(image: np.ndarray, landmarks: np.ndarray) -> bool:
 def evened(faces: data.Faces, times: float = 4) -> data.Faces:
     """The same faces, with dark-skinned people drawn `times` as often."""
     dark = np.array([is_dark(image, marks) for image, marks in zip(faces.images, faces.landmarks, strict=True)])
-    return data.Faces(
-        faces.images, faces.landmarks, faces.identity, faces.weight * np.where(dark, np.float32(times), np.float32(1))
-    )
+    return replace(faces, weight=faces.weight * np.where(dark, np.float32(times), np.float32(1)))
 
 
 def recolour(crop: np.ndarray, marks: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ OUT/NET.log, one JSON line each. `--export` writes the averaged weights in half 
 
 The nets do not need each other. The shipped ones had 2,000 (landmarks), 900 (detector), 4,600 (mouth), 1,200 (eye) and
 300 steps (identity), each well under an hour of one core; the landmark net was still improving slowly. The mouth net
-had its first 1,600 steps without `recolour` and the other 3,000 in three goes, from the weights before.
+had its first 1,600 steps without `recolour`, then 3,000 with it in three runs, each from the weights of the one before.
 """
 
 from __future__ import annotations

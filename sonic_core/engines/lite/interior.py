@@ -47,9 +47,7 @@ class Interior:
 
     x: float  # px of the layers' corner in the photo
     y: float
-    upper: (
-        np.ndarray
-    )  # (h, w, 4) float32: upper teeth, the coverage of the gum, where the tongue's tip comes before them
+    upper: np.ndarray  # (h, w, 4) float32: upper teeth, then the coverage of the gum and of the tongue's tip
     lower: np.ndarray  # (h, w, 2) lower teeth
     tongue: np.ndarray  # (h, w, 2)
     own: np.ndarray | None  # (h, w, 4) the photo's own open mouth, RGBA premultiplied

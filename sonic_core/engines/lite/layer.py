@@ -1,7 +1,7 @@
-"""One of the two sheets that a face's movement consists of, what lies above the lips and what lies below them.
+"""One of the two sheets that a moving face is made of: what lies above the lips, or what lies below them.
 
-Each sheet goes on beyond the line between the lips, as the other one may uncover it there, but not far: a layer holds
-no more of the face than can be seen, as computing its movement is most of the work in a small frame.
+Each sheet reaches past the line between the lips, because the other one may uncover it there, but only a little: a
+layer holds no more of the face than can be seen, since moving it is most of the work in a small frame.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from sonic_core.engines.lite.warp import across, along, smoothstep
 
 PLACES = 64  # along the mouth at which the edges' heights are known
 # The line between closed lips: its width in face heights, and how much of the red, green and blue light it takes; flesh
-# lets more of the red through. Medians of photos (`benchmarks/lip_line.py`).
+# lets more of the red through. A line drawn with these measures near the median of photos (`benchmarks/lip_line.py`).
 CREASE_WIDTH, CREASE = 0.016, np.array([0.35, 0.53, 0.51], np.float32)
 SOFT = 0.004  # face heights: half the width of the edge of a lip, which is round, before the dark of the mouth
 ROUNDED = 0.25  # of the mouth's width over which edges that end apart are brought together

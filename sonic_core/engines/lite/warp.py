@@ -106,8 +106,9 @@ class Grid:
         greatest = np.zeros((len(xy), xx.shape[1]), np.float32)
         for above in (np.s_[:-1], np.s_[1:]):
             for left in (np.s_[:, :-1], np.s_[:, 1:]):
+                stretch = cv2.absdiff(xx[above], -yy[left])  # |xx + yy|
                 shear = cv2.magnitude(cv2.subtract(xx[above], yy[left]), cv2.add(yx[above], xy[left]))
-                cv2.max(greatest, cv2.add(cv2.absdiff(xx[above], -yy[left]), shear), greatest)
+                cv2.max(greatest, cv2.add(stretch, shear), greatest)
         return greatest / np.float32(2 * self.step)
 
     def to_pixels(self, values: np.ndarray) -> np.ndarray:
