@@ -12,13 +12,13 @@ from sonic_core.dialogue.picture import side_by_side
 from sonic_core.face.by_hand import parse_faces
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
-from sonic_core.settings import DEFAULT_PRESET, MOST_FACES, PRESETS
+from sonic_core.settings import MOST_FACES
 from sonic_core.settings import preset as settings_of_preset
 
 from .model import STAGES, SonicModel
 from .node import SonicNode, checked, schema
 from .sockets import ClipSocket, ModelSocket, SonicClip, audio_pair, without_record
-from .widgets import LARGEST_SEED, setting
+from .widgets import LARGEST_SEED, preset_choice, setting
 
 FURTHER = tuple(f"audio_{number}" for number in range(3, MOST_FACES + 1))
 ON_OLD_CORES = FURTHER[:2]  # which have no inputs that grow
@@ -49,12 +49,7 @@ class SonicDialogue(SonicNode):
                 io.Audio.Input("audio_left", tooltip="The voice of the person on the far left."),
                 io.Audio.Input("audio_right", tooltip="The voice of the next person."),
                 *further_voices(),
-                io.Combo.Input(
-                    "preset",
-                    options=list(PRESETS),
-                    default=DEFAULT_PRESET,
-                    tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
-                ),
+                preset_choice(),
                 setting("min_resolution", "512 is what the models were made for"),
                 setting("dynamic_scale", slider=True),
                 setting("motion_scale", slider=True),

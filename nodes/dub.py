@@ -10,7 +10,6 @@ from sonic_core.clip import Clip
 from sonic_core.dubbing import DubOptions
 from sonic_core.media.audio import load_audio
 from sonic_core.media.image import load_image
-from sonic_core.settings import DEFAULT_PRESET, PRESETS
 from sonic_core.settings import preset as settings_of_preset
 
 from . import host
@@ -18,7 +17,7 @@ from .model import SonicModel
 from .node import SonicNode, checked, schema
 from .sockets import ClipSocket, ModelSocket, SonicClip, audio_pair, without_record
 from .video_to_clip import clip_of_video
-from .widgets import LARGEST_SEED, choice, setting
+from .widgets import LARGEST_SEED, choice, preset_choice, setting
 
 
 class SonicDub(SonicNode):
@@ -38,12 +37,7 @@ class SonicDub(SonicNode):
                     "person",
                     tooltip="Who speaks it: a number from the output people. -1: whoever fills most of the video.",
                 ),
-                io.Combo.Input(
-                    "preset",
-                    options=list(PRESETS),
-                    default=DEFAULT_PRESET,
-                    tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
-                ),
+                preset_choice(),
                 setting("dynamic_scale", slider=True),
                 setting("lip_sync_offset"),
                 choice(

@@ -7,13 +7,12 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from sonic_core.settings import DEFAULT_PRESET, PRESETS
 from sonic_core.settings import preset as settings_of_preset
 
 from .model import SonicModel
 from .node import TALKING, SonicNode, checked, schema
 from .sockets import LatentsSocket, ModelSocket, PreData, PreDataSocket, SonicLatents
-from .widgets import LARGEST_SEED, advanced, choice, setting
+from .widgets import LARGEST_SEED, advanced, choice, preset_choice, setting
 
 
 class SonicSampler(SonicNode):
@@ -27,12 +26,7 @@ class SonicSampler(SonicNode):
             inputs=[
                 ModelSocket.Input("model", tooltip="From Sonic: Load Model."),
                 PreDataSocket.Input("predata", tooltip="From Sonic: Prepare Photo and Voice."),
-                io.Combo.Input(
-                    "preset",
-                    options=list(PRESETS),
-                    default=DEFAULT_PRESET,
-                    tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
-                ),
+                preset_choice(),
                 advanced(setting("inference_steps", "0: as the preset says", default=0, min=0)),
                 setting("dynamic_scale", slider=True),
                 setting("motion_scale", slider=True),

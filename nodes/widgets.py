@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from sonic_core.request import FIELDS
+from sonic_core.settings import DEFAULT_PRESET, PRESETS
 
 LARGEST_SEED = 2**53 - 1  # the front end's numbers are doubles
 SLIDER = io.NumberDisplay.slider
@@ -41,3 +42,13 @@ def choice(name: str, **changes: Any) -> io.Input:
         text = text[:1].upper() + text[1:]
     values = {"default": field.default, "tooltip": f"{text}."} | changes
     return io.Combo.Input(name, options=options, **values)
+
+
+def preset_choice() -> io.Input:
+    """The widget of the preset whose settings a node starts from."""
+    return io.Combo.Input(
+        "preset",
+        options=list(PRESETS),
+        default=DEFAULT_PRESET,
+        tooltip="fast: few steps and approximations. high_quality: all steps, exact.",
+    )
