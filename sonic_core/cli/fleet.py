@@ -233,7 +233,7 @@ def make_engine(args: argparse.Namespace) -> "Engine":
     else:
         check_model(args.model)
         if args.device is not None:
-            from sonic_core.device import device_of  # imports torch, which is else loaded with the first job
+            from sonic_core.device import device_of  # imports torch, which otherwise loads with the first job
 
             device_of(args.device)
         engine = core_engine(args.model, args.device, **model_options(args))

@@ -1,4 +1,4 @@
-"""Types of options that are numbers, for argparse, which says a wrong value and this text in one line."""
+"""Number types for options. argparse prints what they raise in one line, after the name of the option."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _GRACE_SECONDS = 3  # for requests under way
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises SettingsError with the address when it cannot be had."""
-    if not 0 <= port < 1 << 16:  # the system would take the rest of a division by 65536
+    if not 0 <= port < 1 << 16:  # the system would take it modulo 65536
         raise SettingsError(f"The port is {port}; give one from 0, which takes a free one, to 65535.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -23,14 +23,24 @@ from sonic_core.cli.numbers import above_0, count
         (["jobs", "list", "--state", "odd"], "invalid choice: 'odd'"),
     ],
 )
-def test_a_number_that_cannot_be(words, says, capsys):
+def test_impossible_numbers_are_refused(words, says, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 2 and says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("port", ["65536", "99999", "-1"])
+def test_impossible_ports_are_refused(port, tmp_path, monkeypatch, capsys):
+    """The system takes them modulo 65536: it listened on 34463 for 99999."""
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SONIC_LEDGER", f"sqlite:///{tmp_path}/ledger.sqlite")
+    assert main(["serve", "--port", port]) == 2
+    assert f"The port is {port}; give one from 0" in capsys.readouterr().err
+
+
 @given(st.integers(0, 10**12), st.floats(1e-6, 1e12))
-def test_the_others(whole, number):
+def test_possible_numbers_are_taken(whole, number):
     assert count(str(whole)) == whole and above_0(repr(number)) == number
 
 

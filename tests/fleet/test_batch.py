@@ -111,7 +111,7 @@ def test_backgrounds_of_rows(tmp_path):
         b"image,audio\nportrait.png," + b"x" * 200_000,
     ],
 )
-def test_a_csv_file_that_is_none(source, text):
+def test_a_file_that_is_not_csv_in_utf8(source, text):
     source.write_bytes(text)
     with pytest.raises(InputError, match="save it as CSV in UTF-8"):
         read_rows(source)

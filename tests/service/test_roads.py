@@ -64,10 +64,52 @@ def fail(*_: object, **__: object) -> None:
     raise Accepted("accepted")
 
 
+@pytest.fixture
+def said_of_jobs(tmp_path, ledger, stores, client, consent):
+    """What every road that makes jobs says of a photo, a sound and settings, by the road's name."""
+
+    def ask(image, audio, settings):
+        answers = {}
+        batch = Batch.__new__(Batch)
+        batch.ledger, batch.stores, batch.source, batch.user = ledger, stores, tmp_path / "b.csv", "u"
+        batch.__dict__["_consent"] = consent.id
+        answers["batch"] = said(batch._submit, Row(image, (audio,), "o.mp4", settings))
+
+        form = {"consent": json.dumps(CONSENT), "settings": json.dumps(settings)}
+        files = {"image": (image.name, image.read_bytes()), "audio": (audio.name, audio.read_bytes())}
+        answers["upload"] = detail(client.post("/jobs", files=files, data=form))
+
+        keys = {kind: f"inputs/u/o-1/{given.name}" for kind, given in (("image", image), ("audio", audio))}
+        stored = {kind: stores.inputs.put(keys[kind], given) for kind, given in (("image", image), ("audio", audio))}
+        by_key = {kind: {"key": key} for kind, key in keys.items()}
+        answers["key"] = detail(client.post("/jobs", json={**by_key, "consent": CONSENT, "settings": settings}))
+
+        message = {"id": "o-2", "user": "u", **keys, "consent": consent.id, "settings": settings}
+        try:
+            from sonic_core.fleet.kafka import accept
+        except ImportError:
+            pass
+        else:
+            answers["kafka"] = said(accept, ledger, stores, json.dumps(message).encode())
+
+        sidecar = tmp_path / "job.json"
+        sidecar.write_text(json.dumps({"image": image.name, "consent": consent.id, "settings": settings}))
+        stores.inputs.put("inputs/u/o-1/job.json", sidecar)
+        answers["storage event"] = said(start_job, ledger, stores, keys["audio"])
+
+        materials = Materials(
+            image={**record(stored["image"]), "width": 64, "height": 64},
+            audio={**record(stored["audio"]), "seconds": 1.0},
+        )
+        submit(ledger, job_id="o-3", user="u", materials=materials, consent_id=consent.id, settings=settings)
+        answers["worker"] = Worker(ledger, stores, fail).run_one("o-3").error
+        return answers
+
+    return ask
+
+
 @pytest.mark.parametrize(("kind", "name"), CASES, ids=[f"{kind} {name}" for kind, name in CASES])
-def test_every_road_says_the_same(
-    kind, name, tmp_path, portrait, speech, ledger, stores, client, consent, nodes, monkeypatch, capsys
-):
+def test_every_road_says_the_same(kind, name, tmp_path, portrait, speech, said_of_jobs, nodes, monkeypatch, capsys):
     make, expected = (PICTURES if kind == "image" else SOUNDS)[name]
     (tmp_path / "given").mkdir()
     path = tmp_path / "given" / name
@@ -81,39 +123,7 @@ def test_every_road_says_the_same(
     main(command)
     answers["command line"] = capsys.readouterr().err
 
-    batch = Batch.__new__(Batch)
-    batch.ledger, batch.stores, batch.source, batch.user = ledger, stores, tmp_path / "b.csv", "u"
-    batch.__dict__["_consent"] = consent.id
-    answers["batch"] = said(batch._submit, Row(image, (audio,), "o.mp4", {}))
-
-    form = {"consent": json.dumps(CONSENT)}
-    files = {"image": (image.name, image.read_bytes()), "audio": (audio.name, audio.read_bytes())}
-    answers["upload"] = detail(client.post("/jobs", files=files, data=form))
-
-    keys = {kind: f"inputs/u/o-1/{given.name}" for kind, given in (("image", image), ("audio", audio))}
-    stored = {kind: stores.inputs.put(keys[kind], given) for kind, given in (("image", image), ("audio", audio))}
-    body = {"image": {"key": keys["image"]}, "audio": {"key": keys["audio"]}, "consent": CONSENT}
-    answers["key"] = detail(client.post("/jobs", json=body))
-
-    message = {"id": "o-2", "user": "u", "image": keys["image"], "audio": keys["audio"], "consent": consent.id}
-    try:
-        from sonic_core.fleet.kafka import accept
-    except ImportError:
-        pass
-    else:
-        answers["kafka"] = said(accept, ledger, stores, json.dumps(message).encode())
-
-    sidecar = tmp_path / "job.json"
-    sidecar.write_text(json.dumps({"image": image.name, "consent": consent.id}))
-    stores.inputs.put("inputs/u/o-1/job.json", sidecar)
-    answers["storage event"] = said(start_job, ledger, stores, keys["audio"])
-
-    materials = Materials(
-        image={**record(stored["image"]), "width": 64, "height": 64},
-        audio={**record(stored["audio"]), "seconds": 1.0},
-    )
-    submit(ledger, job_id="o-3", user="u", materials=materials, consent_id=consent.id, settings={})
-    answers["worker"] = Worker(ledger, stores, fail).run_one("o-3").error
+    answers |= said_of_jobs(image, audio, {})
 
     if nodes is not None:
         answers["node"] = said(load_with_node, nodes, kind, path, monkeypatch)
@@ -126,36 +136,14 @@ def test_every_road_says_the_same(
 
 
 @pytest.mark.parametrize("trimmed", [True, False], ids=["a part is wanted", "all of it"])
-def test_a_sound_over_the_cap_serves_where_a_part_is_wanted(
-    trimmed, tmp_path, portrait, ledger, stores, client, consent, monkeypatch
-):
+def test_a_sound_over_the_cap_serves_where_a_part_is_wanted(trimmed, tmp_path, portrait, said_of_jobs, monkeypatch):
     """By every road that knows the settings: the same five seconds are accepted, or refused, at a cap of three."""
     monkeypatch.setattr("sonic_core.media.probe.MAX_SOUND_SECONDS", 3.0)
     audio, settings = tmp_path / "voice.wav", {"duration": 1.0, "trim": True} if trimmed else {"duration": 1.0}
     wav(audio, seconds=5.0)
     read = sound_for if trimmed else lambda path, _: load_audio(path)
     answers = {"library": said(read, audio, Request.parse(settings).settings)}
-    batch = Batch.__new__(Batch)
-    batch.ledger, batch.stores, batch.source, batch.user = ledger, stores, tmp_path / "b.csv", "u"
-    batch.__dict__["_consent"] = consent.id
-    answers["batch"] = said(batch._submit, Row(portrait, (audio,), "o.mp4", settings))
-    files = {"image": (portrait.name, portrait.read_bytes()), "audio": (audio.name, audio.read_bytes())}
-    form = {"consent": json.dumps(CONSENT), "settings": json.dumps(settings)}
-    answers["upload"] = detail(client.post("/jobs", files=files, data=form))
-    keys = {kind: f"inputs/u/o-1/{path.name}" for kind, path in (("image", portrait), ("audio", audio))}
-    stored = {kind: stores.inputs.put(keys[kind], path) for kind, path in (("image", portrait), ("audio", audio))}
-    body = {"image": {"key": keys["image"]}, "audio": {"key": keys["audio"]}, "consent": CONSENT, "settings": settings}
-    answers["key"] = detail(client.post("/jobs", json=body))
-    sidecar = tmp_path / "job.json"
-    sidecar.write_text(json.dumps({"image": portrait.name, "consent": consent.id, "settings": settings}))
-    stores.inputs.put("inputs/u/o-1/job.json", sidecar)
-    answers["storage event"] = said(start_job, ledger, stores, keys["audio"])
-    materials = Materials(
-        image={**record(stored["image"]), "width": 64, "height": 64},
-        audio={**record(stored["audio"]), "seconds": 5.0},
-    )
-    submit(ledger, job_id="o-3", user="u", materials=materials, consent_id=consent.id, settings=settings)
-    answers["worker"] = Worker(ledger, stores, fail).run_one("o-3").error
+    answers |= said_of_jobs(portrait, audio, settings)
 
     answers = {road: answer(text) for road, text in answers.items()}
     assert set(answers.values()) == {answers["library"]}, answers
