@@ -156,7 +156,7 @@ def keep_plain(values: Any) -> None:
     """
     for setting in fields(values):
         value = getattr(values, setting.name)
-        if hasattr(value, "tolist") and value.ndim <= 1:
+        if hasattr(value, "tolist") and getattr(value, "ndim", None) in (0, 1):
             value = value.tolist()
         object.__setattr__(values, setting.name, tuple(value) if isinstance(value, list) else value)
         check(setting, getattr(values, setting.name))

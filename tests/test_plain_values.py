@@ -1,6 +1,7 @@
 """Values as Python programs have them, numpy's and torch's too; and sentences about impossible ones stay short."""
 
 import json
+from array import array
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ def test_numbers_of_numpy_and_torch_become_plain():
         (Settings, {"seed": np.float64(3)}),
         (Settings, {"fps": np.float32("nan")}),
         (Settings, {"framing": np.array([1, 2])}),
+        (Settings, {"faces": array("i", [0, 1])}),
         (Settings, {"mood": "x" * 5000}),
         (Finishing, {"background": np.zeros((600, 600, 3))}),
         (Finishing, {"label_text": "x" * 5000}),
