@@ -130,7 +130,7 @@ def blueprint(canvas: Canvas) -> None:
 def download(canvas: Canvas) -> None:
     canvas.load("Photo speaks, fast")
     canvas.tab.run(ABSENT)
-    canvas.save("download", (700, 600), (490, 200, 1190, 800))
+    canvas.save("download", (700, 600), (630, 320, 1190, 800))
 
 
 def fast(canvas: Canvas) -> None:

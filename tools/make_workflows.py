@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import stand_in
 from schemas import CORE, info_of, inputs_of, is_widget
 from workflow_notes import chinese
-from workflow_plans import Node, Workflow, photo_workflows
+from workflow_plans import Node, Note, Workflow, photo_workflows
 from workflow_videos import video_workflows
 
 ROOT = stand_in.ROOT
@@ -54,8 +54,7 @@ def canvas_format(workflow: Workflow) -> dict[str, Any]:
             output["links"].append(link)
             links.append([link, ids[source], slot, ids[name], index, output["type"]])
     made = list(drawn.values())
-    for place, size, text in workflow.notes:
-        made.append(note_node(len(made) + 1, place, size, text))
+    made += [note_node(len(made) + 1 + index, beside) for index, beside in enumerate(workflow.notes)]
     return {
         "last_node_id": len(made),
         "last_link_id": len(links),
@@ -123,19 +122,20 @@ def canvas_values(node: Node) -> list[Any]:
     return values
 
 
-def note_node(node_id: int, place: tuple[int, int], size: tuple[int, int], text: str) -> dict[str, Any]:
+def note_node(node_id: int, note: Note) -> dict[str, Any]:
     return {
         "id": node_id,
         "type": "MarkdownNote",
-        "pos": list(place),
-        "size": list(size),
-        "flags": {},
+        **({"title": note.title} if note.title else {}),
+        "pos": list(note.at),
+        "size": list(note.size),
+        "flags": {"collapsed": True} if note.title else {},
         "order": node_id - 1,
         "mode": 0,
         "inputs": [],
         "outputs": [],
         "properties": {},
-        "widgets_values": [text],
+        "widgets_values": [note.text],
         "color": "#2a363b",
         "bgcolor": "#3f5159",
     }

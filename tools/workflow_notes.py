@@ -32,6 +32,7 @@ TITLES_ZH = {
     "Sample voice": "示例语音",
     "Photo from storage": "存储中的照片",
     "Voice from storage": "存储中的语音",
+    "Files for sonic": "发布模型的文件",
     "Link": "链接",
     "Voice on the left": "左边的声音",
     "Voice on the right, after it": "右边的声音（随后）",

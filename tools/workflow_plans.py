@@ -1,7 +1,8 @@
 """What the bundled workflows consist of: their nodes, the places of these, the connections, and the notes.
 
-Each stands in columns that fit a window of 1680 x 1000 at full size: photo and voice, face, motion, finish, video.
-Heights are those that the newest front end (Nodes 2.0) gives a node, which are the larger ones.
+Each stands in columns: photo and voice, face, motion, finish, video. Front ends draw them somewhat smaller, so that all
+of a workflow is seen in a window of 1680 x 1000. Heights are those that Nodes 2.0 of front end 1.45.21 gives a node,
+which are the largest ones.
 """
 
 from __future__ import annotations
@@ -35,18 +36,52 @@ class App:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A note: place and size on the canvas, Markdown; one with a title is folded until somebody opens it."""
+
+    at: tuple[int, int]
+    size: tuple[int, int]
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class Workflow:
     title: str  # what the template browser shows: the name of the file
     nodes: dict[str, Node]
     groups: list[tuple[str, str, list[str]]]  # title, colour, names of the nodes in it
-    notes: list[tuple[tuple[int, int], tuple[int, int], str]]  # place, size, Markdown
+    notes: list[Note]
     app: App | None = None
 
 
 PHOTO, SOUND = "sonic_portrait.jpg", "sonic_speech.flac"
-GAP, ROW = 44, 36  # between columns, with the borders of two groups in it; between rows, with a title bar in it
-BOTTOM = 830
-WIDTHS = {"input": 260, "model": 280, "make": 260, "finish": 260, "save": 300}
+GAP, ROW = 44, 40  # between columns, with the borders of two groups in it; between rows, with a title bar in it
+UNDER = 60  # between a group and the note below it, with a title bar in it
+BOTTOM = 942
+WIDTHS = {"input": 260, "model": 280, "make": 300, "finish": 300, "save": 320}
+HEIGHTS = {
+    "LoadAudio": 172,
+    "LoadImage": 344,
+    "LoadVideo": 386,
+    "PrimitiveStringMultiline": 140,
+    "RecordAudio": 136,
+    "SONIC_PreData": 468,
+    "SonicCutOut": 168,
+    "SonicDialogue": 426,
+    "SonicDub": 414,
+    "SonicInterpolate": 140,
+    "SonicLabel": 268,
+    "SonicLipAlign": 216,
+    "SonicLoadAudio": 392,
+    "SonicLoadModel": 130,
+    "SonicLoadPhotos": 196,
+    "SonicOSSLoad": 196,
+    "SonicOSSUpload": 172,
+    "SonicRenderVideo": 430,
+    "SonicSampler": 540,
+    "SonicSmooth": 108,
+    "SonicVideoToClip": 76,
+}
 
 
 def columns(*names: str) -> dict[str, int]:
@@ -59,36 +94,41 @@ def columns(*names: str) -> dict[str, int]:
 
 
 AT = columns("input", "model", "make", "finish", "save")
-LOAD_MODEL = Node("SonicLoadModel", (0, 0), (WIDTHS["input"], 110))
-PICK_PHOTO = Node("LoadImage", (0, 146), (WIDTHS["input"], 304), {"image": PHOTO})
-PICK_SOUND = Node("SonicLoadAudio", (0, 486), (WIDTHS["input"], BOTTOM - 486), {"audio": SOUND})
+LOAD_MODEL = Node("SonicLoadModel", (0, 0), (WIDTHS["input"], HEIGHTS["SonicLoadModel"]))
+PHOTO_AT = HEIGHTS["SonicLoadModel"] + ROW
+SOUND_AT = PHOTO_AT + HEIGHTS["LoadImage"] + ROW
 
+
+def picked(kind: str, y: int, title: str = "", **widgets: Any) -> Node:
+    """A node in the column of what is loaded."""
+    return Node(kind, (0, y), (WIDTHS["input"], HEIGHTS[kind]), widgets, title=title)
+
+
+PICK_PHOTO = picked("LoadImage", PHOTO_AT, image=PHOTO)
+PICK_SOUND = picked("SonicLoadAudio", SOUND_AT, audio=SOUND)
 SAID = "Hello! I was a photo until a moment ago. Now I can say whatever you write here."
-WORDS = Node("PrimitiveStringMultiline", (0, 486), (WIDTHS["input"], 140), {"value": SAID}, title="Text to say")
+WORDS = picked("PrimitiveStringMultiline", SOUND_AT, title="Text to say", value=SAID)
 
 
 def stored(y: int, file: str, title: str) -> Node:
-    source = {"source": f"inputs/comfyui/samples/{file}"}
-    return Node("SonicOSSLoad", (0, y), (WIDTHS["input"], 152), source, title=title)
+    return picked("SonicOSSLoad", y, title, source=f"inputs/comfyui/samples/{file}")
 
 
 def prepared(photo: tuple[str, int], sound: tuple[str, int], **widgets: Any) -> dict[str, Node]:
     """Photo and sound made ready, and what was found in them."""
     links = {"model": ("model", 0), "image": photo, "audio": sound}
+    top, height = 50, HEIGHTS["SONIC_PreData"]
+    x, y, width = AT["model"], top + height + ROW, WIDTHS["model"]
     return {
-        "prepare": Node("SONIC_PreData", (AT["model"], 50), (WIDTHS["model"], 400), widgets, links),
-        "seen": Node(
-            "PreviewImage", (AT["model"], 486), (WIDTHS["model"], BOTTOM - 486), {}, {"images": ("prepare", 1)}
-        ),
+        "prepare": Node("SONIC_PreData", (x, top), (width, height), widgets, links),
+        "seen": Node("PreviewImage", (x, y), (width, BOTTOM - y), {}, {"images": ("prepare", 1)}),
     }
 
 
 def sampled(preset: str) -> dict[str, Node]:
     links = {"model": ("model", 0), "predata": ("prepare", 0)}
-    return {"sample": Node("SonicSampler", (AT["make"], 0), (WIDTHS["make"], 575), {"preset": preset}, links)}
-
-
-HEIGHTS = {"SonicLabel": 225, "SonicCutOut": 160, "SonicLipAlign": 200, "SonicSmooth": 80, "SonicInterpolate": 110}
+    size = (WIDTHS["make"], HEIGHTS["SonicSampler"])
+    return {"sample": Node("SonicSampler", (AT["make"], 0), size, {"preset": preset}, links)}
 
 
 def finished(stages: list[tuple[str, str, dict[str, Any]]], clip: str = "sample") -> dict[str, Node]:
@@ -100,24 +140,32 @@ def finished(stages: list[tuple[str, str, dict[str, Any]]], clip: str = "sample"
     return made
 
 
-def rendered(clip: str, x: int = AT["save"], height: int = 398, **widgets: Any) -> dict[str, Node]:
+KEEP_AT = HEIGHTS["SonicRenderVideo"] + ROW
+
+
+def rendered(clip: str, x: int = AT["save"], height: int = KEEP_AT - ROW, **widgets: Any) -> dict[str, Node]:
     return {"render": Node("SonicRenderVideo", (x, 0), (WIDTHS["save"], height), widgets, {"clip": (clip, 0)})}
 
 
 def saved(prefix: str, x: int = AT["save"]) -> dict[str, Node]:
-    widgets = {"filename_prefix": f"video/{prefix}"}
-    return {"save": Node("SaveVideo", (x, 434), (WIDTHS["save"], BOTTOM - 434), widgets, {"video": ("render", 0)})}
-
-
-def uploaded() -> dict[str, Node]:
-    x, width = AT["save"], WIDTHS["save"]
+    size = (WIDTHS["save"], BOTTOM - KEEP_AT)
     return {
-        "upload": Node("SonicOSSUpload", (x, 434), (width, 130), {}, {"media": ("render", 0)}),
-        "link": Node("PreviewAny", (x, 600), (width, BOTTOM - 600), {}, {"source": ("upload", 0)}, "Link"),
+        "save": Node("SaveVideo", (x, KEEP_AT), size, {"filename_prefix": f"video/{prefix}"}, {"video": ("render", 0)})
     }
 
 
-NOTE_AT = (AT["make"], 650)
+def uploaded() -> dict[str, Node]:
+    x, width, height = AT["save"], WIDTHS["save"], HEIGHTS["SonicOSSUpload"]
+    y = KEEP_AT + height + ROW
+    return {
+        "upload": Node("SonicOSSUpload", (x, KEEP_AT), (width, height), {}, {"media": ("render", 0)}),
+        "link": Node("PreviewAny", (x, y), (width, BOTTOM - y), {}, {"source": ("upload", 0)}, "Link"),
+    }
+
+
+def below(nodes: list[Node]) -> int:
+    """Where a note begins that stands under these."""
+    return max(node.at[1] + node.size[1] for node in nodes) + UNDER
 
 
 def talking(
@@ -131,11 +179,13 @@ def talking(
     more: dict[str, Node] | None = None,
     keep: dict[str, Node] | None = None,
     app: App | None = None,
+    files: bool = False,
     **prepare: Any,
 ) -> Workflow:
     """Photo and sound to a video: prepare, sample, the finishing stages, render, keep.
 
     `more` stands with what is loaded, and `keep` in place of Save Video; it may hold another Render Video.
+    `files` adds the list of the released model's files.
     """
     nodes = {
         "model": LOAD_MODEL,
@@ -155,8 +205,11 @@ def talking(
         ("4  Finish", COLOURS["finish"], [name for name, _, _ in stages]),
         ("5  Video", COLOURS["save"], list(nodes)[list(nodes).index("render") :]),
     ]
-    size = (WIDTHS["make"] + GAP + WIDTHS["finish"], BOTTOM - NOTE_AT[1])
-    return Workflow(title, nodes, groups, [(NOTE_AT, size, note(text))], app)
+    x, y = AT["make"], below([nodes["sample"], *(nodes[name] for name, _, _ in stages)])
+    notes = [Note((x, y), (WIDTHS["make"] + GAP + WIDTHS["finish"], BOTTOM - y), note(text))]
+    if files:  # in the free place above the group of Prepare
+        notes.append(Note((AT["model"], -30), (WIDTHS["model"], 160), note("files"), "Files for sonic"))
+    return Workflow(title, nodes, groups, notes, app)
 
 
 LABEL = ("label", "SonicLabel", {})
@@ -184,7 +237,7 @@ def photo_workflows() -> dict[str, Workflow]:
     return {
         "sonic_fast": talking("Photo speaks, fast", "fast", [NO_LABEL], "fast"),
         "sonic_high_quality": talking(
-            "Photo speaks, best quality", "high_quality", best, "best_quality", framing="photo"
+            "Photo speaks, best quality", "high_quality", best, "best_quality", files=True, framing="photo"
         ),
         "sonic_app": talking("Photo speaks.app", "fast", [NO_LABEL], "app", app=APP),
         "sonic_transparent": talking(
@@ -199,8 +252,8 @@ def photo_workflows() -> dict[str, Workflow]:
             "fast",
             [LABEL],
             "storage",
-            photo=stored(146, PHOTO, "Photo from storage"),
-            sound=stored(334, SOUND, "Voice from storage"),
+            photo=stored(PHOTO_AT, PHOTO, "Photo from storage"),
+            sound=stored(PHOTO_AT + HEIGHTS["SonicOSSLoad"] + ROW, SOUND, "Voice from storage"),
             keep=uploaded(),
         ),
         "sonic_batch": talking(
@@ -208,21 +261,21 @@ def photo_workflows() -> dict[str, Workflow]:
             "fast",
             [NO_LABEL],
             "batch",
-            photo=Node("SonicLoadPhotos", (0, 146), (WIDTHS["input"], 130), {"folder": "sonic_photos"}),
+            photo=picked("SonicLoadPhotos", PHOTO_AT, folder="sonic_photos"),
         ),
         "sonic_record": talking(
             "Photo speaks, voice recorded here",
             "fast",
             [NO_LABEL],
             "record",
-            sound=Node("RecordAudio", (0, 486), (WIDTHS["input"], 130), {"audio": SOUND}),
+            sound=picked("RecordAudio", SOUND_AT, audio=SOUND),
         ),
         "sonic_text": talking(
             "Photo speaks, from a text",
             "fast",
             [NO_LABEL],
             "text",
-            sound=Node("LoadAudio", (0, 662), (WIDTHS["input"], BOTTOM - 662), {"audio": SOUND}, title="Sample voice"),
+            sound=picked("LoadAudio", SOUND_AT + WORDS.size[1] + ROW, "Sample voice", audio=SOUND),
             more={"text": WORDS},
         ),
     }

@@ -9,21 +9,24 @@ from workflow_plans import (
     BOTTOM,
     COLOURS,
     GAP,
+    HEIGHTS,
     LOAD_MODEL,
     PICK_PHOTO,
     ROW,
     SOUND,
     Node,
+    Note,
     Workflow,
+    below,
     finished,
     rendered,
     saved,
 )
 
-INPUT, WORK = 280, 300
+INPUT, WORK = 280, 340
 FIRST, SECOND, THIRD = 0, INPUT + GAP, INPUT + WORK + 2 * GAP
-PICK_VIDEO = Node("LoadVideo", (0, 0), (INPUT, 358), {"file": "sonic_video.mp4"})  # the classic renderer needs 348
-VOICE_HEIGHT = 344  # with the widget for a delay
+PICK_VIDEO = Node("LoadVideo", (0, 0), (INPUT, HEIGHTS["LoadVideo"]), {"file": "sonic_video.mp4"})
+MODEL_HEIGHT, VOICE_HEIGHT, PHOTO_HEIGHT = HEIGHTS["SonicLoadModel"], HEIGHTS["SonicLoadAudio"], HEIGHTS["LoadImage"]
 
 
 def video_workflows() -> dict[str, Workflow]:
@@ -41,13 +44,14 @@ def result(x: int, prefix: str, clip: str) -> dict[str, Node]:
 def dub() -> Workflow:
     """A video that gets another voice."""
     third, fourth = 2 * (INPUT + GAP), 2 * (INPUT + GAP) + WORK + GAP
+    height, y = HEIGHTS["SonicDub"], HEIGHTS["SonicDub"] + ROW
     links = {"model": ("model", 0), "video": ("video", 0), "audio": ("sound", 0)}
     nodes = {
-        "model": replace(LOAD_MODEL, size=(INPUT, 110)),
+        "model": replace(LOAD_MODEL, size=(INPUT, MODEL_HEIGHT)),
         "video": replace(PICK_VIDEO, at=(SECOND, 0)),
-        "sound": voice((0, 110 + ROW)),
-        "dub": Node("SonicDub", (third, 0), (WORK, 380), {}, links),
-        "people": Node("PreviewImage", (third, 380 + ROW), (WORK, BOTTOM - 380 - ROW), {}, {"images": ("dub", 1)}),
+        "sound": voice((0, MODEL_HEIGHT + ROW)),
+        "dub": Node("SonicDub", (third, 0), (WORK, height), {}, links),
+        "people": Node("PreviewImage", (third, y), (WORK, BOTTOM - y), {}, {"images": ("dub", 1)}),
         **result(fourth, "dub", "dub"),
     }
     groups = [
@@ -55,8 +59,9 @@ def dub() -> Workflow:
         ("2  Dub", COLOURS["make"], ["dub", "people"]),
         ("3  Result", COLOURS["save"], ["render", "save"]),
     ]
-    notes = [((0, 600), (2 * INPUT + GAP, BOTTOM - 600), note("dub"))]
-    return Workflow("A video speaks with another voice", nodes, groups, notes)
+    under = below([nodes["sound"], nodes["video"]])
+    beside = Note((0, under), (2 * INPUT + GAP, BOTTOM - under), note("dub"))
+    return Workflow("A video speaks with another voice", nodes, groups, [beside])
 
 
 def dialogue() -> Workflow:
@@ -72,10 +77,14 @@ def dialogue() -> Workflow:
     nodes = {
         "first": replace(voice((0, 0), trim=3.5), title="Voice on the left"),
         "second": replace(voice((0, VOICE_HEIGHT + ROW), start=3.7, delay=3.7), title="Voice on the right, after it"),
-        "left": replace(PICK_PHOTO, at=(SECOND, 0), size=(WORK, 314), title="Photo on the left"),
-        "right": replace(PICK_PHOTO, at=(SECOND, 314 + ROW), size=(WORK, 314), title="Photo on the right"),
-        "model": replace(LOAD_MODEL, at=(third, 0), size=(WORK, 110)),
-        "talk": Node("SonicDialogue", (third, 125 + ROW), (WORK, 405), {"preset": "fast"}, links),
+        "left": replace(PICK_PHOTO, at=(SECOND, 0), size=(WORK, PHOTO_HEIGHT), title="Photo on the left"),
+        "right": replace(
+            PICK_PHOTO, at=(SECOND, PHOTO_HEIGHT + ROW), size=(WORK, PHOTO_HEIGHT), title="Photo on the right"
+        ),
+        "model": replace(LOAD_MODEL, at=(third, 0), size=(WORK, MODEL_HEIGHT)),
+        "talk": Node(
+            "SonicDialogue", (third, MODEL_HEIGHT + ROW), (WORK, HEIGHTS["SonicDialogue"]), {"preset": "fast"}, links
+        ),
         **result(fourth, "dialogue", "talk"),
     }
     groups = [
@@ -84,7 +93,9 @@ def dialogue() -> Workflow:
         ("3  Dialogue", COLOURS["make"], ["model", "talk"]),
         ("4  Result", COLOURS["save"], ["render", "save"]),
     ]
-    return Workflow("Two people speak", nodes, groups, [((third, 635), (WORK, BOTTOM - 635), note("dialogue"))])
+    under = below([nodes["talk"]])
+    beside = Note((third, under), (WORK, BOTTOM - under), note("dialogue"))
+    return Workflow("Two people speak", nodes, groups, [beside])
 
 
 def any_video() -> Workflow:
@@ -96,8 +107,17 @@ def any_video() -> Workflow:
     ]
     nodes = {
         "video": PICK_VIDEO,
-        "clip": Node("SonicVideoToClip", (0, 358 + ROW), (INPUT, 60), {}, {"video": ("video", 0)}),
-        **{name: replace(node, at=(SECOND, node.at[1])) for name, node in finished(stages, "clip").items()},
+        "clip": Node(
+            "SonicVideoToClip",
+            (0, HEIGHTS["LoadVideo"] + ROW),
+            (INPUT, HEIGHTS["SonicVideoToClip"]),
+            {},
+            {"video": ("video", 0)},
+        ),
+        **{
+            name: replace(node, at=(SECOND, node.at[1]), size=(WORK, node.size[1]))
+            for name, node in finished(stages, "clip").items()
+        },
         **result(THIRD, "finished", "resample"),
     }
     groups = [
@@ -105,5 +125,6 @@ def any_video() -> Workflow:
         ("2  Finish", COLOURS["finish"], [name for name, _, _ in stages]),
         ("3  Result", COLOURS["save"], ["render", "save"]),
     ]
-    notes = [((0, 560), (INPUT + GAP + WORK, BOTTOM - 560), note("any_video"))]
-    return Workflow("Any video, lips aligned and smoothed", nodes, groups, notes)
+    under = below([nodes["clip"], nodes["resample"]])
+    beside = Note((0, under), (INPUT + GAP + WORK, BOTTOM - under), note("any_video"))
+    return Workflow("Any video, lips aligned and smoothed", nodes, groups, [beside])

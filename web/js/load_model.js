@@ -13,6 +13,8 @@ const BUTTON = { en: "Download its files...", zh: "下载文件……" };
 function hide(widget, hidden) {
   widget.hidden = hidden;
   widget.options.hidden = hidden;
+  if (hidden) widget.computeSize = () => [0, -4]; // front end 1.27.10 would keep its row free
+  else delete widget.computeSize;
 }
 
 const shown = (node) => (node.widgets ?? []).filter((widget) => !widget.hidden).length;

@@ -1,5 +1,5 @@
-// The pack's templates are drawn at full size in a window of 1680 x 1000. In a smaller window newer front ends show all of
-// a template by themselves; older ones keep the view that its file names, and the result would lie outside the window.
+// Newer front ends show all of a template by themselves; older ones keep the view that its file names, and the result
+// would lie outside the window.
 import { app } from "../../../scripts/app.js";
 
 const OFFSET = [28, 76]; // of tools/make_workflows.py: nobody has moved the view since
@@ -10,9 +10,9 @@ function showAll(ds, boxes, { width, height }) {
   const left = Math.min(...boxes.map(({ pos }) => pos[0]));
   const top = Math.min(...boxes.map(({ pos }) => pos[1]));
   const right = Math.max(...boxes.map(({ pos, size }) => pos[0] + size[0]));
-  const bottom = Math.max(...boxes.map(({ pos, size }) => pos[1] + size[1]));
+  const bottom = Math.max(...boxes.map(({ pos, size, flags }) => pos[1] + (flags?.collapsed ? 0 : size[1])));
   const scale = Math.min((width - 2 * EDGE) / (right - left), (height - TABS - EDGE) / (bottom - top));
-  if (scale > 0.95) return; // as in a window of 1680 x 1000
+  if (scale > 0.95) return; // in a large window
   ds.scale = scale;
   ds.offset[0] = EDGE / scale - left;
   ds.offset[1] = TABS / scale - top;
