@@ -1,8 +1,8 @@
 """What the bundled workflows consist of: their nodes, the places of these, the connections, and the notes.
 
 Each stands in columns: photo and voice, face, motion, finish, video. Front ends draw them somewhat smaller, so that all
-of a workflow is seen in a window of 1680 x 1000. Heights are those that Nodes 2.0 of front end 1.45.21 gives a node,
-which are the largest ones.
+of a workflow is seen in a window of 1680 x 1000. Heights are those that Nodes 2.0 of front end 1.45.21 gives a node
+after a run, with the row that says how long it took: the largest ones.
 """
 
 from __future__ import annotations
@@ -57,28 +57,28 @@ class Workflow:
 PHOTO, SOUND = "sonic_portrait.jpg", "sonic_speech.flac"
 GAP, ROW = 44, 40  # between columns, with the borders of two groups in it; between rows, with a title bar in it
 UNDER = 60  # between a group and the note below it, with a title bar in it
-BOTTOM = 942
-WIDTHS = {"input": 260, "model": 280, "make": 300, "finish": 300, "save": 320}
+BOTTOM = 1006
+WIDTHS = {"input": 260, "model": 280, "make": 300, "finish": 300, "save": 260}
 HEIGHTS = {
     "LoadAudio": 172,
     "LoadImage": 344,
     "LoadVideo": 386,
     "PrimitiveStringMultiline": 140,
     "RecordAudio": 136,
-    "SONIC_PreData": 468,
-    "SonicCutOut": 168,
-    "SonicDialogue": 426,
-    "SonicDub": 414,
+    "SONIC_PreData": 532,
+    "SonicCutOut": 232,
+    "SonicDialogue": 490,
+    "SonicDub": 478,
     "SonicInterpolate": 140,
     "SonicLabel": 268,
-    "SonicLipAlign": 216,
-    "SonicLoadAudio": 392,
+    "SonicLipAlign": 280,
+    "SonicLoadAudio": 456,
     "SonicLoadModel": 130,
     "SonicLoadPhotos": 196,
     "SonicOSSLoad": 196,
     "SonicOSSUpload": 172,
-    "SonicRenderVideo": 430,
-    "SonicSampler": 540,
+    "SonicRenderVideo": 544,
+    "SonicSampler": 570,
     "SonicSmooth": 108,
     "SonicVideoToClip": 76,
 }

@@ -47,7 +47,7 @@ LOADS = {
     "LoadAudio": "audio",
     "SonicOSSLoad": "source",
 }
-LEAST_SCALE = 0.85  # text and widgets are still read well
+LEAST_SCALE = 0.8  # text and widgets are still read well
 TITLE = 30  # height of a node's title bar, above its place
 SLOT = 20
 Point = tuple[float, float]
