@@ -28,7 +28,9 @@ BEGINS = {
     "open": (0.5, 0.9),
     "tongue": (0.3, 0.7),
 }
-PRESSED = -0.004  # opening of closed lips, below 0 so that slight smoothing does not part them
+PRESSED = (
+    -0.009
+)  # opening of closed lips, below 0: slight smoothing must not part them, and trackers must see full ones meet
 TEETH = 0.009  # widest opening of f and v
 SHUT = 0.004  # at most this opening, lips are pressed a frame before and after a closure, too
 OPEN = 0.030  # least opening of an open vowel: above the 0.022 of the exam, as trackers read some lips as less open
