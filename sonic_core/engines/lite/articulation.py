@@ -28,9 +28,8 @@ BEGINS = {
     "open": (0.5, 0.9),
     "tongue": (0.3, 0.7),
 }
-PRESSED = (
-    -0.009
-)  # opening of closed lips, below 0: slight smoothing must not part them, and trackers must see full ones meet
+# Opening of closed lips, below 0: slight smoothing must not part them, and full ones must be seen to meet.
+PRESSED = -0.009
 TEETH = 0.009  # widest opening of f and v
 SHUT = 0.004  # at most this opening, lips are pressed a frame before and after a closure, too
 OPEN = 0.030  # least opening of an open vowel: above the 0.022 of the exam, as trackers read some lips as less open
