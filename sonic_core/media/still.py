@@ -77,10 +77,8 @@ def open_still(path: Path, name: str) -> Still | None:
                 width, height = height, width
             # A phone's MPO holds one photo and its preview, depth map or gain map.
             frames = 1 if image.format in ("MPO", "HEIF") else getattr(image, "n_frames", 1)
-            kind = {"": "picture", "MPO": "JPEG", "WEBP": "WebP", "HEIF": "HEIC", "DIB": "BMP"}.get(
-                image.format or "", image.format
-            )
-            return Still(path, str(kind), width, height, frames, remains)
+            kind = image.format or "picture"
+            return Still(path, NAMES.get(kind, kind), width, height, frames, remains)
     except UnidentifiedImageError:
         if remains is not None:
             raise InputError(f"{name} is cut off; export or download it again") from None
