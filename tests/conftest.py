@@ -17,8 +17,10 @@ from sonic_core.clip import Audio
 
 ROOT = Path(__file__).parent.parent
 
-# The same examples in every run.
-hypothesis.settings.register_profile("repeatable", derandomize=True)
+# The same examples in every run, and no limit of time: a busy machine is not slow code.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("repeatable")
 
 

@@ -54,7 +54,7 @@ def test_can_stand_all_the_time() -> None:
     assert all(not np.allclose(f, 0.5) for f in label(grey(70, 96, 96), VisibleLabel(seconds=None)).frames())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(360, 1100), st.integers(240, 1100), st.sampled_from(["AI生成", "AI-generated"]))
 def test_is_high_enough_and_inside(width: int, height: int, text: str) -> None:
     colour, cover = draw(VisibleLabel(text), width, height)

@@ -20,7 +20,7 @@ def cut(samples: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
     return np.split(samples, np.cumsum(sizes)[np.cumsum(sizes) < len(samples)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 30_000), max_size=12), st.integers(FRAME, 60_000))
 def test_no_sample_is_lost_doubled_or_moved(sizes, length):
     sound = np.random.default_rng(0).uniform(-1, 1, length).astype(np.float32)
@@ -33,7 +33,7 @@ def test_no_sample_is_lost_doubled_or_moved(sizes, length):
     assert np.array_equal(out[FADE : length - FADE], sound[FADE : length - FADE])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from([8000, 16000, 22050, 44100, 96000]), st.lists(st.integers(1, 5000), min_size=1, max_size=8))
 def test_any_rate_keeps_pitch_and_length_however_it_is_cut(rate, sizes):
     sound = (0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)).astype(np.float32)

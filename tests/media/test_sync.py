@@ -40,7 +40,7 @@ CONTAINERS = {
 }
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12)
 @given(
     container=st.sampled_from(sorted(CONTAINERS)),
     fps=st.sampled_from(["24", "25", "30000/1001", "30", "50", "60"]),
@@ -69,7 +69,7 @@ def test_clicks_stay_on_their_flashes(container, fps, picture_start, sound_start
         assert sync_error(open_video(remux(path, moved, clip.audio))) < LIMIT
 
 
-@settings(max_examples=5, deadline=None, derandomize=True)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 1000), container=st.sampled_from(["a.mp4", "a.mkv"]))
 def test_frames_of_varying_rate_are_shown_at_their_own_times(seed, container):
     rng = np.random.default_rng(seed)

@@ -31,7 +31,7 @@ def middles(count: int, fps: float) -> np.ndarray:
     return (np.arange(count) + 0.5) / fps
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(-0.3, 0.3), st.sampled_from([24.0, 25.0, 29.97, 50.0]), st.integers(0, 1000))
 def test_finds_known_offsets_between_frames(offset: float, fps: float, seed: int) -> None:
     seen = lips(middles(round(8 * fps), fps) - offset, seed)

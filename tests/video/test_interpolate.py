@@ -37,7 +37,7 @@ def moving_disc(positions: list[float]) -> np.ndarray:
     return np.stack(frames).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 40), RATES, RATES)
 def test_durations_are_exact(count: int, source: Fraction, target: Fraction) -> None:
     out = interpolate(numbered(count, source), target, "repeat")
@@ -46,7 +46,7 @@ def test_durations_are_exact(count: int, source: Fraction, target: Fraction) -> 
     assert out.frame_count == 1 or abs(out.frame_count / out.fps - count / source) <= Fraction(1, 2) / target
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(2, 30), RATES, RATES)
 def test_repetition_shows_the_frame_of_that_time(count: int, source: Fraction, target: Fraction) -> None:
     out = interpolate(numbered(count, source), target, "repeat")

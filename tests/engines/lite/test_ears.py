@@ -76,7 +76,7 @@ def test_windows_cover_a_clip_and_their_weights_never_vanish(frames):
 mouths = st.lists(st.floats(-3, 3), min_size=12, max_size=12).map(lambda c: np.array([c], np.float32))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(mouth=mouths)
 def test_any_mouth_closes_for_m_and_nearly_for_f(mouth):
     for kind, widest in (("closed", PRESSED), ("teeth", TEETH)):
@@ -88,7 +88,7 @@ def test_any_mouth_closes_for_m_and_nearly_for_f(mouth):
         assert made[0, 12] == (kind == "closed") and made[0, 13] == (kind == "teeth")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(mouth=mouths)
 def test_the_opening_is_the_distance_between_the_inner_lips(mouth):
     points = ARTICULATION.basis.rest + ARTICULATION.basis.displacement(mouth)[0]
@@ -96,7 +96,7 @@ def test_the_opening_is_the_distance_between_the_inner_lips(mouth):
     assert ARTICULATION.opening(mouth) == pytest.approx(max(drawn, 0), abs=2e-3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(mouth=mouths)
 def test_a_mouth_of_which_nothing_is_asked_stays_as_it_is(mouth):
     made = ARTICULATION.apply(mouth, np.zeros((1, len(KINDS)), np.float32))

@@ -219,7 +219,7 @@ def area_of_places(renderer: Renderer, row: np.ndarray) -> np.ndarray:
     return np.where(between, 1, area)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(portraits(), motions())
 def test_nothing_folds_wherever_the_face_is_and_however_it_moves(portrait: Portrait, row: np.ndarray):
     assert area_of_places(Renderer(portrait), row).min() > 0

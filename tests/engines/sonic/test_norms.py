@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -29,7 +29,6 @@ def expected(x, groups, weight, bias, silu):
     return F.silu(y) if silu else y
 
 
-@settings(deadline=None)  # a busy machine is not slow code
 @given(
     st.integers(1, 3),
     st.sampled_from([(32, 32), (64, 32), (96, 32), (6, 3)]),

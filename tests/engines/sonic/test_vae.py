@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sonic_core.engines.sonic.checkpoint import read_part
@@ -15,7 +15,6 @@ def marked(latents: torch.Tensor) -> torch.Tensor:
     return latents[:, :1].repeat(1, 3, 1, 1)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 9), st.data())
 def test_every_frame_comes_once_and_unchanged(frames, chunk, data):
     overlap = data.draw(st.integers(0, chunk - 1))
@@ -44,7 +43,6 @@ def test_chunks_are_made_as_they_are_asked_for():
     assert calls == [8]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.sampled_from([4, 8, 12]))
 def test_tiles_give_back_a_picture_that_decodes_pixel_by_pixel(height, width, tile):
     latents = torch.randn(2, 4, height, width, generator=torch.Generator().manual_seed(0))
